@@ -1,0 +1,1 @@
+//! The capture core: follow every container, rotate, deliver, expose metrics.

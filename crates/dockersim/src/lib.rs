@@ -1,0 +1,1 @@
+//! A Docker Engine API with no containers behind it.

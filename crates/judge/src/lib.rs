@@ -1,0 +1,1 @@
+//! Record in, verdict out: pure arithmetic, sources cited.

@@ -1,0 +1,2 @@
+//! The door: arguments, progress, exit code.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Lines at a pace, each stamped with who, which and how many.

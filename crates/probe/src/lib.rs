@@ -1,0 +1,1 @@
+//! The only reader of /proc, of /metrics, and of what the target wrote.

@@ -1,0 +1,1 @@
+//! The only writer of reports: a format is a pure function to bytes.
