@@ -38,6 +38,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A container that is being followed.
 struct Followed {
+    /// Ends its follower alone.
+    cancel: CancellationToken,
+    /// It has another name now.
+    renamed: Option<String>,
     /// It was started again meanwhile.
     again: bool,
     /// It was removed meanwhile.
@@ -229,6 +233,13 @@ impl Discovery {
                 let name = name.to_owned();
                 self.follow(&actor.id, &name);
             }
+            "rename" => {
+                if let Some(followed) = self.followed.get_mut(&actor.id) {
+                    // Its records carry the name, so it is followed anew from where it is.
+                    followed.renamed = Some(name.to_owned());
+                    followed.cancel.cancel();
+                }
+            }
             "destroy" => {
                 self.unreadable.remove(&actor.id);
                 if let Some(followed) = self.followed.get_mut(&actor.id) {
@@ -341,19 +352,19 @@ impl Discovery {
             .stopped
             .remove(id)
             .map_or_else(|| self.beginning(), |stopped| stopped.position);
+        let cancel = self.cancel.child_token();
         self.followed.insert(
             id.to_owned(),
             Followed {
+                cancel: cancel.clone(),
+                renamed: None,
                 again: false,
                 destroyed: false,
             },
         );
         let identity = Arc::new(Identity::new(id.to_owned(), name.to_owned()));
-        let (shared, cancel, report_to) = (
-            Arc::clone(&self.shared),
-            self.cancel.clone(),
-            self.report_to.clone(),
-        );
+        let (shared, cancel, report_to) =
+            (Arc::clone(&self.shared), cancel, self.report_to.clone());
         let first_rotation = phase(self.started, shared.config.rotate_every);
         self.started += 1;
         self.tasks
@@ -373,6 +384,10 @@ impl Discovery {
         let Some(followed) = self.followed.remove(&id) else {
             return;
         };
+        let follow_as = match followed.renamed {
+            Some(new) => self.filter.wants_name(&new).then_some(new),
+            None => (followed.again && outcome == Outcome::Stopped).then_some(name),
+        };
         match outcome {
             Outcome::Gone => self.shared.queue.forget(id).await,
             _ if followed.destroyed => self.shared.queue.forget(id).await,
@@ -387,7 +402,7 @@ impl Discovery {
                         list: self.lists_asked,
                     },
                 );
-                if followed.again && outcome == Outcome::Stopped {
+                if let Some(name) = follow_as {
                     self.follow(&id, &name);
                 }
             }

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::runtime::Handle;
 
 use crate::follower::Shared;
-use crate::task::Tasks;
+use crate::metrics::ContainerLabels;
+use crate::task::{Entry, Tasks};
+use crate::timestamp::Timestamp;
 
 /// Looks up the present state.
 pub(crate) struct Live {
@@ -56,6 +59,11 @@ impl Collector for Live {
             "Age of the oldest open log stream; rotation bounds it",
             oldest.as_secs_f64(),
         )?;
+        self.encode_followers(&mut encoder)?;
+        let mut gauge = |name: &str, help: &str, value: f64| {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
+        };
         if let Some(shared) = self.shared.get().and_then(Weak::upgrade) {
             gauge(
                 "log_capturer_dispatcher_queue_length",
@@ -123,6 +131,38 @@ impl Collector for Live {
                 counter.metric_type(),
             )?;
             counter.encode(descriptor)?;
+        }
+        Ok(())
+    }
+}
+
+impl Live {
+    /// Gauges of each container that is followed; gone with it.
+    fn encode_followers(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let (now, alive) = (Timestamp::now(), self.tasks.alive());
+        let followers: Vec<(ContainerLabels, &Entry)> = alive
+            .iter()
+            .filter_map(|entry| Some((ContainerLabels::of(entry.container()?), entry.as_ref())))
+            .collect();
+        let mut lag = encoder.encode_descriptor(
+            "log_capturer_container_lag_seconds",
+            "Age of the newest line taken from a container that has more; 0 when there is no more",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (labels, entry) in &followers {
+            ConstGauge::new(entry.lag_seconds(now)).encode(lag.encode_family(labels)?)?;
+        }
+        let mut waiting = encoder.encode_descriptor(
+            "log_capturer_container_slot_wait_seconds",
+            "How long a container has been waiting for a slot; only those that are",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (labels, entry) in &followers {
+            if let Some(wait) = entry.waiting_for_slot() {
+                ConstGauge::new(wait.as_secs_f64()).encode(waiting.encode_family(labels)?)?;
+            }
         }
         Ok(())
     }

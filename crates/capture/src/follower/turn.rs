@@ -223,6 +223,7 @@ impl Follower {
         }
         chunk.after = self.position;
         self.lines_since_rotation += chunk.line_count() as u64;
+        self.entry.took(self.position.newest());
         self.entry.set(Doing::Queueing);
         self.shared
             .queue
