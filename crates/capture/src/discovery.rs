@@ -5,6 +5,8 @@
 //! Reading events does no work that could make it slow: each one at most starts a task.
 
 mod events;
+#[cfg(test)]
+mod reconciling;
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
@@ -72,6 +74,8 @@ pub(crate) struct Discovery {
     followed: HashMap<String, Followed>,
     stopped: HashMap<String, Stopped>,
     unreadable: HashSet<String>,
+    /// Containers that are gone and of which the sink could not be told yet.
+    forgotten: Vec<String>,
     reports: mpsc::Receiver<Finished>,
     report_to: mpsc::Sender<Finished>,
     lists: JoinSet<List>,
@@ -90,6 +94,7 @@ impl Discovery {
         resume: Positions,
     ) -> Self {
         let (report_to, reports) = mpsc::channel(REPORTS);
+        let start = (shared.clock)();
         let stopped = resume
             .into_iter()
             .map(|(id, position)| (id, Stopped { position, list: 0 }))
@@ -102,12 +107,13 @@ impl Discovery {
             followed: HashMap::new(),
             stopped,
             unreadable: HashSet::new(),
+            forgotten: Vec::new(),
             reports,
             report_to,
             lists: JoinSet::new(),
             lists_asked: 0,
             started: 0,
-            start: Timestamp::now(),
+            start,
             last_event: None,
         }
     }
@@ -164,7 +170,7 @@ impl Discovery {
                 biased;
                 () = cancel.cancelled() => return,
                 () = &mut pause => return,
-                Some(finished) = self.reports.recv() => self.on_finished(finished).await,
+                Some(finished) = self.reports.recv() => self.on_finished(finished),
             }
         }
     }
@@ -181,17 +187,17 @@ impl Discovery {
             tokio::select! {
                 biased;
                 () = &mut cancelled => return Ok(()),
-                Some(finished) = self.reports.recv() => self.on_finished(finished).await,
+                Some(finished) = self.reports.recv() => self.on_finished(finished),
                 batch = events.read(shared.client.buffers()) => {
                     for event in batch? {
-                        self.on_event(event).await;
+                        self.on_event(event);
                     }
                     silence.as_mut().reset(Instant::now() + EVENTS_SILENCE);
                 }
                 Some(list) = self.lists.join_next() => {
                     // A list task neither panics nor is aborted while we wait for it.
                     if let Ok(list) = list {
-                        self.on_list(list).await;
+                        self.on_list(list);
                     }
                 }
                 () = &mut relist => {
@@ -219,7 +225,7 @@ impl Discovery {
         });
     }
 
-    async fn on_event(&mut self, event: Event) {
+    fn on_event(&mut self, event: Event) {
         if event.time_nano > 0 {
             self.last_event = Some(Timestamp::from_nanos(event.time_nano));
         }
@@ -245,14 +251,14 @@ impl Discovery {
                 if let Some(followed) = self.followed.get_mut(&actor.id) {
                     followed.destroyed = true;
                 } else if self.stopped.remove(&actor.id).is_some() {
-                    self.shared.queue.forget(actor.id).await;
+                    self.forget(actor.id);
                 }
             }
             _ => {}
         }
     }
 
-    async fn on_list(&mut self, list: List) {
+    fn on_list(&mut self, list: List) {
         let List {
             number,
             gap,
@@ -305,7 +311,7 @@ impl Discovery {
                 );
             }
         }
-        self.prune(&containers, number).await;
+        self.prune(&containers, number);
         if first {
             tracing::info!(containers = self.followed.len(), "following");
             self.shared.ready.store(true, Ordering::Relaxed);
@@ -313,7 +319,7 @@ impl Discovery {
     }
 
     /// Forgets stopped containers that the engine no longer has, unless they stopped after the list was asked for.
-    async fn prune(&mut self, containers: &[Listed], number: u64) {
+    fn prune(&mut self, containers: &[Listed], number: u64) {
         let present: HashSet<&str> = containers
             .iter()
             .map(|container| container.id.as_str())
@@ -328,8 +334,15 @@ impl Discovery {
         self.unreadable.retain(|id| present.contains(id.as_str()));
         for id in gone {
             self.stopped.remove(&id);
-            self.shared.queue.forget(id).await;
+            self.forget(id);
         }
+    }
+
+    /// Has the sink forget a container, now or, if its queue is full, after the next list: nothing here may wait for it.
+    fn forget(&mut self, id: String) {
+        self.forgotten.push(id);
+        let queue = &self.shared.queue;
+        self.forgotten.retain(|id| !queue.forget(id.clone()));
     }
 
     fn beginning(&self) -> Position {
@@ -374,7 +387,7 @@ impl Discovery {
             });
     }
 
-    async fn on_finished(&mut self, finished: Finished) {
+    fn on_finished(&mut self, finished: Finished) {
         let Finished {
             id,
             name,
@@ -389,8 +402,8 @@ impl Discovery {
             None => (followed.again && outcome == Outcome::Stopped).then_some(name),
         };
         match outcome {
-            Outcome::Gone => self.shared.queue.forget(id).await,
-            _ if followed.destroyed => self.shared.queue.forget(id).await,
+            Outcome::Gone => self.forget(id),
+            _ if followed.destroyed => self.forget(id),
             Outcome::Unreadable => {
                 self.unreadable.insert(id);
             }

@@ -33,6 +33,11 @@ impl fmt::Debug for Live {
 
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let shared = self.shared.get().and_then(Weak::upgrade);
+        let now = shared
+            .as_ref()
+            .map_or_else(Timestamp::now, |shared| (shared.clock)());
+        self.encode_followers(&mut encoder, now)?;
         let mut gauge = |name: &str, help: &str, value: f64| {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
@@ -59,12 +64,7 @@ impl Collector for Live {
             "Age of the oldest open log stream; rotation bounds it",
             oldest.as_secs_f64(),
         )?;
-        self.encode_followers(&mut encoder)?;
-        let mut gauge = |name: &str, help: &str, value: f64| {
-            let gauge = ConstGauge::new(value);
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
-        };
-        if let Some(shared) = self.shared.get().and_then(Weak::upgrade) {
+        if let Some(shared) = &shared {
             gauge(
                 "log_capturer_dispatcher_queue_length",
                 "Lines that wait for the sink",
@@ -138,8 +138,12 @@ impl Collector for Live {
 
 impl Live {
     /// Gauges of each container that is followed; gone with it.
-    fn encode_followers(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (now, alive) = (Timestamp::now(), self.tasks.alive());
+    fn encode_followers(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        now: Timestamp,
+    ) -> Result<(), fmt::Error> {
+        let alive = self.tasks.alive();
         let followers: Vec<(ContainerLabels, &Entry)> = alive
             .iter()
             .filter_map(|entry| Some((ContainerLabels::of(entry.container()?), entry.as_ref())))

@@ -351,7 +351,7 @@ impl Follower {
 
     /// Begins to open a successor of `current`.
     fn succeed(&mut self, reason: Reason, current: &LogStream) -> Successor {
-        let asked = Timestamp::now();
+        let asked = (self.shared.clock)();
         let busy = current.last_read.elapsed() < BUSY
             && self.position.newest().behind(asked) > BACKLOG_NANOS;
         let usual = if busy {

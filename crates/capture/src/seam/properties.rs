@@ -47,8 +47,12 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let lag = prop_oneof![4 => Just(0), 1 => 0..MARK_DISTANCE_NANOS];
     let pieces = prop_oneof![6 => Just(1_u32), 1 => 2..5_u32];
-    (prop::bool::weighted(0.4), later, lag, pieces)
-        .prop_map(|(stderr, later, lag, pieces)| Step { stderr, later, lag, pieces })
+    (prop::bool::weighted(0.4), later, lag, pieces).prop_map(|(stderr, later, lag, pieces)| Step {
+        stderr,
+        later,
+        lag,
+        pieces,
+    })
 }
 
 /// A log: stamps rise within each output; pieces of a line share one; the other output may come between them.
@@ -66,7 +70,12 @@ fn log(steps: &[Step]) -> Vec<Kept> {
         last[stream.index()] = time;
         open[stream.index()] = (left > 1).then_some((time, left - 1));
         let text = format!("[{number}]");
-        log.push(Kept { stream, time: Timestamp::from_nanos(time), text, ends_line: left == 1 });
+        log.push(Kept {
+            stream,
+            time: Timestamp::from_nanos(time),
+            text,
+            ends_line: left == 1,
+        });
     }
     log
 }
@@ -83,14 +92,24 @@ fn lines(log: &[Kept]) -> Vec<Delivered> {
 
 impl Kept {
     fn frame(&self) -> Frame<'_> {
-        Frame { stream: self.stream, time: self.time, text: self.text.as_bytes(), ends_line: self.ends_line }
+        Frame {
+            stream: self.stream,
+            time: self.time,
+            text: self.text.as_bytes(),
+            ends_line: self.ends_line,
+        }
     }
 }
 
 impl From<&Line<'_>> for Delivered {
     fn from(line: &Line<'_>) -> Self {
         let text = String::from_utf8_lossy(line.text).into_owned();
-        Self { stream: line.stream, time: line.time, text, pieces: line.pieces }
+        Self {
+            stream: line.stream,
+            time: line.time,
+            text,
+            pieces: line.pieces,
+        }
     }
 }
 
@@ -161,10 +180,17 @@ impl World {
     fn serve(&self, join: Join) -> Served {
         let Ask { since, tail } = join.ask();
         // A short room, so that a tail that is too short is met, too.
-        let tail = tail.map_or(usize::MAX, |_| usize::try_from(join.target.frames() + 3).unwrap());
+        let tail = tail.map_or(usize::MAX, |_| {
+            usize::try_from(join.target.frames() + 3).unwrap()
+        });
         let at = self.dropped.max(self.written.saturating_sub(tail));
         let join = (!join.is_done()).then_some(join);
-        Served { at, since, assembler: Assembler::new(usize::MAX), join }
+        Served {
+            at,
+            since,
+            assembler: Assembler::new(usize::MAX),
+            join,
+        }
     }
 
     fn open(&mut self, usual: Approach) -> Served {
@@ -213,7 +239,9 @@ impl World {
             None => self.open(Approach::Since),
         };
         for _ in 0..count {
-            let Some(kept) = Self::send(&self.log, self.written, &mut current) else { break };
+            let Some(kept) = Self::send(&self.log, self.written, &mut current) else {
+                break;
+            };
             match see(&mut current, &kept) {
                 Seen::Known => {}
                 Seen::New => self.take(&mut current, &kept),
@@ -241,7 +269,9 @@ impl World {
 
     fn successor_reads(&mut self, count: usize) {
         for _ in 0..count {
-            let Some(mut successor) = self.successor.take() else { return };
+            let Some(mut successor) = self.successor.take() else {
+                return;
+            };
             let Some(kept) = Self::send(&self.log, self.written, &mut successor) else {
                 self.successor = Some(successor);
                 return;
@@ -291,7 +321,9 @@ impl World {
 }
 
 fn see(served: &mut Served, kept: &Kept) -> Seen {
-    let Some(join) = &mut served.join else { return Seen::New };
+    let Some(join) = &mut served.join else {
+        return Seen::New;
+    };
     let seen = join.see(kept.stream, kept.time);
     if join.is_done() && !matches!(seen, Seen::Mismatch { .. }) {
         served.join = None;
@@ -345,7 +377,12 @@ proptest! {
 fn an_idle_container_costs_a_rotation_a_handful_of_frames() {
     let mut position = Position::default();
     for second in 0..1000 {
-        position.record(Stream::Stdout, Timestamp::from_nanos(second * 1_000_000_000), 1, true);
+        position.record(
+            Stream::Stdout,
+            Timestamp::from_nanos(second * 1_000_000_000),
+            1,
+            true,
+        );
     }
     let join = position.join(Approach::Tail);
     assert_eq!(join.approach(), Approach::Tail);
@@ -354,5 +391,9 @@ fn an_idle_container_costs_a_rotation_a_handful_of_frames() {
 
 #[test]
 fn a_position_stays_as_small_as_it_was_after_a_million_lines() {
-    assert!(std::mem::size_of::<Position>() <= 200, "{}", std::mem::size_of::<Position>());
+    assert!(
+        std::mem::size_of::<Position>() <= 200,
+        "{}",
+        std::mem::size_of::<Position>()
+    );
 }
