@@ -5,10 +5,13 @@
 
 use proptest::prelude::*;
 
-use super::{Approach, Ask, Join, MARK_DISTANCE_NANOS, Position, Seen};
+use super::{Approach, Ask, Join, Position, Seen};
 use crate::assemble::{Assembler, Line};
 use crate::frame::{Frame, Stream};
 use crate::timestamp::Timestamp;
+
+/// How much later than its stamp a frame may be appended: what decision record 0002 promises to bear.
+const LATEST_NANOS: i64 = 2_000_000_000;
 
 /// A frame as the engine keeps it.
 #[derive(Clone, Debug)]
@@ -45,7 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(700_000_000),
         1 => Just(5_000_000_000),
     ];
-    let lag = prop_oneof![4 => Just(0), 1 => 0..MARK_DISTANCE_NANOS];
+    let lag = prop_oneof![4 => Just(0), 1 => 0..LATEST_NANOS];
     let pieces = prop_oneof![6 => Just(1_u32), 1 => 2..5_u32];
     (prop::bool::weighted(0.4), later, lag, pieces).prop_map(|(stderr, later, lag, pieces)| Step {
         stderr,
