@@ -145,8 +145,11 @@ pub enum BuildRequirement {
     Fresh,
 }
 
-/// The metrics that a preset maps: preset, metric, series, whether it is a counter.
-pub const PRESETS: [(&str, &[(&str, &str, bool)]); 9] = [
+/// What a preset maps: the name in limits, the series, whether it is a counter.
+type PresetMetric = (&'static str, &'static str, bool);
+
+/// The presets and the metrics that each maps.
+pub const PRESETS: [(&str, &[PresetMetric]); 9] = [
     (
         "go",
         &[
@@ -217,7 +220,7 @@ pub const PRESETS: [(&str, &[(&str, &str, bool)]); 9] = [
 ];
 
 /// What the capture core's /metrics are called in limits (names from the contract).
-const CAPTURE: [(&str, &str, bool); 6] = [
+const CAPTURE: [PresetMetric; 6] = [
     ("tasks", "log_capturer_tasks", false),
     ("streams", "log_capturer_container_streams_active", false),
     ("rotations", "log_capturer_container_stream_rotations_total", true),
