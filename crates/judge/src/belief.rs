@@ -33,10 +33,7 @@ impl Belief {
     /// are set aside: whether growth stopped is not for a mixture to average.
     #[must_use]
     pub(crate) fn new(fits: &[Fit], candidates: &Candidates, scale: f64, limit: f64) -> Self {
-        let best = fits
-            .iter()
-            .map(|fit| fit.log_weight)
-            .fold(f64::NEG_INFINITY, f64::max);
+        let best = fits.iter().map(|fit| fit.log_weight).fold(f64::NEG_INFINITY, f64::max);
         let mut total = 0.0;
         let mut stopped = 0.0;
         let mut parts = Vec::with_capacity(fits.len());
@@ -51,10 +48,7 @@ impl Belief {
             if is_late_stop(&scaled, candidates, limit) {
                 stopped += weight;
             } else {
-                parts.push(Part {
-                    weight,
-                    fit: scaled,
-                });
+                parts.push(Part { weight, fit: scaled });
             }
         }
         parts.sort_by(|a, b| b.weight.total_cmp(&a.weight));
@@ -107,9 +101,7 @@ impl Belief {
         let kind = Kind::ALL
             .into_iter()
             .max_by(|a, b| shares[*a as usize].total_cmp(&shares[*b as usize]))?;
-        self.parts
-            .iter()
-            .find(|part| part.fit.explanation.kind() == kind)
+        self.parts.iter().find(|part| part.fit.explanation.kind() == kind)
     }
 
     /// Belief that growth is below `growth`.

@@ -26,10 +26,7 @@ pub(crate) fn shapes(
         .into_iter()
         .filter(|kind| by_kind[*kind as usize] >= WEIGHT_MIN)
         .filter_map(|kind| {
-            let part = belief
-                .parts()
-                .iter()
-                .find(|part| part.fit.explanation.kind() == kind)?;
+            let part = belief.parts().iter().find(|part| part.fit.explanation.kind() == kind)?;
             let form = form(part, blocks, candidates, scale, growing);
             Some(Shape {
                 form,
@@ -49,10 +46,7 @@ fn form(part: &Part, blocks: &Blocks, candidates: &Candidates, scale: f64, growi
     let approach = |warm_up: usize, coefficient: f64| {
         let column = &candidates.warm_ups[warm_up].column;
         let ends = column.last().copied().unwrap_or(0.0) - column.first().copied().unwrap_or(0.0);
-        (
-            coefficient * ends,
-            candidates.warm_ups[warm_up].time_constant_s,
-        )
+        (coefficient * ends, candidates.warm_ups[warm_up].time_constant_s)
     };
     match part.fit.explanation {
         Explanation::Ramp if growing => Form::Ramp,
@@ -73,15 +67,9 @@ fn form(part: &Part, blocks: &Blocks, candidates: &Candidates, scale: f64, growi
         }
         Explanation::WarmUp { warm_up } => {
             let (size, time_constant_s) = approach(warm_up, first);
-            Form::WarmUp {
-                size,
-                time_constant_s,
-            }
+            Form::WarmUp { size, time_constant_s }
         }
-        Explanation::TwoSteps {
-            first: a,
-            second: b,
-        } => Form::TwoSteps {
+        Explanation::TwoSteps { first: a, second: b } => Form::TwoSteps {
             first_size: first,
             first_at_s: edge_s(a),
             second_size: second,
@@ -110,18 +98,13 @@ fn sawtooth(blocks: &Blocks, candidates: &Candidates, dominant: Option<&Part>) -
     let mut level = vec![0.0; parts];
     for part in 1..parts {
         let mut rises: Vec<f64> = (1..blocks.index.len())
-            .filter(|&i| {
-                blocks.index[i] % parts == part && blocks.index[i - 1] + 1 == blocks.index[i]
-            })
+            .filter(|&i| blocks.index[i] % parts == part && blocks.index[i - 1] + 1 == blocks.index[i])
             .map(|i| blocks.value[i] - blocks.value[i - 1])
             .collect();
         level[part] = level[part - 1] + crate::median::median_of(&mut rises)?;
     }
     let growth = (blocks.value.last()? - blocks.value.first()?) / candidates.line.len() as f64;
-    let level = level
-        .iter()
-        .enumerate()
-        .map(|(part, l)| l - growth * part as f64);
+    let level = level.iter().enumerate().map(|(part, l)| l - growth * part as f64);
     let (low, high) = level.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), l| {
         (low.min(l), high.max(l))
     });
@@ -145,11 +128,7 @@ pub(crate) fn noise(belief: &Belief, width_s: f64) -> Option<Noise> {
     let (mut log_s0, mut tau_s) = (0.0, 0.0);
     for part in belief.parts() {
         let time_s = CORRELATION_TIMES_S[part.fit.correlation];
-        let phi = if time_s > 0.0 {
-            (-width_s / time_s).exp()
-        } else {
-            0.0
-        };
+        let phi = if time_s > 0.0 { (-width_s / time_s).exp() } else { 0.0 };
         log_s0 += part.weight * (width_s * part.fit.variance / ((1.0 - phi) * (1.0 - phi))).ln();
         tau_s += part.weight * time_s;
     }
