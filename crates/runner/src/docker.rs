@@ -67,9 +67,10 @@ impl DockerError {
 
     fn status(&self) -> Option<u16> {
         match self {
-            Self::Answer { source: bollard::errors::Error::DockerResponseServerError { status_code, .. }, .. } => {
-                Some(*status_code)
-            }
+            Self::Answer {
+                source: bollard::errors::Error::DockerResponseServerError { status_code, .. },
+                ..
+            } => Some(*status_code),
             _ => None,
         }
     }
@@ -175,7 +176,11 @@ impl Docker {
         let what = || format!("reach a Docker engine at {}", self.host);
         let version = within(what, CONNECT_DEADLINE * 2, self.api.version()).await?;
         let number = version.version.unwrap_or_default();
-        let kind = if number.contains("simulated") { "simulated" } else { "docker" };
+        let kind = if number.contains("simulated") {
+            "simulated"
+        } else {
+            "docker"
+        };
         Ok(EngineFacts {
             kind: kind.into(),
             version: number,
@@ -189,7 +194,12 @@ impl Docker {
     /// # Errors
     /// If the engine does not answer.
     pub async fn has_image(&self, name: &str) -> Result<bool, DockerError> {
-        let answer = within(|| format!("look for image {name}"), CALL_DEADLINE, self.api.inspect_image(name)).await;
+        let answer = within(
+            || format!("look for image {name}"),
+            CALL_DEADLINE,
+            self.api.inspect_image(name),
+        )
+        .await;
         match answer {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
@@ -208,9 +218,15 @@ impl Docker {
         tar: Vec<u8>,
         changes: Vec<String>,
     ) -> Result<(), DockerError> {
-        let options =
-            CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag(tag).changes(changes).build();
-        let mut answers = self.api.create_image(Some(options), Some(bollard::body_full(tar.into())), None);
+        let options = CreateImageOptionsBuilder::new()
+            .from_src("-")
+            .repo(repository)
+            .tag(tag)
+            .changes(changes)
+            .build();
+        let mut answers = self
+            .api
+            .create_image(Some(options), Some(bollard::body_full(tar.into())), None);
         within(
             || format!("make the image {repository}:{tag}"),
             IMPORT_DEADLINE,
@@ -231,8 +247,16 @@ impl Docker {
     pub async fn images_with(&self, label: &str) -> Result<Vec<String>, DockerError> {
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListImagesOptionsBuilder::new().all(true).filters(&filters).build();
-        let images = within(|| "list images".into(), CALL_DEADLINE, self.api.list_images(Some(options))).await?;
-        Ok(images.into_iter().map(|i| i.repo_tags.into_iter().next().unwrap_or(i.id)).collect())
+        let images = within(
+            || "list images".into(),
+            CALL_DEADLINE,
+            self.api.list_images(Some(options)),
+        )
+        .await?;
+        Ok(images
+            .into_iter()
+            .map(|i| i.repo_tags.into_iter().next().unwrap_or(i.id))
+            .collect())
     }
 
     /// Removes an image.
@@ -241,9 +265,13 @@ impl Docker {
     /// If it is in use, or the engine does not answer.
     pub async fn remove_image(&self, name: &str) -> Result<(), DockerError> {
         let options = RemoveImageOptionsBuilder::new().build();
-        within(|| format!("remove image {name}"), CALL_DEADLINE, self.api.remove_image(name, Some(options), None))
-            .await
-            .map(|_| ())
+        within(
+            || format!("remove image {name}"),
+            CALL_DEADLINE,
+            self.api.remove_image(name, Some(options), None),
+        )
+        .await
+        .map(|_| ())
     }
 
     /// Creates a container and returns its id.
@@ -253,7 +281,13 @@ impl Docker {
     pub async fn create(&self, spec: &ContainerSpec) -> Result<String, DockerError> {
         let options = CreateContainerOptionsBuilder::new().name(&spec.name).build();
         let what = || format!("create container {}", spec.name);
-        within(what, CALL_DEADLINE, self.api.create_container(Some(options), body(spec))).await.map(|made| made.id)
+        within(
+            what,
+            CALL_DEADLINE,
+            self.api.create_container(Some(options), body(spec)),
+        )
+        .await
+        .map(|made| made.id)
     }
 
     /// Starts a container.
@@ -261,7 +295,12 @@ impl Docker {
     /// # Errors
     /// If the engine refuses.
     pub async fn start(&self, name: &str) -> Result<(), DockerError> {
-        within(|| format!("start container {name}"), CALL_DEADLINE, self.api.start_container(name, None)).await
+        within(
+            || format!("start container {name}"),
+            CALL_DEADLINE,
+            self.api.start_container(name, None),
+        )
+        .await
     }
 
     /// Stops a container: SIGTERM, and SIGKILL after `seconds`.
@@ -270,7 +309,12 @@ impl Docker {
     /// If the engine refuses.
     pub async fn stop(&self, name: &str, seconds: i32) -> Result<(), DockerError> {
         let options = StopContainerOptionsBuilder::new().t(seconds).build();
-        within(|| format!("stop container {name}"), CALL_DEADLINE, self.api.stop_container(name, Some(options))).await
+        within(
+            || format!("stop container {name}"),
+            CALL_DEADLINE,
+            self.api.stop_container(name, Some(options)),
+        )
+        .await
     }
 
     /// Removes a container with its volumes, running or not; one that is gone already is no error.
@@ -304,7 +348,12 @@ impl Docker {
             .into_iter()
             .map(|c| Found {
                 id: c.id.unwrap_or_default(),
-                name: c.names.unwrap_or_default().first().map_or("", |n| n.trim_start_matches('/')).to_owned(),
+                name: c
+                    .names
+                    .unwrap_or_default()
+                    .first()
+                    .map_or("", |n| n.trim_start_matches('/'))
+                    .to_owned(),
                 running: c.state.is_some_and(|s| s.as_ref() == "running"),
                 labels: c.labels.unwrap_or_default(),
             })
@@ -318,7 +367,11 @@ impl Docker {
     pub async fn pid(&self, name: &str) -> Result<Option<u32>, DockerError> {
         let what = || format!("look at container {name}");
         let found = within(what, CALL_DEADLINE, self.api.inspect_container(name, None)).await?;
-        Ok(found.state.and_then(|s| s.pid).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0))
+        Ok(found
+            .state
+            .and_then(|s| s.pid)
+            .and_then(|pid| u32::try_from(pid).ok())
+            .filter(|pid| *pid > 0))
     }
 
     /// The last lines of a container's log, both streams together.
@@ -326,7 +379,11 @@ impl Docker {
     /// # Errors
     /// If its log cannot be read.
     pub async fn log_tail(&self, name: &str, lines: u32) -> Result<Vec<u8>, DockerError> {
-        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .tail(&lines.to_string())
+            .build();
         let mut answers = self.api.logs(name, Some(options));
         within(
             || format!("read the log of container {name}"),

@@ -61,13 +61,19 @@ mod tests {
         for text in ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"] {
             assert_eq!(text.parse::<Host>().expect(text).to_string(), text);
         }
-        assert_eq!("/run/d.sock".parse::<Host>().expect("a path"), Host::Unix("/run/d.sock".into()));
+        assert_eq!(
+            "/run/d.sock".parse::<Host>().expect("a path"),
+            Host::Unix("/run/d.sock".into())
+        );
     }
 
     #[test]
     fn what_is_no_address_is_told_what_one_looks_like() {
         for text in ["", "docker.sock", "ssh://host", "tcp://host", "unix://relative"] {
-            assert!(text.parse::<Host>().expect_err(text).to_string().contains("unix:///"), "{text}");
+            assert!(
+                text.parse::<Host>().expect_err(text).to_string().contains("unix:///"),
+                "{text}"
+            );
         }
     }
 }

@@ -39,7 +39,10 @@ pub enum ImageError {
 /// # Errors
 /// [`ImageError`].
 pub async fn ensure(docker: &Docker) -> Result<(String, bool), ImageError> {
-    let executable = std::env::current_exe().map_err(|source| ImageError::Read { path: "our own executable".into(), source })?;
+    let executable = std::env::current_exe().map_err(|source| ImageError::Read {
+        path: "our own executable".into(),
+        source,
+    })?;
     let bytes = read(&executable)?;
     // Version and content: made once, found again, and never an older build's.
     let tag = format!("{}-{:08x}", env!("CARGO_PKG_VERSION"), crc32fast::hash(&bytes));
@@ -48,20 +51,31 @@ pub async fn ensure(docker: &Docker) -> Result<(String, bool), ImageError> {
         return Ok((name, false));
     }
     let tar = pack(&bytes, &shared_objects(&bytes)?)?;
-    let changes = vec![format!("ENTRYPOINT [\"{INSIDE}\"]"), format!("LABEL {IMAGE_LABEL}={tag}")];
+    let changes = vec![
+        format!("ENTRYPOINT [\"{INSIDE}\"]"),
+        format!("LABEL {IMAGE_LABEL}={tag}"),
+    ];
     docker.import_image(REPOSITORY, &tag, tar, changes).await?;
     Ok((name, true))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
-    fs::read(path).map_err(|source| ImageError::Read { path: path.to_owned(), source })
+    fs::read(path).map_err(|source| ImageError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The files that the executable needs beside itself, with their places inside the image.
 fn shared_objects(executable: &[u8]) -> Result<Vec<(PathBuf, Vec<u8>)>, ImageError> {
-    let Some(interpreter) = interpreter(executable) else { return Ok(Vec::new()) };
+    let Some(interpreter) = interpreter(executable) else {
+        return Ok(Vec::new());
+    };
     let mut files = vec![(interpreter.clone(), read(&interpreter)?)];
-    let loaded = leakcheck_probe::loaded_libraries().map_err(|source| ImageError::Read { path: "our own memory map".into(), source })?;
+    let loaded = leakcheck_probe::loaded_libraries().map_err(|source| ImageError::Read {
+        path: "our own memory map".into(),
+        source,
+    })?;
     for path in loaded {
         if !files.iter().any(|(p, _)| *p == path) {
             files.push((path.clone(), read(&path)?));
@@ -97,7 +111,8 @@ fn pack(executable: &[u8], others: &[(PathBuf, Vec<u8>)]) -> Result<Vec<u8>, Ima
         header.set_size(bytes.len() as u64);
         header.set_mode(0o755);
         header.set_mtime(0);
-        tar.append_data(&mut header, path.strip_prefix("/").unwrap_or(path), bytes).map_err(ImageError::Pack)
+        tar.append_data(&mut header, path.strip_prefix("/").unwrap_or(path), bytes)
+            .map_err(ImageError::Pack)
     };
     add(Path::new(INSIDE), executable)?;
     for (path, bytes) in others {
@@ -116,7 +131,10 @@ mod tests {
         let Some(loader) = interpreter(&bytes) else { return };
         assert!(loader.to_string_lossy().contains("ld"), "{loader:?}");
         let files = shared_objects(&bytes).expect("readable");
-        assert!(files.iter().any(|(p, _)| p.to_string_lossy().contains("libc")), "a dynamic build has a libc");
+        assert!(
+            files.iter().any(|(p, _)| p.to_string_lossy().contains("libc")),
+            "a dynamic build has a libc"
+        );
     }
 
     #[test]

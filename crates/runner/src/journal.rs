@@ -53,7 +53,14 @@ impl Journal {
     /// A journal whose clock begins now.
     #[must_use]
     pub fn new(folder: RunFolder, audience: Box<dyn Audience>) -> Self {
-        Self { folder, origin: Instant::now(), phase: Phase::Idle, facts: Facts::default(), samples: Samples::default(), audience }
+        Self {
+            folder,
+            origin: Instant::now(),
+            phase: Phase::Idle,
+            facts: Facts::default(),
+            samples: Samples::default(),
+            audience,
+        }
     }
 
     /// Seconds since the run began.
@@ -94,7 +101,11 @@ impl Journal {
         if let Happening::PhaseBegan { phase } = &what {
             self.phase = *phase;
         }
-        let event = Event { t_s: round_ms(self.now()), at: jiff::Timestamp::now().to_string(), what };
+        let event = Event {
+            t_s: round_ms(self.now()),
+            at: jiff::Timestamp::now().to_string(),
+            what,
+        };
         self.folder.append_event(&event)?;
         self.audience.notice(Notice::Event(&event));
         self.facts.learn(&event);
@@ -106,7 +117,9 @@ impl Journal {
     /// # Errors
     /// As [`Journal::event`].
     pub fn warn(&mut self, code: ReasonCode, message: impl Into<String>) -> Result<(), leakcheck_report::Error> {
-        self.event(Happening::Warning { reason: Reason::new(code, message) })
+        self.event(Happening::Warning {
+            reason: Reason::new(code, message),
+        })
     }
 
     /// Begins the table with these columns.
@@ -124,7 +137,11 @@ impl Journal {
     /// # Errors
     /// As [`Journal::event`].
     pub fn sample(&mut self, t_s: f64, values: Vec<Option<f64>>) -> Result<(), leakcheck_report::Error> {
-        let sample = Sample { t_s: round_ms(t_s), phase: self.phase, values };
+        let sample = Sample {
+            t_s: round_ms(t_s),
+            phase: self.phase,
+            values,
+        };
         self.folder.append_sample(&sample)?;
         self.samples.push(&sample);
         self.audience.notice(Notice::Sample(&self.samples.names, &sample));

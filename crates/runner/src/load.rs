@@ -34,11 +34,22 @@ pub enum LoadError {
     Interrupted,
 }
 
-/// The containers of a run.
-pub struct Load {
-    inner: Arc<Inner>,
-    churn: JoinSet<()>,
-    stop_churn: CancellationToken,
+/// The containers of a run; a handle that can be cloned.
+#[derive(Clone)]
+pub struct Load(Arc<Inner>);
+
+/// The replacing of containers that churn; it ends when told, and never in the middle of a replacement.
+pub struct Churn {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Churn {
+    /// Lets no further replacement begin, and waits for those under way.
+    pub async fn end(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
 }
 
 struct Inner {
@@ -46,7 +57,7 @@ struct Inner {
     run_id: String,
     image: String,
     parallel: usize,
-    planned: u64,
+    slots: Vec<Slot>,
     running: AtomicU64,
     /// Container and generation in each slot, and what each emitter said it wrote.
     state: Mutex<State>,
@@ -69,40 +80,31 @@ impl Inner {
     }
 }
 
-/// How many containers are up, for a progress bar and for the `containers` column.
-#[derive(Clone)]
-pub struct Gauge(Arc<Inner>);
-
-impl Gauge {
-    /// Running now, and planned.
-    #[must_use]
-    pub fn read(&self) -> (u64, u64) {
-        (self.0.running.load(Ordering::Relaxed), self.0.planned)
-    }
-}
-
 impl Load {
     /// The load of a scenario; nothing is started yet.
     #[must_use]
-    pub fn new(docker: Docker, scenario: &Scenario, run_id: &str, image: &str) -> (Self, Vec<Slot>) {
+    pub fn new(docker: Docker, scenario: &Scenario, run_id: &str, image: &str) -> Self {
         let slots = slots(scenario);
-        let state = State { generation: vec![0; slots.len()], lingering: vec![None; slots.len()], ..State::default() };
-        let inner = Arc::new(Inner {
+        let state = State {
+            generation: vec![0; slots.len()],
+            lingering: vec![None; slots.len()],
+            ..State::default()
+        };
+        Self(Arc::new(Inner {
             docker,
             run_id: run_id.to_owned(),
             image: image.to_owned(),
             parallel: usize::from(scenario.engine.parallel),
-            planned: scenario.containers(),
+            slots,
             running: AtomicU64::new(0),
             state: Mutex::new(state),
-        });
-        (Self { inner, churn: JoinSet::new(), stop_churn: CancellationToken::new() }, slots)
+        }))
     }
 
-    /// How many are up.
+    /// How many containers run now, and how many are planned.
     #[must_use]
-    pub fn gauge(&self) -> Gauge {
-        Gauge(Arc::clone(&self.inner))
+    pub fn running(&self) -> (u64, u64) {
+        (self.0.running.load(Ordering::Relaxed), self.0.slots.len() as u64)
     }
 
     /// Starts every container, a bounded number of calls in flight. On an error nothing new is begun; what had
@@ -110,13 +112,15 @@ impl Load {
     ///
     /// # Errors
     /// [`LoadError`], which names the container.
-    pub async fn launch(&self, slots: &[Slot]) -> Result<(), LoadError> {
-        let gate = Arc::new(Semaphore::new(self.inner.parallel));
+    pub async fn launch(&self) -> Result<(), LoadError> {
+        let gate = Arc::new(Semaphore::new(self.0.parallel));
         let mut starting = JoinSet::new();
-        for slot in slots.iter().cloned() {
-            let (inner, gate) = (Arc::clone(&self.inner), Arc::clone(&gate));
+        for slot in self.0.slots.iter().cloned() {
+            let (inner, gate) = (Arc::clone(&self.0), Arc::clone(&gate));
             starting.spawn(async move {
-                let Ok(_turn) = gate.acquire().await else { return Err(LoadError::Interrupted) };
+                let Ok(_turn) = gate.acquire().await else {
+                    return Err(LoadError::Interrupted);
+                };
                 start(&inner, &slot, 0).await
             });
         }
@@ -136,13 +140,18 @@ impl Load {
     }
 
     /// Begins to replace the containers of groups with a lifetime, spread evenly over it.
-    pub fn begin_churn(&mut self, slots: &[Slot]) {
-        for (index, slot) in slots.iter().enumerate() {
+    #[must_use]
+    pub fn begin_churn(&self) -> Churn {
+        let mut churn = Churn {
+            tasks: JoinSet::new(),
+            stop: CancellationToken::new(),
+        };
+        for (index, slot) in self.0.slots.iter().enumerate() {
             let Some(lifetime) = slot.load.lifetime else { continue };
             let lifetime = lifetime.0;
             let first = lifetime.mul_f64(f64::from(slot.number) / f64::from(slot.load.containers));
-            let (inner, stop, slot) = (Arc::clone(&self.inner), self.stop_churn.clone(), slot.clone());
-            self.churn.spawn(async move {
+            let (inner, stop, slot) = (Arc::clone(&self.0), churn.stop.clone(), slot.clone());
+            churn.tasks.spawn(async move {
                 let mut wait = first;
                 for generation in 1.. {
                     tokio::select! {
@@ -158,18 +167,17 @@ impl Load {
                 }
             });
         }
+        churn
     }
 
     /// Stops every container and learns how many lines each wrote. The containers stay, so that a target can read
     /// them to their end.
-    pub async fn stop(&mut self, slots: &[Slot]) {
-        self.stop_churn.cancel();
-        while self.churn.join_next().await.is_some() {}
-        let gate = Arc::new(Semaphore::new(self.inner.parallel));
+    pub async fn stop(&self) {
+        let gate = Arc::new(Semaphore::new(self.0.parallel));
         let mut stopping = JoinSet::new();
-        let generations = self.inner.state().generation.clone();
-        for (slot, generation) in slots.iter().cloned().zip(generations) {
-            let (inner, gate) = (Arc::clone(&self.inner), Arc::clone(&gate));
+        let generations = self.0.state().generation.clone();
+        for (slot, generation) in self.0.slots.iter().cloned().zip(generations) {
+            let (inner, gate) = (Arc::clone(&self.0), Arc::clone(&gate));
             stopping.spawn(async move {
                 let Ok(_turn) = gate.acquire().await else { return };
                 if let Err(error) = retire(&inner, &slot, generation).await {
@@ -183,14 +191,17 @@ impl Load {
     /// What each emitter said it wrote, those of which nobody knows, and what went wrong on the way.
     #[must_use]
     pub fn account(&self) -> (BTreeMap<String, Sent>, Vec<String>, Vec<String>) {
-        let state = self.inner.state();
+        let state = self.0.state();
         (state.sent.clone(), state.unaccounted.clone(), state.troubles.clone())
     }
 }
 
 async fn start(inner: &Inner, slot: &Slot, generation: u32) -> Result<(), LoadError> {
     let spec = slot.container(&inner.run_id, &inner.image, generation);
-    let named = |source| LoadError::Start { name: spec.name.clone(), source };
+    let named = |source| LoadError::Start {
+        name: spec.name.clone(),
+        source,
+    };
     inner.docker.create(&spec).await.map_err(named)?;
     inner.docker.start(&spec.name).await.map_err(named)?;
     inner.running.fetch_add(1, Ordering::Relaxed);
@@ -205,7 +216,12 @@ async fn retire(inner: &Inner, slot: &Slot, generation: u32) -> Result<(), Docke
     if slot.load.image.is_none() {
         let emitter = slot.emitter(generation);
         // The last line is on stdout; a few of stderr may follow it in the log.
-        let sent = inner.docker.log_tail(&name, 20).await.ok().and_then(|log| end_in(&log, &emitter));
+        let sent = inner
+            .docker
+            .log_tail(&name, 20)
+            .await
+            .ok()
+            .and_then(|log| end_in(&log, &emitter));
         let mut state = inner.state();
         match sent {
             Some(sent) => _ = state.sent.insert(emitter, sent),

@@ -30,7 +30,16 @@ pub struct Slot {
 pub fn slots(scenario: &Scenario) -> Vec<Slot> {
     let most = scenario.load.iter().map(|l| l.containers).max().unwrap_or(0);
     (1..=most)
-        .flat_map(|number| scenario.load.iter().filter(move |l| number <= l.containers).map(move |l| Slot { load: l.clone(), number }))
+        .flat_map(|number| {
+            scenario
+                .load
+                .iter()
+                .filter(move |l| number <= l.containers)
+                .map(move |l| Slot {
+                    load: l.clone(),
+                    number,
+                })
+        })
         .collect()
 }
 
@@ -40,7 +49,11 @@ impl Slot {
     pub fn emitter(&self, generation: u32) -> String {
         let width = self.load.containers.to_string().len().max(2);
         let name = format!("{}-{:0width$}", self.load.name, self.number);
-        if generation == 0 { name } else { format!("{name}.{generation}") }
+        if generation == 0 {
+            name
+        } else {
+            format!("{name}.{generation}")
+        }
     }
 
     /// What the engine is asked for.

@@ -51,26 +51,48 @@ impl Process {
     ///
     /// # Errors
     /// [`ProcessError`].
-    pub fn start(command: &[String], env: &BTreeMap<String, String>, cwd: Option<&Path>, log: &Path) -> Result<Self, ProcessError> {
+    pub fn start(
+        command: &[String],
+        env: &BTreeMap<String, String>,
+        cwd: Option<&Path>,
+        log: &Path,
+    ) -> Result<Self, ProcessError> {
         let program = command.first().cloned().unwrap_or_default();
         if !exists(&program, cwd) {
             return Err(ProcessError::NoSuchProgram(program));
         }
         let opened = File::options().create(true).append(true).open(log);
-        let cannot_log = |source| ProcessError::Log { path: log.to_owned(), source };
+        let cannot_log = |source| ProcessError::Log {
+            path: log.to_owned(),
+            source,
+        };
         let out = opened.map_err(cannot_log)?;
         let err = out.try_clone().map_err(cannot_log)?;
-        let cannot_start = |source| ProcessError::Start { program: program.clone(), source };
+        let cannot_start = |source| ProcessError::Start {
+            program: program.clone(),
+            source,
+        };
         let ourselves = std::env::current_exe().map_err(cannot_start)?;
         let mut starter = Command::new(ourselves);
         starter.arg("hold").arg("--").args(command);
-        starter.envs(env).stdin(Stdio::null()).stdout(out).stderr(err).process_group(0).kill_on_drop(true);
+        starter
+            .envs(env)
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .process_group(0)
+            .kill_on_drop(true);
         if let Some(cwd) = cwd {
             starter.current_dir(cwd);
         }
         let child = starter.spawn().map_err(cannot_start)?;
         let pid = child.id().unwrap_or_default();
-        Ok(Self { child, pid, log: log.to_owned(), ended: None })
+        Ok(Self {
+            child,
+            pid,
+            log: log.to_owned(),
+            ended: None,
+        })
     }
 
     /// Its process id.
@@ -107,14 +129,19 @@ impl Process {
             return (Some(status), false);
         }
         let _ = self.child.start_kill();
-        self.ended = timeout(Duration::from_secs(5), self.child.wait()).await.ok().and_then(Result::ok);
+        self.ended = timeout(Duration::from_secs(5), self.child.wait())
+            .await
+            .ok()
+            .and_then(Result::ok);
         (self.ended, true)
     }
 
     /// The last lines of its output, for an error message.
     #[must_use]
     pub fn last_words(&self, lines: usize) -> String {
-        let text = std::fs::read(&self.log).map(|b| String::from_utf8_lossy(&b[b.len().saturating_sub(4096)..]).into_owned()).unwrap_or_default();
+        let text = std::fs::read(&self.log)
+            .map(|b| String::from_utf8_lossy(&b[b.len().saturating_sub(4096)..]).into_owned())
+            .unwrap_or_default();
         let all: Vec<&str> = text.lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
     }
@@ -123,9 +150,13 @@ impl Process {
 /// Whether a command's first word names a file that is there, by path or by `PATH`.
 fn exists(program: &str, cwd: Option<&Path>) -> bool {
     if program.contains('/') {
-        return cwd.map_or_else(|| PathBuf::from(program), |cwd| cwd.join(program)).exists();
+        return cwd
+            .map_or_else(|| PathBuf::from(program), |cwd| cwd.join(program))
+            .exists();
     }
-    !program.is_empty() && std::env::var_os("PATH").is_some_and(|all| std::env::split_paths(&all).any(|dir| dir.join(program).is_file()))
+    !program.is_empty()
+        && std::env::var_os("PATH")
+            .is_some_and(|all| std::env::split_paths(&all).any(|dir| dir.join(program).is_file()))
 }
 
 /// An exit status in words.
@@ -134,7 +165,10 @@ pub fn in_words(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
-        (_, Some(signal)) => format!("signal {signal}{}", if status.core_dumped() { " (core dumped)" } else { "" }),
+        (_, Some(signal)) => format!(
+            "signal {signal}{}",
+            if status.core_dumped() { " (core dumped)" } else { "" }
+        ),
         _ => "unknown status".into(),
     }
 }

@@ -100,7 +100,10 @@ pub(super) fn rotations(record: &Record, metric: &str) -> Option<Vec<f64>> {
     let judged = Judged::of(record);
     let counted = super::counter::unwrapped(judged.rows.iter().map(|&i| rotations[i]));
     let pairs = judged.rows.iter().zip(counted).filter(|&(&i, _)| column[i].is_some());
-    rotations.iter().any(Option::is_some).then(|| pairs.map(|(_, r)| r).collect())
+    rotations
+        .iter()
+        .any(Option::is_some)
+        .then(|| pairs.map(|(_, r)| r).collect())
 }
 
 fn ceiling(rule: &Limit) -> Option<f64> {
