@@ -3,29 +3,54 @@
 //! Apart from the fits, because from here on only shares of belief count.
 
 use crate::explain::{Candidates, Explanation, Kind};
-use crate::fit::Fit;
+use crate::fit::{CORRELATION_TIMES_S, Fit};
 use crate::student;
-
-/// Explanations are kept, heaviest first, until this much of the belief is left out: far below any error that is spent.
-const LEFT_OUT: f64 = 1e-6;
+use std::collections::HashMap;
 
 /// Places after which a kink says about the run that growth stopped, rather than that it has been over for long.
 const LATE_SHARE: f64 = 0.5;
 
-/// One explanation's share.
+/// Explanations whose growth differs by less than this many standard errors are heaped: their mean and spread are kept, so that
+/// the belief changes only in the third order.
+const HEAP_WIDTH: f64 = 0.25;
+
+/// Bits of a standard error that two explanations of one heap share: sign, exponent and 3 bits, an eighth part of it.
+const HEAP_BITS: u32 = 64 - 15;
+
+/// Heaps are kept, heaviest first, until this much of the belief is left out: far below any error that is spent.
+const LEFT_OUT: f64 = 1e-6;
+
+/// A quantile is found when the belief below it is right to this part: far below what the explanations are worth.
+const PRECISION: f64 = 1e-5;
+
+/// Explanations that say much the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Part {
-    /// Share of the belief, all together 1.
+struct Heap {
+    weight: f64,
+    /// Growth of the first explanation taken, from which sums are counted: differences keep their digits.
+    origin: f64,
+    growth: f64,
+    standard_error: f64,
+    dof: u32,
+}
+
+/// The belief in one correlation time.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Correlation {
+    /// Share of the belief.
     pub(crate) weight: f64,
-    /// The fit it comes from; growth and standard error in the unit asked for.
-    pub(crate) fit: Fit,
+    /// Mean variance of the independent errors.
+    pub(crate) variance: f64,
 }
 
 /// What is believed about the growth.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Belief {
-    parts: Vec<Part>,
+    heaps: Vec<Heap>,
     stopped: f64,
+    by_kind: [f64; 6],
+    leaders: [Option<Fit>; 6],
+    correlations: [Correlation; CORRELATION_TIMES_S.len()],
 }
 
 impl Belief {
@@ -33,49 +58,88 @@ impl Belief {
     /// are set aside: whether growth stopped is not for a mixture to average.
     #[must_use]
     pub(crate) fn new(fits: &[Fit], candidates: &Candidates, scale: f64, limit: f64) -> Self {
-        let best = fits.iter().map(|fit| fit.log_weight).fold(f64::NEG_INFINITY, f64::max);
-        let mut total = 0.0;
-        let mut stopped = 0.0;
-        let mut parts = Vec::with_capacity(fits.len());
+        let mut belief = Self::default();
+        let best = fits
+            .iter()
+            .map(|fit| fit.log_weight)
+            .fold(f64::NEG_INFINITY, f64::max);
+        let (mut kept, mut stopped) = (0.0, 0.0);
+        let mut last = None;
+        let mut place_of: HashMap<(u64, i64), usize> = HashMap::new();
         for fit in fits {
             let weight = (fit.log_weight - best).exp();
-            total += weight;
-            let scaled = Fit {
+            let fit = Fit {
                 growth: fit.growth * scale,
                 standard_error: fit.standard_error * scale,
                 ..*fit
             };
-            if is_late_stop(&scaled, candidates, limit) {
+            if is_late_stop(&fit, candidates, limit) {
                 stopped += weight;
-            } else {
-                parts.push(Part { weight, fit: scaled });
+                continue;
             }
+            kept += weight;
+            belief.note(&fit, weight);
+            // Heaps stay in the order of their first explanation, so that sums are the same in every run. Neighbouring
+            // explanations often share one, which saves looking it up.
+            let key = heap_key(&fit);
+            let place = match last {
+                Some((same, place)) if same == key => place,
+                _ => *place_of.entry(key).or_insert(belief.heaps.len()),
+            };
+            last = Some((key, place));
+            if place == belief.heaps.len() {
+                belief.heaps.push(Heap {
+                    weight: 0.0,
+                    origin: fit.growth,
+                    growth: 0.0,
+                    standard_error: 0.0,
+                    dof: fit.dof,
+                });
+            }
+            belief.heaps[place].take(&fit, weight);
         }
-        parts.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-        let whole: f64 = parts.iter().map(|part| part.weight).sum();
+        belief.close(kept);
+        belief.stopped = if kept + stopped > 0.0 {
+            stopped / (kept + stopped)
+        } else {
+            0.0
+        };
+        belief
+    }
+
+    fn note(&mut self, fit: &Fit, weight: f64) {
+        let kind = fit.explanation.kind() as usize;
+        self.by_kind[kind] += weight;
+        if self.leaders[kind].is_none_or(|leader| fit.log_weight > leader.log_weight) {
+            self.leaders[kind] = Some(*fit);
+        }
+        self.correlations[fit.correlation].weight += weight;
+        self.correlations[fit.correlation].variance += weight * fit.variance;
+    }
+
+    /// Makes shares and means of the sums.
+    fn close(&mut self, total: f64) {
+        self.heaps.iter_mut().for_each(|heap| heap.close(total));
+        self.heaps.sort_by(|a, b| b.weight.total_cmp(&a.weight));
         let mut sum = 0.0;
-        let enough = parts.iter().position(|part| {
-            sum += part.weight;
-            sum >= (1.0 - LEFT_OUT) * whole
+        let enough = self.heaps.iter().position(|heap| {
+            sum += heap.weight;
+            sum >= 1.0 - LEFT_OUT
         });
-        parts.truncate(enough.map_or(0, |last| last + 1));
-        parts.iter_mut().for_each(|part| part.weight /= sum);
-        Self {
-            parts,
-            stopped: if total > 0.0 { stopped / total } else { 0.0 },
+        self.heaps
+            .truncate(enough.map_or(self.heaps.len(), |last| last + 1));
+        self.heaps.iter_mut().for_each(|heap| heap.weight /= sum);
+        self.by_kind.iter_mut().for_each(|weight| *weight /= total);
+        for correlation in self.correlations.iter_mut().filter(|c| c.weight > 0.0) {
+            correlation.variance /= correlation.weight;
+            correlation.weight /= total;
         }
     }
 
     /// True if nothing could be fitted, or everything that could says that growth stopped.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
-    /// The shares, heaviest first.
-    #[must_use]
-    pub(crate) fn parts(&self) -> &[Part] {
-        &self.parts
+        self.heaps.is_empty()
     }
 
     /// Belief that growth changed downwards in the second half of the run and is now below the limit, as a share of everything.
@@ -87,29 +151,26 @@ impl Belief {
     /// Belief in each kind of explanation, in the order of [`Kind::ALL`].
     #[must_use]
     pub(crate) fn by_kind(&self) -> [f64; 6] {
-        let mut shares = [0.0; 6];
-        for part in &self.parts {
-            shares[part.fit.explanation.kind() as usize] += part.weight;
-        }
-        shares
+        self.by_kind
     }
 
-    /// The heaviest explanation of the heaviest kind.
+    /// The heaviest explanation of a kind.
     #[must_use]
-    pub(crate) fn dominant(&self) -> Option<&Part> {
-        let shares = self.by_kind();
-        let kind = Kind::ALL
-            .into_iter()
-            .max_by(|a, b| shares[*a as usize].total_cmp(&shares[*b as usize]))?;
-        self.parts.iter().find(|part| part.fit.explanation.kind() == kind)
+    pub(crate) fn leader(&self, kind: Kind) -> Option<&Fit> {
+        self.leaders[kind as usize].as_ref()
+    }
+
+    /// Belief in each correlation time, in the order of [`CORRELATION_TIMES_S`].
+    pub(crate) fn correlations(&self) -> &[Correlation] {
+        &self.correlations
     }
 
     /// Belief that growth is below `growth`.
     #[must_use]
     pub fn below(&self, growth: f64) -> f64 {
-        self.parts
+        self.heaps
             .iter()
-            .map(|part| part.weight * share_below(&part.fit, growth))
+            .map(|heap| heap.weight * heap.share_below(growth))
             .sum()
     }
 
@@ -117,9 +178,9 @@ impl Belief {
     #[must_use]
     pub fn quantile(&self, p: f64) -> f64 {
         let reach = |sign: f64| {
-            self.parts
+            self.heaps
                 .iter()
-                .map(move |part| part.fit.growth + sign * part.fit.standard_error)
+                .map(move |heap| heap.growth + sign * heap.standard_error)
         };
         let (mut low, mut high) = (
             reach(-1.0).fold(f64::INFINITY, f64::min),
@@ -152,7 +213,9 @@ impl Belief {
                 (low - at_low * (high - low) / (at_high - at_low)).clamp(low, high)
             };
             let at_middle = self.below(middle) - p;
-            if at_middle.abs() < 1e-9 || high - low <= 1e-9 * (low.abs() + high.abs()) {
+            if at_middle.abs() < PRECISION * p.min(1.0 - p)
+                || high - low <= 1e-9 * (low.abs() + high.abs())
+            {
                 return middle;
             }
             if at_middle < 0.0 {
@@ -173,11 +236,39 @@ impl Belief {
     }
 }
 
-fn share_below(fit: &Fit, growth: f64) -> f64 {
-    if fit.standard_error > 0.0 {
-        return student::cdf((growth - fit.growth) / fit.standard_error, fit.dof);
+impl Heap {
+    /// Sums first and second moments until the heap is closed.
+    fn take(&mut self, fit: &Fit, weight: f64) {
+        let beyond = fit.growth - self.origin;
+        self.weight += weight;
+        self.growth += weight * beyond;
+        self.standard_error += weight * (beyond * beyond + fit.standard_error * fit.standard_error);
     }
-    if growth < fit.growth { 0.0 } else { 1.0 }
+
+    fn close(&mut self, total: f64) {
+        let beyond = self.growth / self.weight;
+        self.standard_error = (self.standard_error / self.weight - beyond * beyond)
+            .max(0.0)
+            .sqrt();
+        self.growth = self.origin + beyond;
+        self.weight /= total;
+    }
+
+    fn share_below(&self, growth: f64) -> f64 {
+        if self.standard_error > 0.0 {
+            return student::cdf((growth - self.growth) / self.standard_error, self.dof);
+        }
+        if growth < self.growth { 0.0 } else { 1.0 }
+    }
+}
+
+/// Explanations with one key are heaped.
+fn heap_key(fit: &Fit) -> (u64, i64) {
+    let width = f64::from_bits(fit.standard_error.to_bits() >> HEAP_BITS << HEAP_BITS) * HEAP_WIDTH;
+    (
+        fit.standard_error.to_bits() >> HEAP_BITS,
+        (fit.growth / width).floor() as i64,
+    )
 }
 
 fn is_late_stop(fit: &Fit, candidates: &Candidates, limit: f64) -> bool {

@@ -1,10 +1,10 @@
 //! What was seen, in terms of the value: from the dominant explanation to a step's size and time.
 
 use crate::answer::{Form, Noise, Shape};
-use crate::belief::{Belief, Part};
+use crate::belief::Belief;
 use crate::blocks::Blocks;
 use crate::explain::{Candidates, Explanation, Kind};
-use crate::fit::CORRELATION_TIMES_S;
+use crate::fit::{CORRELATION_TIMES_S, Fit};
 
 /// Forms with less belief are not worth a line.
 const WEIGHT_MIN: f64 = 0.05;
@@ -23,32 +23,35 @@ pub(crate) fn shapes(
     let mut kinds = Kind::ALL;
     kinds.sort_by(|a, b| by_kind[*b as usize].total_cmp(&by_kind[*a as usize]));
     let mut shapes: Vec<Shape> = kinds
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|kind| by_kind[*kind as usize] >= WEIGHT_MIN)
         .filter_map(|kind| {
-            let part = belief.parts().iter().find(|part| part.fit.explanation.kind() == kind)?;
-            let form = form(part, blocks, candidates, scale, growing);
+            let form = form(belief.leader(kind)?, blocks, candidates, scale, growing);
             Some(Shape {
                 form,
                 weight: by_kind[kind as usize],
             })
         })
         .collect();
-    if let Some(form) = sawtooth(blocks, candidates, belief.dominant()) {
+    if let Some(form) = sawtooth(blocks, candidates, belief.leader(kinds[0])) {
         shapes.push(Shape { form, weight: 1.0 });
     }
     shapes
 }
 
-fn form(part: &Part, blocks: &Blocks, candidates: &Candidates, scale: f64, growing: bool) -> Form {
-    let [first, second] = part.fit.added;
+fn form(fit: &Fit, blocks: &Blocks, candidates: &Candidates, scale: f64, growing: bool) -> Form {
+    let [first, second] = fit.added;
     let edge_s = |at: usize| blocks.edge_s(blocks.index[at]);
     let approach = |warm_up: usize, coefficient: f64| {
         let column = &candidates.warm_ups[warm_up].column;
         let ends = column.last().copied().unwrap_or(0.0) - column.first().copied().unwrap_or(0.0);
-        (coefficient * ends, candidates.warm_ups[warm_up].time_constant_s)
+        (
+            coefficient * ends,
+            candidates.warm_ups[warm_up].time_constant_s,
+        )
     };
-    match part.fit.explanation {
+    match fit.explanation {
         Explanation::Ramp if growing => Form::Ramp,
         Explanation::Ramp => Form::Flat,
         Explanation::Step { at } => Form::Step {
@@ -57,7 +60,7 @@ fn form(part: &Part, blocks: &Blocks, candidates: &Candidates, scale: f64, growi
         },
         Explanation::Kink { kink } => {
             let kink = &candidates.kinks[kink];
-            let before = part.fit.growth - first * scale;
+            let before = fit.growth - first * scale;
             let at_s = blocks.edge_s(kink.edge);
             if first > 0.0 {
                 Form::LateOnset { at_s, before }
@@ -67,9 +70,15 @@ fn form(part: &Part, blocks: &Blocks, candidates: &Candidates, scale: f64, growi
         }
         Explanation::WarmUp { warm_up } => {
             let (size, time_constant_s) = approach(warm_up, first);
-            Form::WarmUp { size, time_constant_s }
+            Form::WarmUp {
+                size,
+                time_constant_s,
+            }
         }
-        Explanation::TwoSteps { first: a, second: b } => Form::TwoSteps {
+        Explanation::TwoSteps {
+            first: a,
+            second: b,
+        } => Form::TwoSteps {
             first_size: first,
             first_at_s: edge_s(a),
             second_size: second,
@@ -88,7 +97,7 @@ fn form(part: &Part, blocks: &Blocks, candidates: &Candidates, scale: f64, growi
 }
 
 /// Mean level of each part of a rotation after the line is taken off, if the swing is more than the noise makes of it.
-fn sawtooth(blocks: &Blocks, candidates: &Candidates, dominant: Option<&Part>) -> Option<Form> {
+fn sawtooth(blocks: &Blocks, candidates: &Candidates, dominant: Option<&Fit>) -> Option<Form> {
     let parts = blocks.grid.parts;
     let rotations = blocks.grid.count / parts;
     if parts < 2 || rotations == 0 {
@@ -98,19 +107,24 @@ fn sawtooth(blocks: &Blocks, candidates: &Candidates, dominant: Option<&Part>) -
     let mut level = vec![0.0; parts];
     for part in 1..parts {
         let mut rises: Vec<f64> = (1..blocks.index.len())
-            .filter(|&i| blocks.index[i] % parts == part && blocks.index[i - 1] + 1 == blocks.index[i])
+            .filter(|&i| {
+                blocks.index[i] % parts == part && blocks.index[i - 1] + 1 == blocks.index[i]
+            })
             .map(|i| blocks.value[i] - blocks.value[i - 1])
             .collect();
         level[part] = level[part - 1] + crate::median::median_of(&mut rises)?;
     }
     let growth = (blocks.value.last()? - blocks.value.first()?) / candidates.line.len() as f64;
-    let level = level.iter().enumerate().map(|(part, l)| l - growth * part as f64);
+    let level = level
+        .iter()
+        .enumerate()
+        .map(|(part, l)| l - growth * part as f64);
     let (low, high) = level.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), l| {
         (low.min(l), high.max(l))
     });
     let swing = high - low;
-    let noise = dominant.map_or(0.0, |part| {
-        (part.fit.variance * 2.0 * parts as f64 / rotations as f64).sqrt()
+    let noise = dominant.map_or(0.0, |fit| {
+        (fit.variance * 2.0 * parts as f64 / rotations as f64).sqrt()
     });
     (swing > 4.0 * noise && swing > 0.0).then_some(Form::Sawtooth {
         swing,
@@ -126,11 +140,20 @@ pub(crate) fn noise(belief: &Belief, width_s: f64) -> Option<Noise> {
         return None;
     }
     let (mut log_s0, mut tau_s) = (0.0, 0.0);
-    for part in belief.parts() {
-        let time_s = CORRELATION_TIMES_S[part.fit.correlation];
-        let phi = if time_s > 0.0 { (-width_s / time_s).exp() } else { 0.0 };
-        log_s0 += part.weight * (width_s * part.fit.variance / ((1.0 - phi) * (1.0 - phi))).ln();
-        tau_s += part.weight * time_s;
+    for (correlation, time_s) in belief
+        .correlations()
+        .iter()
+        .zip(CORRELATION_TIMES_S)
+        .filter(|(c, _)| c.weight > 0.0)
+    {
+        let phi = if time_s > 0.0 {
+            (-width_s / time_s).exp()
+        } else {
+            0.0
+        };
+        log_s0 += correlation.weight
+            * (width_s * correlation.variance / ((1.0 - phi) * (1.0 - phi))).ln();
+        tau_s += correlation.weight * time_s;
     }
     Some(Noise {
         s0: log_s0.exp(),

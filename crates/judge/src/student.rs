@@ -25,29 +25,45 @@ pub fn cdf(t: f64, dof: u32) -> f64 {
     let cosine2 = cosine * cosine;
     // A = P(|T| < t) for t > 0; odd in t as written.
     let within = if dof.is_multiple_of(2) {
-        sine * chain(cosine2, 1.0, dof / 2)
+        sine * chain(cosine2, 1, dof / 2)
     } else {
         let theta = t.atan2(nu.sqrt());
-        FRAC_2_PI * (theta + sine * cosine * chain(cosine2, 2.0, dof / 2))
+        FRAC_2_PI * (theta + sine * cosine * chain(cosine2, 2, dof / 2))
     };
     (0.5 + 0.5 * within).clamp(0.0, 1.0)
 }
 
 /// 1 + a₁c² + a₁a₂c⁴ + …, `terms` terms, aₖ = (2k − 1)/(2k) from first = 1, or 2k/(2k + 1) from first = 2.
-fn chain(cosine2: f64, first: f64, terms: u32) -> f64 {
+fn chain(cosine2: f64, first: usize, terms: u32) -> f64 {
     let mut sum = 0.0;
     let mut term = 1.0;
     let mut numerator = first;
     for _ in 0..terms {
         sum += term;
-        term *= cosine2 * numerator / (numerator + 1.0);
+        // The table only saves the division, which is most of the time.
+        let ratio = RATIOS
+            .get(numerator)
+            .copied()
+            .unwrap_or_else(|| numerator as f64 / (numerator as f64 + 1.0));
+        term *= cosine2 * ratio;
         if term < NEGLIGIBLE {
             break;
         }
-        numerator += 2.0;
+        numerator += 2;
     }
     sum
 }
+
+/// n / (n + 1).
+static RATIOS: [f64; 128] = {
+    let mut ratios = [0.0; 128];
+    let mut n = 0;
+    while n < ratios.len() {
+        ratios[n] = n as f64 / (n as f64 + 1.0);
+        n += 1;
+    }
+    ratios
+};
 
 /// The t below which a share `p` lies; ±∞ at 0 and 1, NaN outside [0, 1] or for `dof` = 0.
 #[must_use]

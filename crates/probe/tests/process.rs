@@ -134,7 +134,6 @@ fn children_and_their_children_and_zombies_are_counted() {
         let has = |name: &str, state| groups.contains_key(&(name.to_owned(), state));
         (has("sleep", 'S') && has("sh", 'Z') && process.children().ok()? == 2).then_some(())
     });
-    let mut child = child;
     child
         .stdin
         .as_mut()

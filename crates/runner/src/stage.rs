@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use leakcheck_model::Scenario;
 use leakcheck_model::event::{Happening, Phase, SampleCost, SelfCost};
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_probe::{Liveness, Sampler};
+use leakcheck_probe::{Access, ProcessState, Sampler};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -73,7 +73,7 @@ pub struct Stage {
     missed: u64,
     failed_scrapes: u64,
     told_failure: bool,
-    restarted: bool,
+    told_state: bool,
 }
 
 /// What a stage is made of.
@@ -120,7 +120,7 @@ impl Stage {
             missed: 0,
             failed_scrapes: 0,
             told_failure: false,
-            restarted: false,
+            told_state: false,
         }
     }
 
@@ -130,12 +130,13 @@ impl Stage {
     /// If the target's process cannot be read or the record not written.
     pub fn begin_sampling(&mut self) -> Result<(), Ended> {
         let target = self.target.as_ref();
-        let sampler = Sampler::new(
-            target.and_then(|t| t.pid),
-            target.and_then(|t| t.metrics_url.as_deref()),
-            target.and_then(|t| t.process.as_ref()).map(Process::log),
-            &self.scenario.all_metrics(),
-        )
+        let access = Access {
+            pid: target.and_then(|t| t.pid),
+            metrics_url: target.and_then(|t| t.metrics_url.as_deref()),
+            log: target.and_then(|t| t.process.as_ref()).map(Process::log),
+            scrape_within: None,
+        };
+        let sampler = Sampler::new(access, &self.scenario.all_metrics())
         .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::TargetNotReady, error.to_string())))?;
         let mut names = sampler.names().to_vec();
         names.push("containers".into());
@@ -211,23 +212,27 @@ impl Stage {
             }
         }
         match row.process {
-            Liveness::Alive => Ok(()),
-            Liveness::Restarted if self.restarted => Ok(()),
-            Liveness::Restarted => {
-                self.restarted = true;
-                let message = "another process has the target's pid now".to_owned();
-                Ok(self.journal.event(Happening::TargetRestarted { message })?)
+            ProcessState::Alive | ProcessState::None => Ok(()),
+            ProcessState::Restarted => self.once(|message| Happening::TargetRestarted { message }, "another process has the target's pid now"),
+            ProcessState::Unreadable(why) => {
+                let told = format!("the target's process cannot be read: {why}");
+                self.once(|message| Happening::Warning { reason: Reason::new(ReasonCode::MetricAbsent, message) }, &told)
             }
-            Liveness::Gone => {
-                let status = self
-                    .target
-                    .as_mut()
-                    .and_then(Target::ended)
-                    .unwrap_or_else(|| "its process is gone".into());
+            ProcessState::Gone => {
+                let status = self.target.as_mut().and_then(Target::ended).unwrap_or_else(|| "its process is gone".into());
                 self.journal.event(Happening::TargetDied { status })?;
                 Err(Ended::TargetDied)
             }
         }
+    }
+
+    /// Writes down what every further sample would say again.
+    fn once(&mut self, event: impl Fn(String) -> Happening, message: &str) -> Result<(), Ended> {
+        if !self.told_state {
+            self.told_state = true;
+            self.journal.event(event(message.to_owned()))?;
+        }
+        Ok(())
     }
 
     /// What the harness itself has cost so far.
