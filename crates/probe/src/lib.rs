@@ -8,6 +8,7 @@ pub mod exposition;
 pub mod glob;
 mod ledger;
 mod log_gate;
+mod machine;
 mod own;
 mod process;
 mod sampler;
@@ -16,6 +17,7 @@ mod tail;
 
 pub use ledger::{Delivered, DeliveredError, Ledger, Progress, Strand};
 pub use log_gate::{LogGate, PatternError};
+pub use machine::{available_memory, system_limit};
 pub use own::{OwnUsage, loaded_libraries, own_usage};
 pub use process::{ProcSample, Process, ProcessError, Stat};
 pub use sampler::{Liveness, Row, Sampler, SamplerError};
