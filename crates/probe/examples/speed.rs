@@ -21,6 +21,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         began.elapsed().as_secs_f64() * 1e6 / 1e4
     );
 
+    let sockets: Vec<_> = (0..2500)
+        .map(|_| std::os::unix::net::UnixStream::pair())
+        .collect::<Result<_, _>>()?;
+    let snapshot = leakcheck_probe::attribution::Snapshot::take(&process, leakcheck_probe::attribution::MOST_FDS);
+    println!(
+        "who holds {} descriptors: {:.1} ms",
+        2 * sockets.len(),
+        snapshot.took.as_secs_f64() * 1e3
+    );
+    drop(sockets);
+
     let body: String = (0..100_000)
         .map(|i| format!("http_requests_total{{method=\"get\",code=\"200\",path=\"/a/b/{i}\"}} {i}\n"))
         .collect();
