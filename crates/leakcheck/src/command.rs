@@ -5,6 +5,7 @@ mod check;
 mod clean;
 mod completions;
 mod doctor;
+mod engine;
 mod hold;
 mod init;
 mod judge;
@@ -63,6 +64,8 @@ enum Command {
     Export(report::ExportArguments),
     /// The capture core: follow every container's log as a daemon
     Capture(Box<capture::Arguments>),
+    /// The simulated Docker Engine on a Unix socket, for any client
+    Engine(engine::Arguments),
     /// What runs inside a load container
     Noise(leakcheck_noise::Settings),
     /// The JSON Schema of scenario files
@@ -123,6 +126,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Export(arguments) => report::export(&arguments),
         Command::Capture(arguments) => capture::run(*arguments),
+        Command::Engine(arguments) => engine::run(arguments),
         Command::Noise(settings) => noise::run(&settings),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use leakcheck_model::scenario::Rate;
 
+use crate::Settings;
+
 /// The pace of one emitter, counted from its start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
@@ -17,6 +19,14 @@ impl Pace {
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self { rate, phase: 1.0 }
+    }
+
+    /// The pace of the emitter that `settings` describe. Its phase follows from its name, so that the containers of a
+    /// group do not write in step.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let phase = f64::from(crc32fast::hash(settings.emitter.as_bytes())) / f64::from(u32::MAX);
+        Self::new(settings.lines_per_second).with_phase(phase)
     }
 
     /// The same pace with its first line due `phase` (0 to 1) of an interval after the start.

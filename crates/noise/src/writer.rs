@@ -53,7 +53,7 @@ pub fn run(settings: &Settings) -> io::Result<()> {
 
 fn write_all(settings: &Settings, stop: &AtomicBool) -> io::Result<()> {
     let mut emitter = Emitter::new(settings);
-    let pace = Pace::new(settings.lines_per_second).with_phase(phase_of(&settings.emitter));
+    let pace = Pace::of(settings);
     let (mut out, mut err) = (Vec::with_capacity(2 * BATCH), Vec::new());
     let mut line = Vec::new();
     let mut start = Instant::now();
@@ -97,9 +97,4 @@ fn flush(to: &mut impl Write, bytes: &mut Vec<u8>) -> io::Result<()> {
         bytes.clear();
     }
     Ok(())
-}
-
-/// A share of an interval from the emitter's name, so that containers of a group do not write in step.
-fn phase_of(emitter: &str) -> f64 {
-    f64::from(crc32fast::hash(emitter.as_bytes())) / f64::from(u32::MAX)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leakcheck_model::event::{Happening, Phase};
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_probe::Delivered;
+use leakcheck_probe::Ledger;
 
 use crate::load::{Churn, remove_all};
 use crate::stage::{Ended, Stage};
@@ -76,11 +76,10 @@ fn count_lines(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
         return Ok(());
     };
     let (sent, unaccounted, _) = load.account();
-    let mut ledger = Delivered::new(std::path::Path::new(delivered), &stage.run_id);
-    ledger.finish();
-    for trouble in ledger.troubles() {
-        let reason = Reason::of(ReasonCode::LinesUnaccounted, "lines", trouble.clone());
-        stage.journal.event(Happening::Impaired { reason })?;
+    let mut ledger = Ledger::new(&stage.run_id);
+    if let Err(error) = ledger.read_all(delivered) {
+        let reason = Reason::of(ReasonCode::LinesUnaccounted, "lines", crate::bring_up::with_causes(&error));
+        return stage.journal.event(Happening::Impaired { reason });
     }
     let mut counts = ledger.counts(&sent);
     counts.unaccounted = counts.unaccounted.max(unaccounted.len() as u64);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use leakcheck_judge::Series;
+use leakcheck_judge::settle::{Settling, settled};
 use leakcheck_model::event::{Happening, Phase};
 use leakcheck_model::limit::Statistic;
 use leakcheck_model::scenario::Start;
@@ -165,17 +167,14 @@ async fn settle(stage: &mut Stage) -> Result<(), Ended> {
 /// A metric with a growth limit that is not settled yet.
 fn unsettled(stage: &Stage) -> Option<String> {
     let samples = stage.journal.samples();
-    let from = stage.journal.now() - SETTLE_WINDOW_S;
-    let growing = stage
-        .scenario
-        .all_limits()
-        .into_iter()
-        .filter(|(_, l)| l.statistic == Statistic::GrowthPerMin);
+    let from = stage.journal.now() - SETTLE_WINDOW_S.max(2.0 * stage.scenario.rotation_period_s().unwrap_or(0.0).min(30.0));
+    let known = stage.scenario.all_metrics();
+    let growing = stage.scenario.all_limits().into_iter().filter(|(_, l)| l.statistic == Statistic::GrowthPerMin);
     growing.map(|(metric, _)| metric).find(|metric| {
-        let (t, v): (Vec<f64>, Vec<f64>) = samples
-            .series(metric, |p| p == Phase::WarmUp)
-            .filter(|(t, _)| *t >= from)
-            .unzip();
-        leakcheck_judge::Series::new(t, v).is_ok_and(|series| leakcheck_judge::is_moving(&series))
+        let (t, v): (Vec<f64>, Vec<f64>) = samples.series(metric, |p| p == Phase::WarmUp).filter(|(t, _)| *t >= from).unzip();
+        // Memory moves by pages all the time; a count moves by ones.
+        let tolerance = known.get(metric).map_or(1.0, |m| m.info().quantum) * if known.get(metric).is_some_and(|m| m.info().unit == "B") { 64.0 } else { 1.0 };
+        let Ok(series) = Series::new(t, v) else { return false };
+        matches!(settled(&series, tolerance), Settling::Falling { .. } | Settling::Rising { .. })
     })
 }

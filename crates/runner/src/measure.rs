@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
+use leakcheck_judge::looks::looks_s;
 use leakcheck_model::event::{Happening, Phase};
 
 use crate::stage::{Ended, Stage};
-
-/// Minutes after which growth is looked at early (JUDGE.md, sequential looks), and every five thereafter.
-const LOOKS_MIN: [f64; 13] = [2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 21.0, 25.0, 30.0];
 
 /// Between looks at floors and ceilings, whose fail is certain at once.
 const PLAIN_LOOK: Duration = Duration::from_secs(5);
@@ -34,7 +32,8 @@ async fn judged(stage: &mut Stage, length: Duration, before_s: f64) -> Result<()
     let began = tokio::time::Instant::now();
     let mut checkpoints = Every::new(schedule.checkpoint_every.0);
     let mut plain = Every::new(PLAIN_LOOK);
-    let mut looked_min = before_s / 60.0;
+    let mut looks = looks_s(before_s + schedule.measure.as_secs(), stage.scenario.rotation_period_s());
+    looks.retain(|at| *at > before_s);
     // The last sample belongs to the end of the phase: half a tick more lets it in.
     let end = length + schedule.sample_every.0 / 2;
     loop {
@@ -49,21 +48,12 @@ async fn judged(stage: &mut Stage, length: Duration, before_s: f64) -> Result<()
             checkpoint(stage)?;
         }
         if schedule.early_stop && plain.is_due(elapsed) && elapsed + PLAIN_LOOK < length {
-            let minutes = (before_s + elapsed.as_secs_f64()) / 60.0;
-            let growth = look_is_due(looked_min, minutes)
-                && minutes * 60.0 >= 4.0 * stage.scenario.rotation_period_s().unwrap_or(0.0);
-            if growth {
-                looked_min = minutes;
-            }
+            let passed = before_s + elapsed.as_secs_f64();
+            let growth = looks.first().is_some_and(|at| *at <= passed);
+            looks.retain(|at| *at > passed);
             look(stage, growth, length.saturating_sub(elapsed))?;
         }
     }
-}
-
-/// Whether a look is due between two moments.
-fn look_is_due(last_min: f64, now_min: f64) -> bool {
-    let scheduled = LOOKS_MIN.iter().any(|&at| last_min < at && at <= now_min);
-    scheduled || (now_min > 30.0 && (last_min / 5.0).floor() < (now_min / 5.0).floor())
 }
 
 fn look(stage: &mut Stage, growth: bool, rest: Duration) -> Result<(), Ended> {
@@ -119,15 +109,6 @@ impl Every {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn looks_come_at_their_minutes_and_every_five_after_thirty() {
-        assert!(!look_is_due(0.0, 1.9));
-        assert!(look_is_due(0.0, 2.05));
-        assert!(!look_is_due(2.05, 2.9));
-        assert!(look_is_due(30.1, 35.02));
-        assert!(!look_is_due(35.02, 39.0));
-    }
 
     #[test]
     fn a_moment_missed_is_not_made_up_for() {

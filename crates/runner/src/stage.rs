@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use leakcheck_model::Scenario;
 use leakcheck_model::event::{Happening, Phase, SampleCost, SelfCost};
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_probe::{Access, ProcessState, Sampler};
+use leakcheck_probe::{Liveness, Sampler};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -130,13 +130,12 @@ impl Stage {
     /// If the target's process cannot be read or the record not written.
     pub fn begin_sampling(&mut self) -> Result<(), Ended> {
         let target = self.target.as_ref();
-        let access = Access {
-            pid: target.and_then(|t| t.pid),
-            metrics_url: target.and_then(|t| t.metrics_url.as_deref()),
-            log: target.and_then(|t| t.process.as_ref()).map(Process::log),
-            scrape_within: None,
-        };
-        let sampler = Sampler::new(access, &self.scenario.all_metrics())
+        let sampler = Sampler::new(
+            target.and_then(|t| t.pid),
+            target.and_then(|t| t.metrics_url.as_deref()),
+            target.and_then(|t| t.process.as_ref()).map(Process::log),
+            &self.scenario.all_metrics(),
+        )
         .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::TargetNotReady, error.to_string())))?;
         let mut names = sampler.names().to_vec();
         names.push("containers".into());
@@ -211,14 +210,16 @@ impl Stage {
                 )?;
             }
         }
+        if let Some(why) = row.unreadable {
+            let told = format!("the target's process cannot be read: {why}");
+            self.once(|message| Happening::Warning { reason: Reason::new(ReasonCode::MetricAbsent, message) }, &told)?;
+        }
         match row.process {
-            ProcessState::Alive | ProcessState::None => Ok(()),
-            ProcessState::Restarted => self.once(|message| Happening::TargetRestarted { message }, "another process has the target's pid now"),
-            ProcessState::Unreadable(why) => {
-                let told = format!("the target's process cannot be read: {why}");
-                self.once(|message| Happening::Warning { reason: Reason::new(ReasonCode::MetricAbsent, message) }, &told)
+            Liveness::Alive => Ok(()),
+            Liveness::Restarted => {
+                self.once(|message| Happening::TargetRestarted { message }, "another process has the target's pid now")
             }
-            ProcessState::Gone => {
+            Liveness::Gone => {
                 let status = self.target.as_mut().and_then(Target::ended).unwrap_or_else(|| "its process is gone".into());
                 self.journal.event(Happening::TargetDied { status })?;
                 Err(Ended::TargetDied)

@@ -7,6 +7,7 @@ use leakcheck_model::{Phase, Record};
 
 use super::Judged;
 use super::limit::{compared, invalid, number};
+use crate::budget::{budget, net_growth};
 use crate::{Answer, Code, Look, Outcome, Question, Series, assess, assess_per_rotation, endpoint};
 
 /// The judged values of a metric.
@@ -186,53 +187,25 @@ pub(super) fn endpoint(record: &Record, metric: &str, rule: &Limit, result: Limi
 
 /// `growth < N`: net growth, robust at both ends. A level that rose once and stayed is over budget, not a leak.
 pub(super) fn net(record: &Record, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
-    let Bound::Number(bound) = rule.bound else {
-        return not_a_ceiling(result, rule);
-    };
+    let Some(bound) = ceiling(rule) else { return not_a_ceiling(result, rule) };
     let series = match series(record, metric) {
         Ok(series) => series,
         Err(reason) => return invalid(result, reason),
     };
     let Some(net) = net_growth(&series) else {
-        return invalid(
-            result,
-            Reason::of(ReasonCode::TooShort, metric, "too few samples for a net growth"),
-        );
+        return invalid(result, Reason::of(ReasonCode::TooShort, metric, "too few samples for a net growth"));
     };
-    let judged = compared(
-        result,
-        rule,
-        net,
-        bound,
-        ReasonCode::LimitExceeded,
-        &format!("net growth of `{metric}`"),
-    );
-    let length_min = Judged::of(record).length_s() / 60.0;
-    if judged.outcome == Verdict::Pass || !rule.comparison.is_ceiling() || length_min <= 0.0 || bound <= 0.0 {
+    let judged = compared(result, rule, net, bound, ReasonCode::LimitExceeded, &format!("net growth of `{metric}`"));
+    let minutes = Judged::of(record).length_s() / 60.0;
+    if judged.outcome == Verdict::Pass || minutes <= 0.0 {
         return judged;
     }
-    // Over the budget: a leak if it is still growing at the budget's own pace, else a level that rose once.
-    let question = question(record, metric, bound / length_min, Look::Final);
-    let answer = assess(&series, &question);
-    if answer.outcome == Outcome::Pass {
-        let message = format!(
-            "`{metric}` rose by {} and stays there: more than the budget of {}, but not a leak",
-            number(net),
-            number(bound)
-        );
-        return LimitResult {
-            outcome: Verdict::Inconclusive,
-            reason: Some(Reason::of(ReasonCode::OverBudget, metric, message)),
-            ..judged
-        };
+    // Over the budget: a leak if it still grows, else a level that rose once.
+    let growing = assess(&series, &question(record, metric, bound / minutes, Look::Final)).growing;
+    if budget(&series, bound, growing).is_some_and(|b| b.outcome == Outcome::Inconclusive) {
+        let message = format!("`{metric}` rose by {} and stays there: more than the budget of {}, but not a leak", number(net), number(bound));
+        let reason = Some(Reason::of(ReasonCode::OverBudget, metric, message));
+        return LimitResult { outcome: Verdict::Inconclusive, reason, ..judged };
     }
     judged
-}
-
-/// Median of the last two minutes less median of the first two; of shorter runs, of their quarters.
-pub(super) fn net_growth(series: &Series) -> Option<f64> {
-    let window = (series.length_s() / 4.0).min(120.0);
-    let (first, last) = (*series.t_s().first()?, *series.t_s().last()?);
-    let median = |part: Series| crate::median::median_of(&mut part.value().to_vec());
-    Some(median(series.since(last - window))? - median(series.until(first + window))?)
 }

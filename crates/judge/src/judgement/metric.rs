@@ -25,7 +25,7 @@ pub(super) fn measure(record: &Record, name: &str, info: &MetricInfo, limits: &[
         min: values.iter().copied().reduce(f64::min),
         max: values.iter().copied().reduce(f64::max),
         endpoint_per_min: series.as_ref().and_then(endpoint::of),
-        drained: drained::drained(record, name),
+        drained: drained::left(record, name),
         ..MetricResult::default()
     };
     let Some(series) = series.filter(|s| s.len() >= 2) else {
