@@ -11,12 +11,25 @@ mod palette;
 use plotters::prelude::{BitMapBackend, IntoDrawingArea as _, SVGBackend};
 
 use crate::figure::Figure;
-use canvas::{Canvas, SCALE};
+use canvas::{Canvas, Hand, SCALE};
 
 /// Width of a chart in pixels.
 pub const WIDTH: u32 = 1200;
 /// Height of a chart in pixels.
 pub const HEIGHT: u32 = 500;
+
+/// plotters centres SVG text by half an ex (about 0.25 em below the middle); capitals want 0.35.
+const SVG: Hand = Hand {
+    sink: 0.1,
+    bolder: false,
+    by_pieces: false,
+};
+/// plotters' ab_glyph text has its baseline 0.12 em below the middle; capitals want 0.35.
+const BITMAP: Hand = Hand {
+    sink: 0.23,
+    bolder: true,
+    by_pieces: true,
+};
 
 /// A picture that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +54,7 @@ pub fn svg(figure: &Figure) -> Result<String, ChartError> {
     let mut text = String::new();
     {
         let root = SVGBackend::with_string(&mut text, (WIDTH * SCALE, HEIGHT * SCALE)).into_drawing_area();
-        paint::paint(&Canvas::new(&root), figure)?;
+        paint::paint(&Canvas::new(&root, SVG), figure)?;
         root.present().map_err(canvas::failed)?;
     }
     // Drawn at twice its size, shown at its size; described for those who cannot see it.
@@ -63,7 +76,7 @@ pub fn png(figure: &Figure) -> Result<Vec<u8>, ChartError> {
     let mut pixels = vec![255; (size.0 * size.1 * 3) as usize];
     {
         let root = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
-        paint::paint(&Canvas::new(&root), figure)?;
+        paint::paint(&Canvas::new(&root, BITMAP), figure)?;
         root.present().map_err(canvas::failed)?;
     }
     encode(&halved(&pixels))

@@ -92,6 +92,7 @@ pub fn figures(result: &RunResult, record: &Record, max_points: usize) -> Vec<Fi
 fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) -> Option<Figure> {
     let samples = &record.samples;
     let info = record.metrics.get(metric);
+    let unit = Unit::of(info.map_or("", |i| i.unit));
     let counter = info.is_some_and(|i| i.counter);
     let column = samples.column(metric)?;
     let values = if counter { increase(column) } else { column.to_vec() };
@@ -102,11 +103,11 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
         .collect();
     let measured = result.metrics.get(metric);
     let baseline = baseline(measured, counter, &judged);
-    let limits = limit::lines(result, metric, baseline, &judged, &level_before_load(samples, &values), span_s);
+    let limits = limit::lines(result, metric, baseline, &judged, &level_before_load(samples, &values), span_s, unit);
     let (points, gaps) = decimate(&samples.t_s, &values, max_points);
     Some(Figure {
         metric: metric.to_owned(),
-        unit: Unit::of(info.map_or("", |i| i.unit)),
+        unit,
         counter,
         verdict: (!limits.is_empty()).then(|| Verdict::worst(limits.iter().map(|l| l.outcome))),
         limits,

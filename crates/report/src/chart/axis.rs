@@ -63,13 +63,14 @@ pub struct ValueAxis {
 pub fn value_axis(from: f64, to: f64, unit: Unit, about: usize, whole: bool) -> ValueAxis {
     let (symbol, size) = unit.multiple(from.abs().max(to.abs()));
     let rough = (to - from) / size / about as f64;
-    let mut step = round_step(rough);
+    let mut step = round_step(rough, !(whole && symbol.is_empty()) || rough > 2.5);
     if whole && symbol.is_empty() {
         step = step.max(1.0);
     }
     let decimals = if step >= 1.0 { 0 } else { (-step.log10()).ceil().max(0.0) as usize };
-    // 2.5 needs a decimal though it is above 1.
-    let decimals = decimals.max(usize::from(step < 10.0 && step.fract() != 0.0));
+    // 2.5 and 0.25 need one more.
+    let quarter = (step * 10f64.powi(decimals as i32)).fract().abs() > 1e-6;
+    let decimals = decimals + usize::from(quarter);
     let ticks = steps(from / size, to / size, step)
         .map(|at| Tick {
             at: at * size,
@@ -79,14 +80,15 @@ pub fn value_axis(from: f64, to: f64, unit: Unit, about: usize, whole: bool) -> 
     ValueAxis { ticks, unit: symbol }
 }
 
-/// The next of 1, 2, 5 times a power of ten.
-fn round_step(rough: f64) -> f64 {
+/// The next of 1, 2, 2.5 (if halves may be), 5 times a power of ten.
+fn round_step(rough: f64, halves: bool) -> f64 {
     if !(rough.is_finite() && rough > 0.0) {
         return 1.0;
     }
     let power = 10f64.powf(rough.log10().floor());
-    [1.0, 2.0, 5.0, 10.0]
+    [1.0, 2.0, 2.5, 5.0, 10.0]
         .into_iter()
+        .filter(|m| halves || *m != 2.5)
         .map(|m| m * power)
         .find(|step| *step >= rough * 0.999)
         .unwrap_or(power * 10.0)

@@ -52,22 +52,40 @@ pub(super) fn text_width(text: &str, em: f64) -> f64 {
 }
 
 /// Something to draw on.
-pub(super) struct Canvas<'a, DB: DrawingBackend>(&'a DrawingArea<DB, Shift>);
+pub(super) struct Canvas<'a, DB: DrawingBackend> {
+    area: &'a DrawingArea<DB, Shift>,
+    hand: Hand,
+}
+
+/// What a backend does in its own way.
+#[derive(Clone, Copy)]
+pub(super) struct Hand {
+    /// How far text must sink, in ems, for capitals to stand in the middle of their line.
+    pub(super) sink: f64,
+    /// Text is drawn twice, half a pixel apart: the built-in font is a light one.
+    pub(super) bolder: bool,
+    /// Strokes are drawn piece by piece: the bitmap's joined strokes lose their width at sharp turns.
+    pub(super) by_pieces: bool,
+}
 
 impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
-    pub(super) fn new(area: &'a DrawingArea<DB, Shift>) -> Self {
-        Self(area)
+    pub(super) fn new(area: &'a DrawingArea<DB, Shift>, hand: Hand) -> Self {
+        Self { area, hand }
     }
 
     pub(super) fn fill(&self, color: Color) -> Result<(), ChartError> {
-        self.0.fill(&RGBColor(color.0, color.1, color.2)).map_err(failed)
+        self.area.fill(&RGBColor(color.0, color.1, color.2)).map_err(failed)
     }
 
     /// A stroke through points.
     pub(super) fn line(&self, points: &[At], color: Color, width: f64) -> Result<(), ChartError> {
         let style = stroke(color, width);
-        let path = PathElement::new(points.iter().map(|p| px(*p)).collect::<Vec<_>>(), style);
-        self.0.draw(&path).map_err(failed)
+        let piece = if self.hand.by_pieces { 2 } else { points.len() };
+        for stroke in points.windows(piece.clamp(1, points.len().max(1))) {
+            let path = PathElement::new(stroke.iter().map(|p| px(*p)).collect::<Vec<_>>(), style);
+            self.area.draw(&path).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// A straight dashed stroke.
@@ -90,13 +108,13 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     /// A filled box.
     pub(super) fn area(&self, from: At, to: At, color: Color, opacity: f64) -> Result<(), ChartError> {
         let style = ShapeStyle::from(&mixed(color, opacity)).filled();
-        self.0.draw(&Rectangle::new([px(from), px(to)], style)).map_err(failed)
+        self.area.draw(&Rectangle::new([px(from), px(to)], style)).map_err(failed)
     }
 
     /// A filled shape.
     pub(super) fn shape(&self, corners: &[At], color: Color, opacity: f64) -> Result<(), ChartError> {
         let corners: Vec<_> = corners.iter().map(|p| px(*p)).collect();
-        self.0
+        self.area
             .draw(&Polygon::new(corners, mixed(color, opacity)))
             .map_err(failed)
     }
@@ -106,7 +124,7 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         for (radius, color) in [(radius, rim), (radius - 1.5, inside)] {
             let style = ShapeStyle::from(&RGBColor(color.0, color.1, color.2)).filled();
             let circle = Circle::new(px(at), radius * f64::from(SCALE), style);
-            self.0.draw(&circle).map_err(failed)?;
+            self.area.draw(&circle).map_err(failed)?;
         }
         Ok(())
     }
@@ -121,12 +139,16 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         let size = em * LINE_HEIGHT * f64::from(SCALE);
         let ink = RGBColor(color.0, color.1, color.2);
         let style = FontDesc::new(FontFamily::SansSerif, size, FontStyle::Normal)
-            .into_text_style(self.0)
+            .into_text_style(self.area)
             .color(&ink)
             .pos(Pos::new(h, VPos::Center));
-        self.0
-            .draw(&Text::new(text.to_owned(), px(at), style))
-            .map_err(failed)
+        let at = (at.0, at.1 + em * self.hand.sink);
+        let twice = (at.0 + 1.0 / f64::from(SCALE), at.1);
+        for at in [Some(at), self.hand.bolder.then_some(twice)].into_iter().flatten() {
+            let drawn = Text::new(text.to_owned(), px(at), style.clone());
+            self.area.draw(&drawn).map_err(failed)?;
+        }
+        Ok(())
     }
 }
 

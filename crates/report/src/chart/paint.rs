@@ -22,6 +22,8 @@ const SMALL: f64 = 18.0;
 /// Ticks that fit on each axis without touching.
 const TIME_TICKS: usize = 11;
 const VALUE_TICKS: usize = 5;
+/// Slices of the growth's wedge.
+const WEDGE_SLICES: u8 = 100;
 /// Room for one mark of a checkpoint; of more only every so many is marked.
 const MARK_ROOM: f64 = 14.0;
 
@@ -37,8 +39,8 @@ pub(super) fn paint<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, figure: &Figure
     bands::rotations(canvas, &plane, figure)?;
     growth_wedge(canvas, &plane, figure)?;
     limits(canvas, &plane, figure)?;
-    measured(canvas, &plane, figure)?;
     growth_line(canvas, &plane, figure)?;
+    measured(canvas, &plane, figure)?;
     labels.limits(canvas, &plane, figure)?;
     frame(canvas, &plane)?;
     bands::phase_names(canvas, &plane, figure)?;
@@ -90,12 +92,15 @@ fn limits<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane, figure: &F
 
 fn growth_wedge<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane, figure: &Figure) -> Result<(), ChartError> {
     let Some(growth) = &figure.growth else { return Ok(()) };
-    let at = |value: f64| plane.inside((growth.to_s, value));
-    let corners = [
-        plane.inside((growth.from_s, growth.from)),
-        at(growth.end(growth.per_min.low)),
-        at(growth.end(growth.per_min.high)),
-    ];
+    // In slices, so that an edge that leaves the plane follows its border.
+    let edge = |slice: u8, per_min: f64| {
+        let share = f64::from(slice) / f64::from(WEDGE_SLICES);
+        let t_s = growth.from_s + (growth.to_s - growth.from_s) * share;
+        plane.inside((t_s, growth.from + (growth.end(per_min) - growth.from) * share))
+    };
+    let up = (0..=WEDGE_SLICES).map(|slice| edge(slice, growth.per_min.high));
+    let down = (0..=WEDGE_SLICES).rev().map(|slice| edge(slice, growth.per_min.low));
+    let corners: Vec<_> = up.chain(down).collect();
     canvas.shape(&corners, palette::GROWTH, 0.16)
 }
 
@@ -103,7 +108,7 @@ fn growth_line<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane, figur
     let Some(growth) = &figure.growth else { return Ok(()) };
     let end = (growth.to_s, growth.end(growth.per_min.estimate));
     match plane.clipped((growth.from_s, growth.from), end) {
-        Some((from, to)) => canvas.line(&[from, to], palette::GROWTH, 2.0),
+        Some((from, to)) => canvas.line(&[from, to], palette::GROWTH, 4.0),
         None => Ok(()),
     }
 }

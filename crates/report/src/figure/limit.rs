@@ -4,10 +4,12 @@ use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::{RunResult, Verdict};
 
+use crate::quantity::Unit;
+
 /// One limit on a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LimitLine {
-    /// As written.
+    /// As written, with the number behind a share: `increase >= 90% of expected (495)`.
     pub rule: String,
     /// What it comes to.
     pub outcome: Verdict,
@@ -25,6 +27,7 @@ pub(super) fn lines(
     judged: &[(f64, f64)],
     before_load: &[f64],
     span_s: (f64, f64),
+    unit: Unit,
 ) -> Vec<LimitLine> {
     let mut lines: Vec<LimitLine> = result
         .limits
@@ -39,7 +42,7 @@ pub(super) fn lines(
                 line(rule.statistic, bound, (from_t, from), end_t, before_load, span_s.1)
             };
             LimitLine {
-                rule: limit.rule.clone(),
+                rule: shown(limit, rule.as_ref(), unit),
                 outcome: limit.outcome,
                 line: rule.as_ref().and_then(place),
                 ceiling: rule.is_none_or(|r| r.comparison.is_ceiling()),
@@ -53,6 +56,13 @@ pub(super) fn lines(
         Verdict::Pass => 3,
     });
     lines
+}
+
+fn shown(limit: &LimitResult, rule: Option<&Limit>, unit: Unit) -> String {
+    match (rule.map(|r| r.bound), limit.bound) {
+        (Some(Bound::OfExpected(_)), Some(bound)) => format!("{} ({})", limit.rule, unit.show(bound)),
+        _ => limit.rule.clone(),
+    }
 }
 
 fn bound(limit: &LimitResult, rule: &Limit) -> Option<f64> {

@@ -13,6 +13,8 @@ use crate::figure::Figure;
 
 /// Height of the strip with the phases' names.
 const STRIP: f64 = 28.0;
+/// Letters of the phases' names.
+const NAME: f64 = 16.0;
 /// Rotations closer together than this are a grey line that says nothing.
 const ROTATION_ROOM: f64 = 6.0;
 
@@ -44,9 +46,9 @@ pub(super) fn phase_names<DB: DrawingBackend>(
         canvas.area((left, plane.top - STRIP), (right, plane.top), palette::UNJUDGED, opacity)?;
         canvas.line(&[(left, plane.top - STRIP), (left, plane.bottom)], palette::FRAME, 0.5)?;
         let name = band.phase.name();
-        if text_width(name, SMALL) + 6.0 < right - left {
+        if text_width(name, NAME) + 4.0 < right - left {
             let middle = (f64::midpoint(left, right), plane.top - STRIP / 2.0);
-            canvas.text(name, middle, SMALL, palette::INK, Align::Center)?;
+            canvas.text(name, middle, NAME, palette::INK, Align::Center)?;
         }
     }
     Ok(())
