@@ -75,7 +75,19 @@ const ROTATIONS: &str = "rotations";
 /// Each has at most about `max_points` points; peaks and gaps survive the thinning.
 #[must_use]
 pub fn figures(result: &RunResult, record: &Record, max_points: usize) -> Vec<Figure> {
+    charted(result, record)
+        .into_iter()
+        .filter_map(|name| figure(result, record, name, max_points))
+        .collect()
+}
+
+/// The metrics that have a chart, in the order of [`figures`].
+#[must_use]
+pub fn charted<'a>(result: &'a RunResult, record: &'a Record) -> Vec<&'a str> {
     let samples = &record.samples;
+    if samples.is_empty() {
+        return Vec::new();
+    }
     let mut names: Vec<&str> = Vec::new();
     let limited = result.limits.iter().map(|l| l.metric.as_str());
     for name in limited.chain(samples.names.iter().map(String::as_str)) {
@@ -84,9 +96,6 @@ pub fn figures(result: &RunResult, record: &Record, max_points: usize) -> Vec<Fi
         }
     }
     names
-        .into_iter()
-        .filter_map(|name| figure(result, record, name, max_points))
-        .collect()
 }
 
 fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) -> Option<Figure> {
@@ -103,7 +112,15 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
         .collect();
     let measured = result.metrics.get(metric);
     let baseline = baseline(measured, counter, &judged);
-    let limits = limit::lines(result, metric, baseline, &judged, &level_before_load(samples, &values), span_s, unit);
+    let limits = limit::lines(
+        result,
+        metric,
+        baseline,
+        &judged,
+        &level_before_load(samples, &values),
+        span_s,
+        unit,
+    );
     let (points, gaps) = decimate(&samples.t_s, &values, max_points);
     Some(Figure {
         metric: metric.to_owned(),

@@ -9,9 +9,11 @@ pub mod error;
 pub mod figure;
 pub mod folder;
 pub mod json;
+pub mod markdown;
 
 pub mod quantity;
 pub mod table;
+pub mod words;
 
 #[cfg(test)]
 mod example;
