@@ -27,7 +27,7 @@ const SETTLE_WINDOW_S: f64 = 10.0;
 ///
 /// # Errors
 /// [`Ended`].
-pub async fn bring_up(stage: &mut Stage) -> Result<(), Ended> {
+pub(crate) async fn bring_up(stage: &mut Stage) -> Result<(), Ended> {
     let before = stage.scenario.target.starts() == Start::BeforeLoad;
     make_image(stage).await?;
     if before {

@@ -14,7 +14,7 @@ const PLAIN_LOOK: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// [`Ended`].
-pub async fn measure(stage: &mut Stage) -> Result<(), Ended> {
+pub(crate) async fn measure(stage: &mut Stage) -> Result<(), Ended> {
     let schedule = stage.scenario.schedule.clone();
     stage.begin(Phase::Measure)?;
     judged(stage, schedule.measure.0, 0.0).await?;

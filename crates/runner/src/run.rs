@@ -50,6 +50,9 @@ pub enum RunError {
     /// The run folder cannot be written.
     #[error(transparent)]
     Record(#[from] leakcheck_report::Error),
+    /// The scenario cannot be written as TOML.
+    #[error("failed to write the scenario as it is run")]
+    Scenario(#[source] leakcheck_model::scenario::WriteError),
     /// There is no room for sockets.
     #[error("failed to create a scratch folder at {path}")]
     Scratch {
@@ -95,7 +98,8 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
     let found = engine::find(scenario.engine.kind, asked, &scratch).await;
     let engine = found.inspect_err(|_| _ = std::fs::remove_dir_all(&scratch))?;
     let folder = RunFolder::create(&request.reports, &scenario.name, &run_id)?;
-    folder.write_scenario(&scenario)?;
+    let text = scenario.to_toml().map_err(RunError::Scenario)?;
+    folder.write_scenario(&text)?;
     let mut journal = Journal::new(folder, request.audience);
     journal.event(Happening::RunStarted {
         run_id: run_id.clone(),

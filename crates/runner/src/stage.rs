@@ -21,7 +21,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// Why a run ends before its plan does.
 #[derive(Debug)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// The user ended it.
     Interrupted,
     /// The target ended by itself; it stands in the journal.
@@ -41,7 +41,7 @@ impl From<leakcheck_report::Error> for Ended {
 }
 
 /// A run that stands on an engine.
-pub struct Stage {
+pub(crate) struct Stage {
     /// What is asked.
     pub scenario: Scenario,
     /// The run's id, which labels whatever is created.
@@ -77,7 +77,7 @@ pub struct Stage {
 }
 
 /// What a stage is made of.
-pub struct Props {
+pub(crate) struct Props {
     /// What is asked.
     pub scenario: Scenario,
     /// The run's id.
@@ -97,7 +97,7 @@ pub struct Props {
 impl Stage {
     /// A stage on which nothing has happened yet.
     #[must_use]
-    pub fn new(props: Props) -> Self {
+    pub(crate) fn new(props: Props) -> Self {
         let mut ticker = interval(props.scenario.schedule.sample_every.0);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Self {
@@ -128,7 +128,7 @@ impl Stage {
     ///
     /// # Errors
     /// If the target's process cannot be read or the record not written.
-    pub fn begin_sampling(&mut self) -> Result<(), Ended> {
+    pub(crate) fn begin_sampling(&mut self) -> Result<(), Ended> {
         let target = self.target.as_ref();
         let sampler = Sampler::new(
             target.and_then(|t| t.pid),
@@ -149,7 +149,7 @@ impl Stage {
     ///
     /// # Errors
     /// If the record cannot be written.
-    pub fn begin(&mut self, phase: Phase) -> Result<(), Ended> {
+    pub(crate) fn begin(&mut self, phase: Phase) -> Result<(), Ended> {
         Ok(self.journal.event(Happening::PhaseBegan { phase })?)
     }
 
@@ -157,7 +157,7 @@ impl Stage {
     ///
     /// # Errors
     /// [`Ended`].
-    pub async fn sampling_while<T>(&mut self, what: &str, work: impl Future<Output = T>) -> Result<T, Ended> {
+    pub(crate) async fn sampling_while<T>(&mut self, what: &str, work: impl Future<Output = T>) -> Result<T, Ended> {
         tokio::pin!(work);
         let mut progress = interval(PROGRESS_EVERY);
         let stop = self.stop.clone();
@@ -181,7 +181,7 @@ impl Stage {
     ///
     /// # Errors
     /// [`Ended`].
-    pub async fn sampling_for(&mut self, what: &str, length: Duration) -> Result<(), Ended> {
+    pub(crate) async fn sampling_for(&mut self, what: &str, length: Duration) -> Result<(), Ended> {
         self.sampling_while(what, tokio::time::sleep(length)).await
     }
 
@@ -238,7 +238,7 @@ impl Stage {
 
     /// What the harness itself has cost so far.
     #[must_use]
-    pub fn self_cost(&self) -> SelfCost {
+    pub(crate) fn self_cost(&self) -> SelfCost {
         let mut costs = self.costs.clone();
         costs.sort_by(f64::total_cmp);
         let sample_us = SampleCost {

@@ -12,7 +12,7 @@ use super::{Failure, runtime, stop_on_signal};
 /// If it cannot be set up.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     log_to_stderr();
-    let config = arguments.into_config().map_err(|error| Failure::usage(error.to_string()))?;
+    let config = arguments.into_config();
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");
     runtime.block_on(leakcheck_capture::run(config, stop)).map_err(|error| Failure::no_verdict(format!("{:#}", anyhow::Error::from(error))))?;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
 use leakcheck_judge::{judge, sum_up};
 use leakcheck_model::{Facts, Limit, Record, Span};
@@ -79,9 +78,8 @@ fn of_folder(arguments: &Arguments) -> Result<Record, Failure> {
 
 fn of_table(arguments: &Arguments) -> Result<Record, Failure> {
     let path = &arguments.record;
-    let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
     let options = TableOptions { time: arguments.time.clone() };
-    let samples = read_table(&bytes, &options).with_context(|| format!("{} is not a table of samples", path.display()))?;
+    let samples = read_table(path, &options).map_err(anyhow::Error::from)?;
     let mut limits = arguments.limit.clone();
     let mut period = arguments.rotation_period.map(Span::as_secs);
     if let Some(path) = &arguments.scenario {
