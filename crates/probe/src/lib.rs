@@ -4,6 +4,8 @@
 //! has a bound (time, bytes, series) because the other end is a program that is under suspicion; what could not be
 //! seen is `None` or an error, never 0.
 
+pub mod attribution;
+pub mod build;
 pub mod exposition;
 pub mod glob;
 mod ledger;

@@ -36,7 +36,7 @@ struct Gate {
 #[derive(Debug)]
 enum Pattern {
     /// Without any special character: a plain search, fifty times as fast.
-    Literal(Finder<'static>),
+    Literal(Box<Finder<'static>>),
     Regex(Regex),
 }
 
@@ -147,7 +147,7 @@ impl Pattern {
         }
         let regex = Regex::new(pattern).map_err(|e| bad(e.to_string()))?;
         Ok(if regex_lite::escape(pattern) == pattern && !pattern.contains('\n') {
-            Self::Literal(Finder::new(pattern).into_owned())
+            Self::Literal(Box::new(Finder::new(pattern).into_owned()))
         } else {
             Self::Regex(regex)
         })

@@ -186,9 +186,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Read = (&'static str, Vec<(&'static str, &'static str)>, f64);
+    type Read<T> = (T, Vec<(T, T)>, f64);
 
-    fn read(text: &str) -> Option<(String, Vec<(String, String)>, f64)> {
+    fn read(text: &str) -> Option<Read<String>> {
         let line = parse(text.as_bytes())?;
         let words = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
         let all = labels(line.labels)
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn every_form_that_exporters_write_is_read() {
-        let table: &[(&str, Read)] = &[
+        let table: &[(&str, Read<&str>)] = &[
             ("up 1", ("up", vec![], 1.0)),
             ("up\t1e3 1700000000000", ("up", vec![], 1000.0)),
             ("up{} -4.5", ("up", vec![], -4.5)),
