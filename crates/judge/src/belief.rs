@@ -10,6 +10,9 @@ use std::collections::HashMap;
 /// Places after which a kink says about the run that growth stopped, rather than that it has been over for long.
 const LATE_SHARE: f64 = 0.5;
 
+/// Share of its growth that steps down must take back for an explanation to be a sawtooth's.
+const FALLS_BACK: f64 = 0.5;
+
 /// Explanations whose growth differs by less than this many standard errors are heaped: their mean and spread are kept, so that
 /// the belief changes only in the third order.
 const HEAP_WIDTH: f64 = 0.25;
@@ -64,8 +67,7 @@ impl Belief {
             .map(|fit| fit.log_weight)
             .fold(f64::NEG_INFINITY, f64::max);
         let (mut kept, mut stopped) = (0.0, 0.0);
-        let mut last = None;
-        let mut place_of: HashMap<(u64, i64), usize> = HashMap::new();
+        let mut heaping = Heaping::default();
         for fit in fits {
             let weight = (fit.log_weight - best).exp();
             let fit = Fit {
@@ -79,24 +81,13 @@ impl Belief {
             }
             kept += weight;
             belief.note(&fit, weight);
-            // Heaps stay in the order of their first explanation, so that sums are the same in every run. Neighbouring
-            // explanations often share one, which saves looking it up.
-            let key = heap_key(&fit);
-            let place = match last {
-                Some((same, place)) if same == key => place,
-                _ => *place_of.entry(key).or_insert(belief.heaps.len()),
-            };
-            last = Some((key, place));
-            if place == belief.heaps.len() {
-                belief.heaps.push(Heap {
-                    weight: 0.0,
-                    origin: fit.growth,
-                    growth: 0.0,
-                    standard_error: 0.0,
-                    dof: fit.dof,
-                });
+            if falls_back(&fit, scale) {
+                // A sawtooth does not grow; a leak beside two pools that shrank does: half the belief for either.
+                heaping.take(&mut belief.heaps, &fit, weight / 2.0);
+                heaping.take(&mut belief.heaps, &Fit { growth: 0.0, ..fit }, weight / 2.0);
+            } else {
+                heaping.take(&mut belief.heaps, &fit, weight);
             }
-            belief.heaps[place].take(&fit, weight);
         }
         belief.close(kept);
         belief.stopped = if kept + stopped > 0.0 {
@@ -236,6 +227,36 @@ impl Belief {
     }
 }
 
+/// Finds the heap of an explanation.
+#[derive(Default)]
+struct Heaping {
+    place_of: HashMap<(u64, i64), usize>,
+    last: Option<((u64, i64), usize)>,
+}
+
+impl Heaping {
+    /// Heaps stay in the order of their first explanation, so that sums are the same in every run. Neighbouring explanations
+    /// often share one, which saves looking it up.
+    fn take(&mut self, heaps: &mut Vec<Heap>, fit: &Fit, weight: f64) {
+        let key = heap_key(fit);
+        let place = match self.last {
+            Some((same, place)) if same == key => place,
+            _ => *self.place_of.entry(key).or_insert(heaps.len()),
+        };
+        self.last = Some((key, place));
+        if place == heaps.len() {
+            heaps.push(Heap {
+                weight: 0.0,
+                origin: fit.growth,
+                growth: 0.0,
+                standard_error: 0.0,
+                dof: fit.dof,
+            });
+        }
+        heaps[place].take(fit, weight);
+    }
+}
+
 impl Heap {
     /// Sums first and second moments until the heap is closed.
     fn take(&mut self, fit: &Fit, weight: f64) {
@@ -269,6 +290,18 @@ fn heap_key(fit: &Fit) -> (u64, i64) {
         fit.standard_error.to_bits() >> HEAP_BITS,
         (fit.growth / width).floor() as i64,
     )
+}
+
+/// True if steps down take back at least half of what the slope adds: a few teeth of a sawtooth look like that. `scale` makes
+/// growth of a step over the run.
+fn falls_back(fit: &Fit, scale: f64) -> bool {
+    let [first, second] = fit.added;
+    let steps = match fit.explanation {
+        Explanation::Step { .. } | Explanation::StepAndWarmUp { .. } => first.min(0.0),
+        Explanation::TwoSteps { .. } => first.min(0.0) + second.min(0.0),
+        Explanation::Ramp | Explanation::Kink { .. } | Explanation::WarmUp { .. } => 0.0,
+    };
+    fit.growth > 0.0 && steps * scale <= -FALLS_BACK * fit.growth
 }
 
 fn is_late_stop(fit: &Fit, candidates: &Candidates, limit: f64) -> bool {

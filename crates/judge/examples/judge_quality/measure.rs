@@ -3,17 +3,15 @@
 use crate::random::Random;
 use crate::rival;
 use crate::trace::{Kind, Setting, Trace, make};
-use leakcheck_judge::{Answer, Look, Outcome, Question, assess};
+use leakcheck_judge::{Answer, Look, Outcome, Question, assess, looks};
 use std::time::Instant;
 
 pub(crate) const LIMIT_PER_MIN: f64 = 2.0;
 const MARGIN_OF_MANN_KENDALL: f64 = 0.05;
 /// Theil–Sen looks at all pairs: this many points of a trace, equally spaced, are what it gets.
 const POINTS_OF_THEIL_SEN: usize = 150;
-/// Looks at a run, in minutes.
-pub(crate) const LOOKS_MIN: [f64; 13] = [
-    2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 21.0, 25.0, 30.0,
-];
+/// Rotation of the runs that are looked at while they go on.
+const WATCHED_PERIOD_S: f64 = 30.0;
 
 /// What one cell of a table measures.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +95,11 @@ fn measure_every_other(cell: Cell, effort: Effort, odd: usize) -> Counts {
         let trace = make(setting, seed);
         at_the_end(&mut counts, &trace, setting, effort.rivals);
         if number < effort.watched {
-            watched(&mut counts, &trace, setting);
+            let setting = Setting {
+                period_s: WATCHED_PERIOD_S,
+                ..setting
+            };
+            watched(&mut counts, &make(setting, seed), setting);
         }
     }
     counts
@@ -162,12 +164,13 @@ fn count(answer: &Answer, fail: &mut usize, pass: &mut usize) {
 /// Looks at a run while it goes on: it ends at the first `fail`.
 fn watched(counts: &mut Counts, trace: &Trace, setting: Setting) {
     counts.watched += 1;
-    for minutes in LOOKS_MIN
+    let planned_s = setting.minutes * 60.0;
+    for look_s in looks::looks_s(planned_s, Some(setting.period_s))
         .into_iter()
-        .filter(|m| *m <= setting.minutes && m * 60.0 >= 4.0 * setting.period_s)
+        .chain([planned_s])
     {
-        let part = trace.series.until(minutes * 60.0);
-        let last = minutes >= setting.minutes;
+        let part = trace.series.until(look_s);
+        let last = look_s >= planned_s;
         // The last look is one among many as well, but it may pass.
         let mut question = question(trace, setting, Look::Early, part.len());
         let mut answer = assess(&part, &question);
@@ -182,7 +185,7 @@ fn watched(counts: &mut Counts, trace: &Trace, setting: Setting) {
         }
         count(&answer, &mut counts.watched_fail, &mut counts.watched_pass);
         if answer.outcome == Outcome::Fail {
-            counts.fail_minutes.push(minutes - trace.onset_s / 60.0);
+            counts.fail_minutes.push((look_s - trace.onset_s) / 60.0);
             return;
         }
     }
