@@ -16,7 +16,7 @@ const OUTLIER_SD: f64 = 5.0;
 const WINDOW_SAMPLES_MIN: usize = 9;
 
 /// For each sample whether it is kept: dropped if it lies more than 5 · 1.4826 · MAD above the running median of the
-/// 4 · 45 s around it. Everything is kept in runs shorter than three windows, where a burst and a step look alike.
+/// 4 · 45 s around it, after the slope of that window is taken off. Everything is kept in runs shorter than three windows, where a burst and a step look alike.
 #[must_use]
 pub fn kept(series: &Series, quantum: f64) -> Vec<bool> {
     let mut keep = vec![true; series.len()];
@@ -38,20 +38,38 @@ pub fn kept(series: &Series, quantum: f64) -> Vec<bool> {
         while to < t.len() && t[to] <= centre_s + window_s / 2.0 {
             to += 1;
         }
+        let slope = slope(&t[from..to], &v[from..to], &mut window);
         window.clear();
-        window.extend_from_slice(&v[from..to]);
+        window.extend((from..to).map(|i| v[i] - slope * (t[i] - centre_s)));
         if window.len() >= WINDOW_SAMPLES_MIN
             && let Some((centre, mad)) = median_and_mad(&mut window)
         {
             // Counts that hardly move have a MAD of 0: one step of the counter is no outlier.
             let highest = centre + OUTLIER_SD * MAD_TO_SD * mad.max(quantum / 2.0);
             for index in first..last {
-                keep[index] = v[index] <= highest;
+                keep[index] = v[index] - slope * (t[index] - centre_s) <= highest;
             }
         }
         first = last;
     }
     keep
+}
+
+/// Lower quartile of the later half less that of the earlier one, over half the window: a steep leak must not hide its bursts in
+/// the spread of its own slope. Bursts go up, so the lower quartile is that of the level until bursts fill three quarters.
+fn slope(t: &[f64], v: &[f64], scratch: &mut Vec<f64>) -> f64 {
+    let half = t.len() / 2;
+    if half < 2 {
+        return 0.0;
+    }
+    let mut quartile = |values: &[f64]| {
+        scratch.clear();
+        scratch.extend_from_slice(values);
+        let quarter = scratch.len() / 4;
+        *scratch.select_nth_unstable_by(quarter, f64::total_cmp).1
+    };
+    let rise = quartile(&v[t.len() - half..]) - quartile(&v[..half]);
+    rise / (t[t.len() - half] - t[0])
 }
 
 #[cfg(test)]
@@ -87,6 +105,35 @@ mod tests {
     fn a_ramp_loses_no_sample() {
         let series = each_second(1800, |i| 3.0 * i as f64);
         assert!(kept(&series, 1.0).iter().all(|k| *k));
+    }
+
+    #[test]
+    fn a_burst_on_a_steep_ramp_is_taken_out_too() {
+        let noise = |i: usize| ((i * 7919) % 5) as f64;
+        let series = each_second(600, |i| {
+            noise(i) + i as f64 + if (300..340).contains(&i) { 400.0 } else { 0.0 }
+        });
+        let keep = kept(&series, 1.0);
+        let dropped: Vec<usize> = (0..600).filter(|i| !keep[*i]).collect();
+        assert_eq!(dropped, (300..340).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_slope_by_hand() {
+        // 1 2 3 4 | 7 8 9 90 at 0 … 7 s: (8 − 2) / (4 − 0).
+        let t: Vec<f64> = (0..8).map(f64::from).collect();
+        assert_eq!(
+            slope(
+                &t,
+                &[1.0, 2.0, 3.0, 4.0, 7.0, 8.0, 9.0, 90.0],
+                &mut Vec::new()
+            ),
+            1.5
+        );
+        assert_eq!(
+            slope(&[0.0, 1.0, 2.0], &[0.0, 5.0, 9.0], &mut Vec::new()),
+            0.0
+        );
     }
 
     #[test]
