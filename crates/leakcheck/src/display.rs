@@ -15,7 +15,7 @@ use crate::style::{self, BAD, BOLD, DIM, DOUBT, GOOD, PLAIN};
 use crate::summary::human;
 
 /// The progress of one run.
-pub struct Display {
+pub(crate) struct Display {
     bar: Option<ProgressBar>,
     metrics: Vec<Shown>,
     baseline: BTreeMap<String, (f64, f64)>,
@@ -35,7 +35,7 @@ struct Shown {
 
 impl Display {
     /// A display for a run of this scenario.
-    pub fn new(scenario: &Scenario) -> Self {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
         let all = scenario.all_metrics();
         let mut metrics: Vec<Shown> = Vec::new();
         for (name, limit) in scenario.all_limits() {

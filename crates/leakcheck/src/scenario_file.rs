@@ -11,7 +11,7 @@ use leakcheck_model::scenario::{Problem, override_keys};
 ///
 /// # Errors
 /// If it cannot be read; every problem with its place in the file.
-pub fn read(path: &Path, sets: &[String]) -> Result<Scenario> {
+pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Scenario> {
     let text = std::fs::read_to_string(path).with_context(|| format!("failed to read the scenario {}", path.display()))?;
     // The file must be right by itself, so that problems are shown at its own lines.
     let as_written = Scenario::parse(&text).map_err(|problems| anyhow!(shown(&problems, &text, path)))?;

@@ -9,7 +9,7 @@ use leakcheck_model::verdict::Verdict;
 use crate::style::{self, BAD, BOLD, DIM, DOUBT, GOOD, PLAIN};
 
 /// A value for people, in its metric's unit.
-pub fn human(x: f64, unit: &str) -> String {
+pub(crate) fn human(x: f64, unit: &str) -> String {
     if unit == "B" {
         return match x.abs() {
             a if a >= 1_048_576.0 => format!("{:.1} MiB", x / 1_048_576.0),
@@ -27,7 +27,7 @@ pub fn human(x: f64, unit: &str) -> String {
 }
 
 /// Prints the summary.
-pub fn tell(result: &RunResult, folder: Option<&Path>) {
+pub(crate) fn tell(result: &RunResult, folder: Option<&Path>) {
     let (colour, word) = face(result.verdict);
     let meaning = match result.verdict {
         Verdict::Pass => "every limit holds, and the data could have shown otherwise",

@@ -12,7 +12,7 @@ use crate::{scenario_file, style};
 
 /// Arguments of `leakcheck check`.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Scenario files
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
@@ -25,7 +25,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// None; a wrong scenario gives exit code 2.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut wrong = false;
     for path in &arguments.scenarios {
         match scenario_file::read(path, &arguments.set) {

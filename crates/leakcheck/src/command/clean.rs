@@ -11,7 +11,7 @@ use crate::style;
 
 /// Arguments of `leakcheck clean`.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Address of the engine [default: DOCKER_HOST, then the default socket]
     #[arg(long, value_name = "URI")]
     docker_host: Option<String>,
@@ -27,7 +27,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// If the engine does not answer.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let host = engine::host(arguments.docker_host.as_deref()).map_err(|e| Failure::usage(e.to_string()))?;
     let docker = Docker::new(host);
     let failed = |error: leakcheck_runner::docker::DockerError| Failure::no_verdict(error.to_string());

@@ -21,7 +21,7 @@ const BYTES_PER_CONTAINER: u64 = 13 << 20;
 
 /// Arguments of `leakcheck doctor`.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// For how many containers
     #[arg(long, default_value_t = 55)]
     containers: u64,
@@ -34,7 +34,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// An address that is none.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut healthy = true;
     let mut line = |ok: Option<bool>, text: &str| {
         let mark = match ok {

@@ -10,11 +10,11 @@ use super::Failure;
 use crate::style;
 
 /// The scenario that `init` writes; a test runs it.
-pub const TEMPLATE: &str = include_str!("init.toml");
+pub(super) const TEMPLATE: &str = include_str!("init.toml");
 
 /// Arguments of `leakcheck init`.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Where to write it
     #[arg(default_value = "leakcheck.toml")]
     file: PathBuf,
@@ -24,7 +24,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// If the file exists or cannot be written.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let file = arguments.file.display();
     let mut out = std::fs::File::create_new(&arguments.file).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => Failure::usage(format!("{file} exists already; name another file, or remove it")),

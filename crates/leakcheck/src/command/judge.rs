@@ -13,7 +13,7 @@ use crate::{scenario_file, style, summary};
 
 /// Arguments of `leakcheck judge`.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// A run folder, or a CSV file with a time column (t_s, t_min or a timestamp)
     record: PathBuf,
     /// Judge by the limits of this scenario instead of the stored one
@@ -34,7 +34,7 @@ pub struct Arguments {
 }
 
 /// `METRIC: STATISTIC OP NUMBER`.
-pub fn metric_and_limit(text: &str) -> Result<(String, Limit), String> {
+pub(super) fn metric_and_limit(text: &str) -> Result<(String, Limit), String> {
     let (metric, rule) = text.split_once(':').ok_or("write METRIC: RULE, for example `fds: growth_per_min < 1`")?;
     let rule: Limit = rule.parse().map_err(|e: leakcheck_model::limit::LimitError| e.to_string())?;
     if metric.trim().is_empty() {
@@ -47,7 +47,7 @@ pub fn metric_and_limit(text: &str) -> Result<(String, Limit), String> {
 ///
 /// # Errors
 /// If the record cannot be read, or nothing is asked of it.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let record = if arguments.record.is_dir() { of_folder(arguments)? } else { of_table(arguments)? };
     let result = sum_up(&record, judge(&record));
     if arguments.json {

@@ -15,7 +15,7 @@ use crate::{scenario_file, style, summary};
 
 /// Arguments of `leakcheck run`.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The scenario file
     scenario: PathBuf,
     /// Which engine: auto, docker or simulated
@@ -75,7 +75,7 @@ impl Arguments {
 ///
 /// # Errors
 /// A scenario that is wrong, or no engine.
-pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let scenario = arguments.scenario()?;
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "\ninterrupted: removing what was started (once more: leave at once, then `leakcheck clean`)");
