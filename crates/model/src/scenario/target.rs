@@ -145,8 +145,11 @@ pub enum BuildRequirement {
     Fresh,
 }
 
-/// The metrics that a preset maps: preset, metric, series, whether it is a counter.
-pub const PRESETS: [(&str, &[(&str, &str, bool)]); 9] = [
+/// What a preset maps: the name in limits, the series, whether it is a counter.
+type PresetMetric = (&'static str, &'static str, bool);
+
+/// The presets and the metrics that each maps.
+pub const PRESETS: [(&str, &[PresetMetric]); 9] = [
     (
         "go",
         &[
@@ -217,7 +220,7 @@ pub const PRESETS: [(&str, &[(&str, &str, bool)]); 9] = [
 ];
 
 /// What the capture core's /metrics are called in limits (names from the contract).
-const CAPTURE: [(&str, &str, bool); 6] = [
+const CAPTURE: [PresetMetric; 6] = [
     ("tasks", "log_capturer_tasks", false),
     ("streams", "log_capturer_container_streams_active", false),
     ("rotations", "log_capturer_container_stream_rotations_total", true),
@@ -241,6 +244,12 @@ impl Target {
         let all = own.iter().chain(preset.unwrap_or_default());
         all.map(|(name, series, counter)| ((*name).to_owned(), Metric::of_metrics(series, *counter)))
             .collect()
+    }
+
+    /// Whether load is known to move this metric: of the capture core, each stream costs a task and a descriptor.
+    #[must_use]
+    pub fn moves_with_load(&self, metric: &str) -> bool {
+        self.kind == TargetKind::Capture && matches!(metric, "tasks" | "fds" | "streams")
     }
 
     /// When it is started: our own before the load, so that the level without load is known; a command after it,
