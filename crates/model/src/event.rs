@@ -67,7 +67,7 @@ impl Phase {
 /// A line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Seconds since the run's clock began (the first tick of the sampler); negative before it.
+    /// Seconds since the run began.
     pub t_s: f64,
     /// Wall clock, RFC 3339.
     pub at: String,

@@ -72,6 +72,12 @@ impl Statistic {
         STATISTICS.iter().find(|(_, s)| *s == self).map_or("", |(name, _)| name)
     }
 
+    /// Whether it is a growth with an interval, whose looks must be accounted for.
+    #[must_use]
+    pub fn is_growth(self) -> bool {
+        matches!(self, Self::GrowthPerMin | Self::PerRotation)
+    }
+
     /// Whether it belongs to the line check, and to nothing else.
     #[must_use]
     pub fn is_of_lines(self) -> bool {

@@ -18,6 +18,8 @@ pub struct MetricInfo {
     pub quantum: f64,
     /// `B` for bytes; empty for counts.
     pub unit: &'static str,
+    /// Whether load is known to move it, so that a value frozen while the load came is a broken instrument.
+    pub moves_with_load: bool,
 }
 
 /// One run, as the judge sees it.
@@ -65,7 +67,16 @@ impl Record {
         let metrics = scenario
             .all_metrics()
             .into_iter()
-            .map(|(name, metric)| (name, metric.info()))
+            .map(|(name, metric)| {
+                let moves_with_load = scenario.target.moves_with_load(&name);
+                (
+                    name,
+                    MetricInfo {
+                        moves_with_load,
+                        ..metric.info()
+                    },
+                )
+            })
             .collect();
         Self {
             name: scenario.name.clone(),
@@ -91,6 +102,7 @@ impl Record {
             counter: false,
             quantum: 1.0,
             unit: "",
+            moves_with_load: false,
         };
         let metrics = samples.names.iter().map(|n| (n.clone(), info.clone())).collect();
         Self {

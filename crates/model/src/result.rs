@@ -92,7 +92,7 @@ pub struct LimitResult {
 /// A row of the FASE table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// Seconds since the run's clock began.
+    /// Seconds since the run began.
     pub t_s: f64,
     /// What the run was doing.
     pub phase: Phase,

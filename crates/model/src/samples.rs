@@ -5,7 +5,7 @@ use crate::event::Phase;
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// Seconds since the run's clock began.
+    /// Seconds since the run began.
     pub t_s: f64,
     /// What the run was doing.
     pub phase: Phase,
@@ -16,7 +16,7 @@ pub struct Sample {
 /// All rows of a run, by column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Samples {
-    /// Seconds since the run's clock began, one for each row.
+    /// Seconds since the run began, one for each row.
     pub t_s: Vec<f64>,
     /// What the run was doing, one for each row.
     pub phase: Vec<Phase>,

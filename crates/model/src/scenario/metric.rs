@@ -102,6 +102,7 @@ impl Metric {
             counter: self.counter || self.log.is_some(),
             quantum,
             unit: if memory { "B" } else { "" },
+            moves_with_load: false,
         }
     }
 }

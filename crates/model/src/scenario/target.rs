@@ -246,6 +246,12 @@ impl Target {
             .collect()
     }
 
+    /// Whether load is known to move this metric: of the capture core, each stream costs a task and a descriptor.
+    #[must_use]
+    pub fn moves_with_load(&self, metric: &str) -> bool {
+        self.kind == TargetKind::Capture && matches!(metric, "tasks" | "fds" | "streams")
+    }
+
     /// When it is started: our own before the load, so that the level without load is known; a command after it,
     /// because many look only at what runs when they start.
     #[must_use]
