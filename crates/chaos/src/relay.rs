@@ -93,18 +93,18 @@ pub(crate) async fn run(sky: &Sky, client: UnixStream) -> io::Result<()> {
             _ => {}
         }
         if relay.has_held(flow) {
-            relay.from_engine(flow)?;
+            relay.hear_engine(flow)?;
             continue;
         }
         match relay.wait(flow, wake).await? {
             Turn::FromClient => {
-                if Box::pin(relay.from_client()).await? {
+                if Box::pin(relay.hear_client()).await? {
                     return Ok(());
                 }
             }
-            Turn::FromEngine => relay.from_engine(flow)?,
+            Turn::FromEngine => relay.hear_engine(flow)?,
             Turn::ToClient => relay.down.flush(&relay.client)?,
-            Turn::ToEngine => Box::pin(relay.to_engine()).await?,
+            Turn::ToEngine => Box::pin(relay.ask_engine()).await?,
             Turn::Weather => Box::pin(relay.look_up()).await,
             Turn::Time => relay.on_time(),
         }
@@ -153,7 +153,7 @@ impl Relay<'_> {
     }
 
     /// Reads what the client sends and passes it on; true if the client is gone.
-    async fn from_client(&mut self) -> io::Result<bool> {
+    async fn hear_client(&mut self) -> io::Result<bool> {
         let Some(bytes) = self.read_client()? else {
             return Ok(false);
         };
@@ -174,7 +174,7 @@ impl Relay<'_> {
             // On the heap while it lasts, so that a waiting connection is small.
             Box::pin(self.on_request(asked)).await?;
         }
-        self.to_engine().await?;
+        self.ask_engine().await?;
         Ok(false)
     }
 
@@ -219,7 +219,7 @@ impl Relay<'_> {
         }
     }
 
-    async fn to_engine(&mut self) -> io::Result<()> {
+    async fn ask_engine(&mut self) -> io::Result<()> {
         if self.up.is_empty() {
             return Ok(());
         }
@@ -231,7 +231,7 @@ impl Relay<'_> {
     }
 
     /// Moves what the engine has sent.
-    fn from_engine(&mut self, flow: Flow) -> io::Result<()> {
+    fn hear_engine(&mut self, flow: Flow) -> io::Result<()> {
         let mut buffer = [0; AT_A_TIME];
         let held = match &mut self.answer {
             Answer::Log(stream) => stream.take_held(),
@@ -310,7 +310,7 @@ async fn readable(engine: Option<&UnixStream>) -> io::Result<()> {
 async fn writable(engine: Option<&UnixStream>) -> io::Result<()> {
     match engine {
         Some(engine) => engine.writable().await,
-        // Not connected yet: `to_engine` does it.
+        // Not connected yet: `ask_engine` does it.
         None => Ok(()),
     }
 }
