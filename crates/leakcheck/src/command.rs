@@ -88,18 +88,29 @@ pub(crate) struct Failure {
 impl Failure {
     /// A user's mistake.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { code: USAGE, message: message.into() }
+        Self {
+            code: USAGE,
+            message: message.into(),
+        }
     }
 
     /// No verdict could be reached.
     pub(crate) fn no_verdict(message: impl Into<String>) -> Self {
-        Self { code: NO_VERDICT, message: message.into() }
+        Self {
+            code: NO_VERDICT,
+            message: message.into(),
+        }
     }
 
     /// Tells the user, and gives the exit code.
     pub(crate) fn tell(self) -> ExitCode {
         if !self.message.is_empty() {
-            style::say(&format!("{}error{}: {}", style::BAD, style::PLAIN, self.message.trim_end()));
+            style::say(&format!(
+                "{}error{}: {}",
+                style::BAD,
+                style::PLAIN,
+                self.message.trim_end()
+            ));
         }
         ExitCode::from(self.code)
     }
@@ -148,7 +159,10 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Cancelled by the first SIGINT or SIGTERM; the second ends the process at once.
-pub(crate) fn stop_on_signal(runtime: &tokio::runtime::Runtime, told: &'static str) -> tokio_util::sync::CancellationToken {
+pub(crate) fn stop_on_signal(
+    runtime: &tokio::runtime::Runtime,
+    told: &'static str,
+) -> tokio_util::sync::CancellationToken {
     let stop = tokio_util::sync::CancellationToken::new();
     let token = stop.clone();
     let tasks = tokio_util::task::TaskTracker::new();
@@ -169,7 +183,9 @@ pub(crate) fn stop_on_signal(runtime: &tokio::runtime::Runtime, told: &'static s
 
 async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = term.recv() => {}

@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bring_down::{clear_away, drain, settle_accounts};
 use crate::bring_up::bring_up;
+use crate::build;
 use crate::engine::{self, EngineError};
 use crate::journal::{Audience, Journal};
 use crate::load::Churn;
 use crate::measure::measure;
 use crate::stage::{Ended, Props, Stage};
+use crate::who;
 
 /// What is to be run.
 pub struct Request {
@@ -126,9 +128,13 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
 
 /// The plan, walked: up, through the judged part, down to the drained target.
 async fn walk(stage: &mut Stage) -> Result<(), Ended> {
+    build::require(stage).await?;
     bring_up(stage).await?;
+    let before = who::before(stage).await;
     let churn = stage.load.as_ref().map(crate::load::Load::begin_churn);
-    match measure(stage).await {
+    let measured = measure(stage).await;
+    who::attribute(stage, before.as_ref()).await?;
+    match measured {
         Ok(()) | Err(Ended::EarlyFail) => drain(stage, churn).await,
         Err(ended) => {
             end(churn).await;
