@@ -147,12 +147,18 @@ mod tests {
         assert_eq!(parsed.rotate_every, default.rotate_every);
         assert_eq!(parsed.read_timeout, default.read_timeout);
         assert_eq!(parsed.shutdown_timeout, default.shutdown_timeout);
-        assert_eq!((parsed.listen, parsed.max_line_bytes), (default.listen, default.max_line_bytes));
+        assert_eq!(
+            (parsed.listen, parsed.max_line_bytes),
+            (default.listen, default.max_line_bytes)
+        );
     }
 
     #[test]
     fn durations_are_read_as_people_write_them_and_never_zero() {
-        assert_eq!(parse("capture --rotate-every 1m30s").unwrap().rotate_every, Duration::from_secs(90));
+        assert_eq!(
+            parse("capture --rotate-every 1m30s").unwrap().rotate_every,
+            Duration::from_secs(90)
+        );
         assert!(parse("capture --rotate-every 0s").is_err());
         assert!(parse("capture --rotate-every -5s").is_err());
     }

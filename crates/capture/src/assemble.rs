@@ -41,7 +41,10 @@ pub(crate) struct Assembler {
 impl Assembler {
     /// `cap`: the longest line in bytes that is delivered whole.
     pub(crate) fn new(cap: usize) -> Self {
-        Self { open: [None, None], cap }
+        Self {
+            open: [None, None],
+            cap,
+        }
     }
 
     /// True if no line is unfinished.
@@ -56,7 +59,12 @@ impl Assembler {
 
     /// Takes a frame and hands each line that it completes to `deliver`, with whether no other line is unfinished.
     pub(crate) fn push(&mut self, frame: &Frame<'_>, mut deliver: impl FnMut(Line<'_>, bool)) {
-        let Frame { stream, time, text, ends_line } = *frame;
+        let Frame {
+            stream,
+            time,
+            text,
+            ends_line,
+        } = *frame;
         let quiet = self.other_is_empty(stream);
         let slot = &mut self.open[stream.index()];
         if let Some(stale) = slot.take_if(|open| open.time != time) {
@@ -64,9 +72,23 @@ impl Assembler {
             deliver(stale.line(stream, false), quiet);
         }
         match (slot.as_mut(), ends_line) {
-            (None, true) => deliver(Line { stream, time, text, partial: false, pieces: 1 }, quiet),
+            (None, true) => deliver(
+                Line {
+                    stream,
+                    time,
+                    text,
+                    partial: false,
+                    pieces: 1,
+                },
+                quiet,
+            ),
             (None, false) => {
-                *slot = Some(Box::new(Open { time, text: text.to_vec(), pieces: 1, since: Instant::now() }));
+                *slot = Some(Box::new(Open {
+                    time,
+                    text: text.to_vec(),
+                    pieces: 1,
+                    since: Instant::now(),
+                }));
             }
             (Some(open), _) => {
                 open.text.extend_from_slice(text);
@@ -79,10 +101,16 @@ impl Assembler {
     }
 
     /// Hands over every unfinished line older than `patience`, as a part of which more may follow.
-    pub(crate) fn flush_older_than(&mut self, patience: Duration, mut deliver: impl FnMut(Line<'_>, bool)) {
+    pub(crate) fn flush_older_than(
+        &mut self,
+        patience: Duration,
+        mut deliver: impl FnMut(Line<'_>, bool),
+    ) {
         for stream in Stream::ALL {
             let quiet = self.other_is_empty(stream);
-            if let Some(open) = self.open[stream.index()].take_if(|open| open.since.elapsed() >= patience) {
+            if let Some(open) =
+                self.open[stream.index()].take_if(|open| open.since.elapsed() >= patience)
+            {
                 deliver(open.line(stream, true), quiet);
             }
         }
@@ -101,7 +129,13 @@ impl Assembler {
 
 impl Open {
     fn line(&self, stream: Stream, partial: bool) -> Line<'_> {
-        Line { stream, time: self.time, text: &self.text, partial, pieces: self.pieces }
+        Line {
+            stream,
+            time: self.time,
+            text: &self.text,
+            partial,
+            pieces: self.pieces,
+        }
     }
 }
 
@@ -110,7 +144,12 @@ mod tests {
     use super::*;
 
     fn frame(stream: Stream, time: i64, text: &str, ends_line: bool) -> Frame<'_> {
-        Frame { stream, time: Timestamp::from_nanos(time), text: text.as_bytes(), ends_line }
+        Frame {
+            stream,
+            time: Timestamp::from_nanos(time),
+            text: text.as_bytes(),
+            ends_line,
+        }
     }
 
     /// What comes out for these frames: stream, text, partial, pieces, quiet.
@@ -141,7 +180,10 @@ mod tests {
         );
         assert_eq!(
             seen,
-            [(Stderr, "err".into(), false, 1, false), (Stdout, "abcde".into(), false, 3, true)]
+            [
+                (Stderr, "err".into(), false, 1, false),
+                (Stdout, "abcde".into(), false, 3, true)
+            ]
         );
     }
 
@@ -149,21 +191,45 @@ mod tests {
     fn a_line_beyond_the_cap_comes_in_flagged_parts() {
         let seen = assemble(
             3,
-            &[frame(Stdout, 1, "ab", false), frame(Stdout, 1, "cd", false), frame(Stdout, 1, "e", true)],
+            &[
+                frame(Stdout, 1, "ab", false),
+                frame(Stdout, 1, "cd", false),
+                frame(Stdout, 1, "e", true),
+            ],
         );
-        assert_eq!(seen, [(Stdout, "abcd".into(), true, 2, true), (Stdout, "e".into(), false, 1, true)]);
+        assert_eq!(
+            seen,
+            [
+                (Stdout, "abcd".into(), true, 2, true),
+                (Stdout, "e".into(), false, 1, true)
+            ]
+        );
     }
 
     #[test]
     fn a_line_whose_end_never_came_is_delivered_before_the_next() {
-        let seen = assemble(100, &[frame(Stdout, 1, "cut", false), frame(Stdout, 2, "next", true)]);
-        assert_eq!(seen, [(Stdout, "cut".into(), false, 1, true), (Stdout, "next".into(), false, 1, true)]);
+        let seen = assemble(
+            100,
+            &[
+                frame(Stdout, 1, "cut", false),
+                frame(Stdout, 2, "next", true),
+            ],
+        );
+        assert_eq!(
+            seen,
+            [
+                (Stdout, "cut".into(), false, 1, true),
+                (Stdout, "next".into(), false, 1, true)
+            ]
+        );
     }
 
     #[test]
     fn what_is_unfinished_at_the_end_is_delivered_by_finish() {
         let mut assembler = Assembler::new(100);
-        assembler.push(&frame(Stderr, 1, "tail", false), |_, _| panic!("nothing is complete yet"));
+        assembler.push(&frame(Stderr, 1, "tail", false), |_, _| {
+            panic!("nothing is complete yet")
+        });
         assert!(!assembler.is_empty());
         let mut seen = Vec::new();
         assembler.finish(|line, _| seen.push(line.text.to_vec()));

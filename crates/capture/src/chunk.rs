@@ -20,7 +20,11 @@ pub(crate) struct Identity {
 impl Identity {
     pub(crate) fn new(id: String, name: String) -> Self {
         let record_part = ndjson::identity_part(&id, &name);
-        Self { id, name, record_part }
+        Self {
+            id,
+            name,
+            record_part,
+        }
     }
 
     /// The first twelve digits of the id, as people write it.
@@ -50,7 +54,12 @@ pub(crate) struct Chunk {
 
 impl Chunk {
     pub(crate) fn new(container: Arc<Identity>, after: Position) -> Self {
-        Self { container, text: Vec::new(), entries: Vec::new(), after }
+        Self {
+            container,
+            text: Vec::new(),
+            entries: Vec::new(),
+            after,
+        }
     }
 
     pub(crate) fn push(&mut self, line: &Line<'_>) {

@@ -58,15 +58,28 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
 }
 
 /// [`run`], over any kind of wire.
-pub(crate) async fn run_with(config: Config, dial: Arc<dyn Dial>, shutdown: CancellationToken) -> Result<(), Error> {
+pub(crate) async fn run_with(
+    config: Config,
+    dial: Arc<dyn Dial>,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
     let listener = listen(&config).await?;
     let tasks = Tasks::default();
     let looked_up = Arc::new(OnceLock::new());
-    let live = Live { runtime: Handle::current(), tasks: tasks.clone(), shared: Arc::clone(&looked_up) };
+    let live = Live {
+        runtime: Handle::current(),
+        tasks: tasks.clone(),
+        shared: Arc::clone(&looked_up),
+    };
     let metrics = Metrics::new(Box::new(live));
     let (queue, items) = Queue::new(config.queue_lines, config.queue_bytes);
     let abandon = CancellationToken::new();
-    let sink = sink::start(config.sink.clone(), items, Arc::clone(&metrics), abandon.clone())?;
+    let sink = sink::start(
+        config.sink.clone(),
+        items,
+        Arc::clone(&metrics),
+        abandon.clone(),
+    )?;
     let capacity = config.streams.unwrap_or_else(slots_that_fit);
     let deadline = config.shutdown_timeout;
     let shared = Arc::new(Shared {
@@ -81,9 +94,19 @@ pub(crate) async fn run_with(config: Config, dial: Arc<dyn Dial>, shutdown: Canc
     });
     // Fails only if it was set before.
     let _ = looked_up.set(Arc::downgrade(&shared));
-    let discovery = Discovery::new(Arc::clone(&shared), tasks.clone(), shutdown.clone(), sink.resume);
+    let discovery = Discovery::new(
+        Arc::clone(&shared),
+        tasks.clone(),
+        shutdown.clone(),
+        sink.resume,
+    );
     tasks.spawn("discovery", None, |entry| discovery.run(entry));
-    let status = Status { listener, shared: Arc::clone(&shared), tasks: tasks.clone(), cancel: shutdown.clone() };
+    let status = Status {
+        listener,
+        shared: Arc::clone(&shared),
+        tasks: tasks.clone(),
+        cancel: shutdown.clone(),
+    };
     tasks.spawn("status", None, |entry| status.run(entry));
 
     shutdown.cancelled().await;
@@ -99,12 +122,19 @@ pub(crate) async fn run_with(config: Config, dial: Arc<dyn Dial>, shutdown: Canc
     }
     abandon.cancel();
     let alive: Vec<_> = tasks.alive().iter().map(|entry| entry.describe()).collect();
-    let left = if alive.is_empty() { "the sink still has lines to deliver".to_owned() } else { format!("{alive:?}") };
+    let left = if alive.is_empty() {
+        "the sink still has lines to deliver".to_owned()
+    } else {
+        format!("{alive:?}")
+    };
     Err(Error::Hung(deadline, left))
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Error> {
-    let failed = |source| Error::Listen { address: config.listen, source };
+    let failed = |source| Error::Listen {
+        address: config.listen,
+        source,
+    };
     let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     // For whoever asked for port 0. Standard error may be closed; that is no reason to end.

@@ -79,9 +79,17 @@ pub(crate) struct Discovery {
 
 impl Discovery {
     /// `resume`: where delivery ended in an earlier run.
-    pub(crate) fn new(shared: Arc<Shared>, tasks: Tasks, cancel: CancellationToken, resume: Positions) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        tasks: Tasks,
+        cancel: CancellationToken,
+        resume: Positions,
+    ) -> Self {
         let (report_to, reports) = mpsc::channel(REPORTS);
-        let stopped = resume.into_iter().map(|(id, position)| (id, Stopped { position, list: 0 })).collect();
+        let stopped = resume
+            .into_iter()
+            .map(|(id, position)| (id, Stopped { position, list: 0 }))
+            .collect();
         Self {
             filter: Filter::new(&shared.config),
             shared,
@@ -117,7 +125,9 @@ impl Discovery {
                     backoff.reset();
                     self.shared.metrics.component_is("engine", "events", true);
                     // Its value does not matter, only that it changes.
-                    self.shared.engine_back.send_modify(|times| *times = times.wrapping_add(1));
+                    self.shared
+                        .engine_back
+                        .send_modify(|times| *times = times.wrapping_add(1));
                     entry.set(Doing::Reading);
                     match self.watch(events, gap).await {
                         Ok(()) => continue,
@@ -134,7 +144,9 @@ impl Discovery {
         }
         entry.set(Doing::Ending);
         while !self.followed.is_empty() {
-            let Some(finished) = self.reports.recv().await else { break };
+            let Some(finished) = self.reports.recv().await else {
+                break;
+            };
             self.followed.remove(&finished.id);
         }
     }
@@ -195,7 +207,11 @@ impl Discovery {
         let (number, shared) = (self.lists_asked, Arc::clone(&self.shared));
         self.lists.spawn(async move {
             let containers = shared.client.list(&shared.config.labels).await;
-            List { number, gap, containers }
+            List {
+                number,
+                gap,
+                containers,
+            }
         });
     }
 
@@ -204,7 +220,10 @@ impl Discovery {
             self.last_event = Some(Timestamp::from_nanos(event.time_nano));
         }
         let Event { action, actor, .. } = event;
-        let name = actor.attributes.get("name").map_or(actor.id.as_str(), String::as_str);
+        let name = actor
+            .attributes
+            .get("name")
+            .map_or(actor.id.as_str(), String::as_str);
         match action.as_str() {
             "start" | "restart" | "unpause" if self.filter.wants(name, &actor.attributes) => {
                 let name = name.to_owned();
@@ -223,7 +242,11 @@ impl Discovery {
     }
 
     async fn on_list(&mut self, list: List) {
-        let List { number, gap, containers } = list;
+        let List {
+            number,
+            gap,
+            containers,
+        } = list;
         let containers = match containers {
             Ok(containers) => containers,
             Err(error) => {
@@ -234,7 +257,11 @@ impl Discovery {
                 self.lists.spawn(async move {
                     sleep_until(retry).await;
                     let containers = shared.client.list(&shared.config.labels).await;
-                    List { number, gap, containers }
+                    List {
+                        number,
+                        gap,
+                        containers,
+                    }
                 });
                 return;
             }
@@ -243,7 +270,12 @@ impl Discovery {
         for container in &containers {
             let (id, name) = (&container.id, container.name());
             let labels = container.labels.as_ref();
-            if container.never_ran() || !labels.map_or_else(|| self.filter.wants(name, &HashMap::new()), |labels| self.filter.wants(name, labels)) {
+            if container.never_ran()
+                || !labels.map_or_else(
+                    || self.filter.wants(name, &HashMap::new()),
+                    |labels| self.filter.wants(name, labels),
+                )
+            {
                 continue;
             }
             let known = self.stopped.contains_key(id);
@@ -253,7 +285,13 @@ impl Discovery {
             if container.is_live() || unread {
                 self.follow(id, name);
             } else if !known {
-                self.stopped.insert(id.clone(), Stopped { position: self.beginning(), list: number });
+                self.stopped.insert(
+                    id.clone(),
+                    Stopped {
+                        position: self.beginning(),
+                        list: number,
+                    },
+                );
             }
         }
         self.prune(&containers, number).await;
@@ -265,7 +303,10 @@ impl Discovery {
 
     /// Forgets stopped containers that the engine no longer has, unless they stopped after the list was asked for.
     async fn prune(&mut self, containers: &[Listed], number: u64) {
-        let present: HashSet<&str> = containers.iter().map(|container| container.id.as_str()).collect();
+        let present: HashSet<&str> = containers
+            .iter()
+            .map(|container| container.id.as_str())
+            .collect();
         let absent = |id: &String| !present.contains(id.as_str());
         let gone: Vec<String> = self
             .stopped
@@ -281,7 +322,11 @@ impl Discovery {
     }
 
     fn beginning(&self) -> Position {
-        if self.shared.config.from_beginning { Position::default() } else { Position::starting_at(self.start) }
+        if self.shared.config.from_beginning {
+            Position::default()
+        } else {
+            Position::starting_at(self.start)
+        }
     }
 
     fn follow(&mut self, id: &str, name: &str) {
@@ -292,20 +337,42 @@ impl Discovery {
             followed.again = true;
             return;
         }
-        let position = self.stopped.remove(id).map_or_else(|| self.beginning(), |stopped| stopped.position);
-        self.followed.insert(id.to_owned(), Followed { again: false, destroyed: false });
+        let position = self
+            .stopped
+            .remove(id)
+            .map_or_else(|| self.beginning(), |stopped| stopped.position);
+        self.followed.insert(
+            id.to_owned(),
+            Followed {
+                again: false,
+                destroyed: false,
+            },
+        );
         let identity = Arc::new(Identity::new(id.to_owned(), name.to_owned()));
-        let (shared, cancel, report_to) = (Arc::clone(&self.shared), self.cancel.clone(), self.report_to.clone());
+        let (shared, cancel, report_to) = (
+            Arc::clone(&self.shared),
+            self.cancel.clone(),
+            self.report_to.clone(),
+        );
         let first_rotation = phase(self.started, shared.config.rotate_every);
         self.started += 1;
-        self.tasks.spawn("follower", Some(Arc::clone(&identity)), move |entry| {
-            Follower::new(shared, identity, position, entry, cancel, first_rotation).run(report_to)
-        });
+        self.tasks
+            .spawn("follower", Some(Arc::clone(&identity)), move |entry| {
+                Follower::new(shared, identity, position, entry, cancel, first_rotation)
+                    .run(report_to)
+            });
     }
 
     async fn on_finished(&mut self, finished: Finished) {
-        let Finished { id, name, position, outcome } = finished;
-        let Some(followed) = self.followed.remove(&id) else { return };
+        let Finished {
+            id,
+            name,
+            position,
+            outcome,
+        } = finished;
+        let Some(followed) = self.followed.remove(&id) else {
+            return;
+        };
         match outcome {
             Outcome::Gone => self.shared.queue.forget(id).await,
             _ if followed.destroyed => self.shared.queue.forget(id).await,
@@ -313,7 +380,13 @@ impl Discovery {
                 self.unreadable.insert(id);
             }
             Outcome::Stopped | Outcome::Cancelled => {
-                self.stopped.insert(id.clone(), Stopped { position, list: self.lists_asked });
+                self.stopped.insert(
+                    id.clone(),
+                    Stopped {
+                        position,
+                        list: self.lists_asked,
+                    },
+                );
                 if followed.again && outcome == Outcome::Stopped {
                     self.follow(&id, &name);
                 }

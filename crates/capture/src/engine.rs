@@ -29,7 +29,11 @@ pub(crate) struct Listed {
 impl Listed {
     /// The name without its slash; links make longer ones, which we skip.
     pub(crate) fn name(&self) -> &str {
-        let own = self.names.iter().map(|name| name.trim_start_matches('/')).find(|name| !name.contains('/'));
+        let own = self
+            .names
+            .iter()
+            .map(|name| name.trim_start_matches('/'))
+            .find(|name| !name.contains('/'));
         own.unwrap_or(&self.id)
     }
 
@@ -119,7 +123,11 @@ impl Client {
     /// All containers, stopped ones too, that carry every label of `labels` (`key` or `key=value`).
     pub(crate) async fn list(&self, labels: &[String]) -> Result<Vec<Listed>, WireError> {
         let filters = serde_json::json!({ "label": labels });
-        self.json(&format!("/containers/json?all=true&filters={}", percent(&filters.to_string()))).await
+        self.json(&format!(
+            "/containers/json?all=true&filters={}",
+            percent(&filters.to_string())
+        ))
+        .await
     }
 
     pub(crate) async fn inspect(&self, id: &str) -> Result<Inspected, WireError> {
@@ -127,7 +135,11 @@ impl Client {
     }
 
     /// Subscribes to what happens to containers that carry every label of `labels`, from `since` on if that is known.
-    pub(crate) async fn events(&self, labels: &[String], since: Option<Timestamp>) -> Result<Body, WireError> {
+    pub(crate) async fn events(
+        &self,
+        labels: &[String],
+        since: Option<Timestamp>,
+    ) -> Result<Body, WireError> {
         let filters = serde_json::json!({
             "type": ["container"],
             "event": ["start", "restart", "unpause", "die", "destroy", "rename"],
@@ -143,7 +155,8 @@ impl Client {
 
     /// Opens a container's log where `ask` says, and follows it.
     pub(crate) async fn logs(&self, id: &str, ask: Ask) -> Result<Body, WireError> {
-        let mut target = format!("/containers/{id}/logs?follow=true&stdout=true&stderr=true&timestamps=true");
+        let mut target =
+            format!("/containers/{id}/logs?follow=true&stdout=true&stderr=true&timestamps=true");
         if !ask.since.is_beginning() {
             let _ = write!(target, "&since={}", ask.since);
         }
@@ -173,7 +186,10 @@ mod tests {
 
     #[test]
     fn a_filter_survives_the_query_string() {
-        assert_eq!(percent(r#"{"label":["a=b c"]}"#), "%7B%22label%22%3A%5B%22a%3Db%20c%22%5D%7D");
+        assert_eq!(
+            percent(r#"{"label":["a=b c"]}"#),
+            "%7B%22label%22%3A%5B%22a%3Db%20c%22%5D%7D"
+        );
     }
 
     #[test]
@@ -194,7 +210,10 @@ mod tests {
                "scope":"local","time":1,"timeNano":1000000001}"#,
         )
         .unwrap();
-        assert_eq!((event.action.as_str(), event.actor.id.as_str()), ("start", "abc"));
+        assert_eq!(
+            (event.action.as_str(), event.actor.id.as_str()),
+            ("start", "abc")
+        );
         assert_eq!(event.actor.attributes["name"], "web");
         assert_eq!(event.time_nano, 1_000_000_001);
     }

@@ -17,26 +17,35 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub(crate) fn new(config: &Config) -> Self {
-        Self { include: config.include.clone(), exclude: config.exclude.clone(), labels: config.labels.clone() }
+        Self {
+            include: config.include.clone(),
+            exclude: config.exclude.clone(),
+            labels: config.labels.clone(),
+        }
     }
 
     /// True if a container of this name and these labels is to be followed. An event's attributes may stand for labels.
     pub(crate) fn wants(&self, name: &str, labels: &HashMap<String, String>) -> bool {
-        let included = self.include.is_empty() || self.include.iter().any(|pattern| matches(pattern, name));
+        let included =
+            self.include.is_empty() || self.include.iter().any(|pattern| matches(pattern, name));
         included
             && !self.exclude.iter().any(|pattern| matches(pattern, name))
             && labels.get(OPT_OUT).is_none_or(|value| value != "false")
-            && self.labels.iter().all(|wanted| match wanted.split_once('=') {
-                Some((key, value)) => labels.get(key).is_some_and(|has| has == value),
-                None => labels.contains_key(wanted),
-            })
+            && self
+                .labels
+                .iter()
+                .all(|wanted| match wanted.split_once('=') {
+                    Some((key, value)) => labels.get(key).is_some_and(|has| has == value),
+                    None => labels.contains_key(wanted),
+                })
     }
 }
 
 /// True if `name` matches `pattern`, in which `*` stands for any text and `?` for any character. Linear in practice: only
 /// the last `*` is ever tried again.
 fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -91,11 +100,19 @@ mod tests {
             ..Config::default()
         };
         let filter = Filter::new(&config);
-        let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        let labels = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(k, v)| ((*k).into(), (*v).into()))
+                .collect()
+        };
         assert!(filter.wants("x", &labels(&[("run", "1"), ("any", "")])));
         assert!(!filter.wants("x", &labels(&[("run", "2"), ("any", "")])));
         assert!(!filter.wants("x", &labels(&[("run", "1")])));
         assert!(!filter.wants("nope", &labels(&[("run", "1"), ("any", "")])));
-        assert!(!filter.wants("x", &labels(&[("run", "1"), ("any", ""), (OPT_OUT, "false")])));
+        assert!(!filter.wants(
+            "x",
+            &labels(&[("run", "1"), ("any", ""), (OPT_OUT, "false")])
+        ));
     }
 }

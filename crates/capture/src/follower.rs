@@ -153,7 +153,9 @@ impl Follower {
         let last_word = Finished {
             id: self.identity.id.clone(),
             name: self.identity.name.clone(),
-            position: self.sent, outcome };
+            position: self.sent,
+            outcome,
+        };
         // Discovery receives until all followers have ended; if it is gone, so is the need to know.
         let _ = finished.send(last_word).await;
     }

@@ -80,14 +80,20 @@ pub(crate) struct Decoder {
 
 impl Decoder {
     pub(crate) fn new(form: Form) -> Self {
-        Self { form, times: Reader::default() }
+        Self {
+            form,
+            times: Reader::default(),
+        }
     }
 
     /// The frame at the head of `bytes` and how many bytes it takes; `None` while it is not whole yet.
     ///
     /// # Errors
     /// [`FrameError`] if the bytes can never become a frame of a container.
-    pub(crate) fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
+    pub(crate) fn next<'a>(
+        &mut self,
+        bytes: &'a [u8],
+    ) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
         match self.form {
             Form::Multiplexed => self.multiplexed(bytes),
             Form::Raw => self.raw(bytes),
@@ -111,12 +117,25 @@ impl Decoder {
         let rest = &bytes[prefix..];
         let ends_line = rest.ends_with(b"\n");
         let text = rest.strip_suffix(b"\n").unwrap_or(rest);
-        let text = text.strip_suffix(b"\r").filter(|_| ends_line).unwrap_or(text);
-        Ok(Some(Frame { stream: Stream::Stdout, time, text, ends_line }))
+        let text = text
+            .strip_suffix(b"\r")
+            .filter(|_| ends_line)
+            .unwrap_or(text);
+        Ok(Some(Frame {
+            stream: Stream::Stdout,
+            time,
+            text,
+            ends_line,
+        }))
     }
 
-    fn multiplexed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
-        let Some(header) = bytes.first_chunk::<HEADER_LEN>() else { return Ok(None) };
+    fn multiplexed<'a>(
+        &mut self,
+        bytes: &'a [u8],
+    ) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
+        let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
+            return Ok(None);
+        };
         let [kind, zero1, zero2, zero3, len @ ..] = *header;
         if kind > 3 || [zero1, zero2, zero3] != [0; 3] {
             return Err(FrameError::Header([kind, zero1, zero2, zero3]));
@@ -125,7 +144,9 @@ impl Decoder {
         if len > FRAME_MAX {
             return Err(FrameError::TooLarge(len));
         }
-        let Some(body) = bytes.get(HEADER_LEN..HEADER_LEN + len) else { return Ok(None) };
+        let Some(body) = bytes.get(HEADER_LEN..HEADER_LEN + len) else {
+            return Ok(None);
+        };
         let stream = match kind {
             2 => Stream::Stderr,
             3 => return Err(FrameError::Engine(excerpt(body))),
@@ -138,7 +159,15 @@ impl Decoder {
             Some((b'\n', text)) => (text, true),
             _ => (&body[prefix..], false),
         };
-        Ok(Some((Frame { stream, time, text, ends_line }, HEADER_LEN + len)))
+        Ok(Some((
+            Frame {
+                stream,
+                time,
+                text,
+                ends_line,
+            },
+            HEADER_LEN + len,
+        )))
     }
 
     fn raw<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
@@ -151,7 +180,12 @@ impl Decoder {
             };
         };
         let rest = &bytes[prefix..];
-        let frame = |text, ends_line| Frame { stream: Stream::Stdout, time, text, ends_line };
+        let frame = |text, ends_line| Frame {
+            stream: Stream::Stdout,
+            time,
+            text,
+            ends_line,
+        };
         // A piece of a longer line has no newline: the next piece's timestamp, which is the same, follows it at once.
         if let Some(next) = rest.get(PIECE_LEN..PIECE_LEN + prefix)
             && next == &bytes[..prefix]
@@ -173,7 +207,9 @@ impl Decoder {
 
 /// The first bytes of something unexpected, for a message.
 fn excerpt(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).trim_end().to_owned()
+    String::from_utf8_lossy(&bytes[..bytes.len().min(200)])
+        .trim_end()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -190,7 +226,10 @@ mod tests {
     }
 
     /// All frames of `bytes` as (stream, text, ends_line), and how many bytes were left.
-    fn frames(form: Form, bytes: &[u8]) -> Result<(Vec<(Stream, Vec<u8>, bool)>, usize), FrameError> {
+    fn frames(
+        form: Form,
+        bytes: &[u8],
+    ) -> Result<(Vec<(Stream, Vec<u8>, bool)>, usize), FrameError> {
         let mut decoder = Decoder::new(form);
         let (mut at, mut seen) = (0, Vec::new());
         while let Some((frame, used)) = decoder.next(&bytes[at..])? {
@@ -205,7 +244,13 @@ mod tests {
         let mut wire = multiplexed(1, format!("{TIME}out\n").as_bytes());
         wire.extend(multiplexed(2, format!("{TIME}err").as_bytes()));
         let (seen, left) = frames(Form::Multiplexed, &wire).unwrap();
-        assert_eq!(seen, [(Stream::Stdout, b"out".to_vec(), true), (Stream::Stderr, b"err".to_vec(), false)]);
+        assert_eq!(
+            seen,
+            [
+                (Stream::Stdout, b"out".to_vec(), true),
+                (Stream::Stderr, b"err".to_vec(), false)
+            ]
+        );
         assert_eq!(left, 0);
     }
 
@@ -213,14 +258,20 @@ mod tests {
     fn a_frame_that_is_not_whole_yet_is_left_alone_at_every_cut() {
         let wire = multiplexed(1, format!("{TIME}hello\n").as_bytes());
         for cut in 0..wire.len() {
-            assert_eq!(frames(Form::Multiplexed, &wire[..cut]).unwrap(), (Vec::new(), cut));
+            assert_eq!(
+                frames(Form::Multiplexed, &wire[..cut]).unwrap(),
+                (Vec::new(), cut)
+            );
         }
     }
 
     #[test]
     fn an_error_of_the_engine_is_no_line() {
         let wire = multiplexed(3, b"Error grabbing logs: invalid character");
-        assert!(matches!(frames(Form::Multiplexed, &wire), Err(FrameError::Engine(_))));
+        assert!(matches!(
+            frames(Form::Multiplexed, &wire),
+            Err(FrameError::Engine(_))
+        ));
     }
 
     #[test]
@@ -229,23 +280,41 @@ mod tests {
             frames(Form::Multiplexed, &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]),
             Err(FrameError::TooLarge(0xffff_ffff))
         ));
-        assert!(matches!(frames(Form::Multiplexed, b"HTTP/1.1 "), Err(FrameError::Header(_))));
+        assert!(matches!(
+            frames(Form::Multiplexed, b"HTTP/1.1 "),
+            Err(FrameError::Header(_))
+        ));
     }
 
     #[test]
     fn a_terminal_line_loses_its_carriage_return_and_nothing_else() {
         let wire = format!("{TIME}one\r\n{TIME}\u{1}two\r\n");
         let (seen, left) = frames(Form::Raw, wire.as_bytes()).unwrap();
-        assert_eq!(seen, [(Stream::Stdout, b"one".to_vec(), true), (Stream::Stdout, b"\x01two".to_vec(), true)]);
+        assert_eq!(
+            seen,
+            [
+                (Stream::Stdout, b"one".to_vec(), true),
+                (Stream::Stdout, b"\x01two".to_vec(), true)
+            ]
+        );
         assert_eq!(left, 0);
     }
 
     #[test]
     fn only_a_terminal_may_end_without_a_newline() {
-        let last = Decoder::new(Form::Raw).last(format!("{TIME}prompt> ").as_bytes()).unwrap().map(|frame| frame.text.len());
+        let last = Decoder::new(Form::Raw)
+            .last(format!("{TIME}prompt> ").as_bytes())
+            .unwrap()
+            .map(|frame| frame.text.len());
         assert_eq!(last, Some("prompt> ".len()));
-        assert!(matches!(Decoder::new(Form::Multiplexed).last(&[1, 0, 0]), Err(FrameError::Truncated(3))));
-        assert!(matches!(Decoder::new(Form::Raw).last(b"2026-11-"), Err(FrameError::Truncated(8))));
+        assert!(matches!(
+            Decoder::new(Form::Multiplexed).last(&[1, 0, 0]),
+            Err(FrameError::Truncated(3))
+        ));
+        assert!(matches!(
+            Decoder::new(Form::Raw).last(b"2026-11-"),
+            Err(FrameError::Truncated(8))
+        ));
     }
 
     #[test]
@@ -253,7 +322,10 @@ mod tests {
         let piece = "x".repeat(PIECE_LEN);
         let wire = format!("{TIME}{piece}{TIME}{piece}{TIME}end\r\n");
         let (seen, left) = frames(Form::Raw, wire.as_bytes()).unwrap();
-        let lengths: Vec<_> = seen.iter().map(|(_, text, ends)| (text.len(), *ends)).collect();
+        let lengths: Vec<_> = seen
+            .iter()
+            .map(|(_, text, ends)| (text.len(), *ends))
+            .collect();
         assert_eq!(lengths, [(PIECE_LEN, false), (PIECE_LEN, false), (3, true)]);
         assert_eq!(left, 0);
     }

@@ -25,12 +25,18 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) const fn new(first: Duration, most: Duration) -> Self {
-        Self { first, most, failures: 0 }
+        Self {
+            first,
+            most,
+            failures: 0,
+        }
     }
 
     /// The pause after one more failure.
     pub(crate) fn pause(&mut self) -> Duration {
-        let doubled = self.first.saturating_mul(1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX));
+        let doubled = self
+            .first
+            .saturating_mul(1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1);
         around(doubled.min(self.most))
     }
@@ -58,7 +64,10 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         for doubled in [100, 200, 400, 800, 1600, 3200, 5000, 5000] {
             let pause = backoff.pause().as_millis();
-            assert!(pause >= doubled / 2 && pause <= doubled * 3 / 2, "{pause} is not around {doubled}");
+            assert!(
+                pause >= doubled / 2 && pause <= doubled * 3 / 2,
+                "{pause} is not around {doubled}"
+            );
         }
         backoff.reset();
         assert!(backoff.pause() <= Duration::from_millis(150));
@@ -69,7 +78,11 @@ mod tests {
         let interval = Duration::from_secs(55);
         let mut phases: Vec<_> = (0..55).map(|index| phase(index, interval)).collect();
         phases.sort_unstable();
-        let widest = phases.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+        let widest = phases
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .max()
+            .unwrap();
         // Evenly spread they would be 1 s apart; the three-gap theorem allows the golden ratio 2.6 times that.
         assert!(widest < Duration::from_secs(3), "{widest:?}");
     }

@@ -26,7 +26,10 @@ pub(crate) struct ContainerLabels {
 
 impl ContainerLabels {
     pub(crate) fn of(identity: &Identity) -> Self {
-        Self { container_id: identity.short_id().to_owned(), container_name: identity.name.clone() }
+        Self {
+            container_id: identity.short_id().to_owned(),
+            container_name: identity.name.clone(),
+        }
     }
 }
 
@@ -98,7 +101,9 @@ impl Metrics {
         registry.register_collector(live);
         metrics.registry = registry;
         for kind in ERROR_KINDS {
-            metrics.errors.get_or_create_owned(&KindLabels { kind: kind.to_owned() });
+            metrics.errors.get_or_create_owned(&KindLabels {
+                kind: kind.to_owned(),
+            });
         }
         Arc::new(metrics)
     }
@@ -114,10 +119,26 @@ impl Metrics {
             "Streams replaced by a successor, in all; never falls",
             self.rotations.clone(),
         );
-        registry.register("log_capturer_stream_errors", "Errors of log streams by kind", self.errors.clone());
-        registry.register("log_capturer_component_health", "1 while a component works", self.health.clone());
-        registry.register("log_capturer_lines", "Lines delivered to the sink", self.lines.clone());
-        registry.register("log_capturer_bytes", "Bytes of text delivered to the sink", self.bytes.clone());
+        registry.register(
+            "log_capturer_stream_errors",
+            "Errors of log streams by kind",
+            self.errors.clone(),
+        );
+        registry.register(
+            "log_capturer_component_health",
+            "1 while a component works",
+            self.health.clone(),
+        );
+        registry.register(
+            "log_capturer_lines",
+            "Lines delivered to the sink",
+            self.lines.clone(),
+        );
+        registry.register(
+            "log_capturer_bytes",
+            "Bytes of text delivered to the sink",
+            self.bytes.clone(),
+        );
         registry.register(
             "log_capturer_stream_idle_reopens",
             "Streams replaced because nothing came within the read deadline",
@@ -133,7 +154,11 @@ impl Metrics {
             "Containers paused after too many failures in a row",
             self.breaker_trips.clone(),
         );
-        registry.register("log_capturer_streams_opened", "Log streams opened", self.streams_opened.clone());
+        registry.register(
+            "log_capturer_streams_opened",
+            "Log streams opened",
+            self.streams_opened.clone(),
+        );
     }
 
     /// The present state as OpenMetrics text.
@@ -159,7 +184,11 @@ impl Metrics {
     }
 
     pub(crate) fn error(&self, kind: &str) {
-        self.errors.get_or_create_owned(&KindLabels { kind: kind.to_owned() }).inc();
+        self.errors
+            .get_or_create_owned(&KindLabels {
+                kind: kind.to_owned(),
+            })
+            .inc();
     }
 
     pub(crate) fn component_is(&self, component_type: &str, component_name: &str, healthy: bool) {
@@ -167,7 +196,9 @@ impl Metrics {
             component_type: component_type.to_owned(),
             component_name: component_name.to_owned(),
         };
-        self.health.get_or_create_owned(&labels).set(i64::from(healthy));
+        self.health
+            .get_or_create_owned(&labels)
+            .set(i64::from(healthy));
     }
 
     /// A chunk was delivered.

@@ -94,10 +94,16 @@ fn escape(text: &str, out: &mut Vec<u8>) {
 
 fn base64(bytes: &[u8], out: &mut Vec<u8>) {
     for group in bytes.chunks(3) {
-        let word = group.iter().enumerate().fold(0_u32, |word, (at, byte)| word | (u32::from(*byte) << (16 - 8 * at)));
+        let word = group.iter().enumerate().fold(0_u32, |word, (at, byte)| {
+            word | (u32::from(*byte) << (16 - 8 * at))
+        });
         for digit in 0..4 {
             let index = (word >> (18 - 6 * digit)) & 63;
-            out.push(if digit <= group.len() { BASE64[index as usize] } else { b'=' });
+            out.push(if digit <= group.len() {
+                BASE64[index as usize]
+            } else {
+                b'='
+            });
         }
     }
 }
@@ -114,7 +120,13 @@ mod tests {
         let mut out = Vec::new();
         write(
             &identity_part("abc", "we\"b"),
-            &Line { stream: Stream::Stderr, time, text, partial, pieces },
+            &Line {
+                stream: Stream::Stderr,
+                time,
+                text,
+                partial,
+                pieces,
+            },
             &mut out,
         );
         String::from_utf8(out).unwrap()
@@ -135,12 +147,21 @@ mod tests {
         assert_eq!(value["line"], "a\u{fffd}b");
         // `printf 'a\xffb' | base64`
         assert_eq!(value["line_base64"], "Yf9i");
-        assert_eq!((&value["partial"], &value["pieces"]), (&true.into(), &2.into()));
+        assert_eq!(
+            (&value["partial"], &value["pieces"]),
+            (&true.into(), &2.into())
+        );
     }
 
     #[test]
     fn base64_is_that_of_rfc_4648() {
-        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             let mut out = Vec::new();
             base64(plain.as_bytes(), &mut out);
             assert_eq!(out, coded.as_bytes());

@@ -40,18 +40,26 @@ impl Drop for Waiting<'_> {
 impl Pool {
     pub(crate) fn new(capacity: usize) -> Self {
         let capacity = capacity.clamp(1, Semaphore::MAX_PERMITS);
-        Self { slots: Arc::new(Semaphore::new(capacity)), capacity, waiting: AtomicUsize::new(0) }
+        Self {
+            slots: Arc::new(Semaphore::new(capacity)),
+            capacity,
+            waiting: AtomicUsize::new(0),
+        }
     }
 
     /// Waits for a slot. Cancel-safe, but whoever cancels loses its place.
     pub(crate) async fn acquire(&self) -> Slot {
         if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
-            return Slot { _permit: Some(permit) };
+            return Slot {
+                _permit: Some(permit),
+            };
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
         // The semaphore is never closed.
-        Slot { _permit: Arc::clone(&self.slots).acquire_owned().await.ok() }
+        Slot {
+            _permit: Arc::clone(&self.slots).acquire_owned().await.ok(),
+        }
     }
 
     /// How many wait for a slot.
@@ -70,7 +78,9 @@ impl Pool {
 
 /// As many streams as the process may open files, less a reserve and room for rotations.
 pub(crate) fn slots_that_fit() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(MOST);
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
+        .current
+        .unwrap_or(MOST);
     let room = limit.saturating_sub(RESERVE + ROTATIONS_AT_ONCE as u64);
     usize::try_from(room.clamp(1, MOST)).unwrap_or(1)
 }
@@ -116,10 +126,12 @@ mod tests {
 
     /// One poll of a future.
     async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-        std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
-            std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
-            std::task::Poll::Pending => std::task::Poll::Ready(None),
-        })
+        std::future::poll_fn(
+            |context| match std::pin::Pin::new(&mut *future).poll(context) {
+                std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+                std::task::Poll::Pending => std::task::Poll::Ready(None),
+            },
+        )
         .await
     }
 }

@@ -50,7 +50,16 @@ impl Queue {
         let (sender, receiver) = mpsc::channel(CHUNKS);
         let lines = Arc::new(Semaphore::new(max_lines as usize));
         let bytes = Arc::new(Semaphore::new(max_bytes as usize));
-        (Self { sender, lines, bytes, max_lines, max_bytes }, receiver)
+        (
+            Self {
+                sender,
+                lines,
+                bytes,
+                max_lines,
+                max_bytes,
+            },
+            receiver,
+        )
     }
 
     /// Queues a chunk, waiting for room. A chunk larger than the whole queue waits until it has it for itself.
@@ -58,12 +67,28 @@ impl Queue {
     /// # Errors
     /// [`SinkGone`] if nobody receives any more.
     pub(crate) async fn send(&self, chunk: Chunk) -> Result<(), SinkGone> {
-        let lines = u32::try_from(chunk.line_count()).unwrap_or(u32::MAX).min(self.max_lines);
-        let bytes = u32::try_from(chunk.bytes()).unwrap_or(u32::MAX).min(self.max_bytes);
-        let lines = Arc::clone(&self.lines).acquire_many_owned(lines).await.map_err(|_| SinkGone)?;
-        let bytes = Arc::clone(&self.bytes).acquire_many_owned(bytes).await.map_err(|_| SinkGone)?;
-        let room = Room { _lines: lines, _bytes: bytes };
-        self.sender.send(Item::Lines(chunk, room)).await.map_err(|_| SinkGone)
+        let lines = u32::try_from(chunk.line_count())
+            .unwrap_or(u32::MAX)
+            .min(self.max_lines);
+        let bytes = u32::try_from(chunk.bytes())
+            .unwrap_or(u32::MAX)
+            .min(self.max_bytes);
+        let lines = Arc::clone(&self.lines)
+            .acquire_many_owned(lines)
+            .await
+            .map_err(|_| SinkGone)?;
+        let bytes = Arc::clone(&self.bytes)
+            .acquire_many_owned(bytes)
+            .await
+            .map_err(|_| SinkGone)?;
+        let room = Room {
+            _lines: lines,
+            _bytes: bytes,
+        };
+        self.sender
+            .send(Item::Lines(chunk, room))
+            .await
+            .map_err(|_| SinkGone)
     }
 
     /// Tells the sink that a container is gone for good.

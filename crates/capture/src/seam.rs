@@ -33,7 +33,12 @@ pub(crate) struct Mark {
 
 impl Mark {
     const fn at(since: Timestamp) -> Self {
-        Self { since, first: None, counted: [0; 2], chain: [0; 2] }
+        Self {
+            since,
+            first: None,
+            counted: [0; 2],
+            chain: [0; 2],
+        }
     }
 
     /// `quiet`: nothing before this line in the log is undelivered.
@@ -48,7 +53,8 @@ impl Mark {
         for _ in 0..pieces {
             self.counted[of] += 1;
             // Any mixing function does that depends on order; this is splitmix64's increment as a multiplier.
-            let mixed = (self.chain[of] ^ time.as_nanos().cast_unsigned()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.chain[of] ^ time.as_nanos().cast_unsigned())
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
             self.chain[of] = mixed.rotate_left(23);
         }
     }
@@ -88,8 +94,14 @@ impl Default for Position {
 impl Position {
     /// Nothing delivered yet, and nothing wanted from before `since`.
     pub(crate) fn starting_at(since: Timestamp) -> Self {
-        let last = Last { time: Timestamp::BEGINNING, frames: 0 };
-        Self { marks: Some([Mark::at(since); 2]), last: [last; 2] }
+        let last = Last {
+            time: Timestamp::BEGINNING,
+            frames: 0,
+        };
+        Self {
+            marks: Some([Mark::at(since); 2]),
+            last: [last; 2],
+        }
     }
 
     /// Takes note of a delivered line of `pieces` frames. `quiet`: no line is unfinished that began before this one; only
@@ -98,7 +110,8 @@ impl Position {
         if quiet && time > self.newest() {
             match &mut self.marks {
                 Some([resume, fresh]) => {
-                    let far = fresh.since.is_beginning() || fresh.since.behind(time) >= MARK_DISTANCE_NANOS;
+                    let far = fresh.since.is_beginning()
+                        || fresh.since.behind(time) >= MARK_DISTANCE_NANOS;
                     if far && (fresh.frames() > 0 || !fresh.since.is_beginning()) {
                         *resume = *fresh;
                         *fresh = Mark::at(time);
@@ -145,13 +158,26 @@ impl Position {
             (Approach::Tail | Approach::Since, Some([resume, _])) => resume,
             _ => Mark::at(self.newest().saturating_sub(MARK_DISTANCE_NANOS)),
         };
-        let approach = if self.marks.is_none() { Approach::Watermark } else { approach };
+        let approach = if self.marks.is_none() {
+            Approach::Watermark
+        } else {
+            approach
+        };
         let approach = match approach {
             // Without a mark there is nothing that could prove that the tail was long enough.
-            Approach::Tail if target.since.is_beginning() || target.first.is_none() => Approach::Since,
+            Approach::Tail if target.since.is_beginning() || target.first.is_none() => {
+                Approach::Since
+            }
             other => other,
         };
-        Join { approach, target, seen: Mark::at(target.since), last: self.last, equal: [0; 2], passed: false }
+        Join {
+            approach,
+            target,
+            seen: Mark::at(target.since),
+            last: self.last,
+            equal: [0; 2],
+            passed: false,
+        }
     }
 }
 
@@ -214,11 +240,20 @@ impl Join {
     /// What to ask the engine for.
     pub(crate) fn ask(&self) -> Ask {
         let tail = (self.approach == Approach::Tail).then(|| self.target.frames() + TAIL_ROOM);
-        Ask { since: self.target.since, tail }
+        Ask {
+            since: self.target.since,
+            tail,
+        }
     }
 
     /// The old stream has delivered one more line.
-    pub(crate) fn delivered(&mut self, stream: Stream, time: Timestamp, pieces: u32, position: &Position) {
+    pub(crate) fn delivered(
+        &mut self,
+        stream: Stream,
+        time: Timestamp,
+        pieces: u32,
+        position: &Position,
+    ) {
         self.target.count(stream, time, pieces, false);
         self.last = position.last;
     }
@@ -245,7 +280,9 @@ impl Join {
             return Seen::Mismatch { lost: true };
         }
         self.seen.count(stream, time, 1, true);
-        if self.seen.counted[of] == self.target.counted[of] && !self.seen.agrees_with(&self.target, stream) {
+        if self.seen.counted[of] == self.target.counted[of]
+            && !self.seen.agrees_with(&self.target, stream)
+        {
             return Seen::Mismatch { lost: true };
         }
         Seen::Known

@@ -96,10 +96,20 @@ pub(crate) fn start(
     abandon: CancellationToken,
 ) -> Result<Running, SinkError> {
     let (ended, done) = oneshot::channel();
-    let (resume, mut work): (Positions, Box<dyn FnMut(mpsc::Receiver<Item>) + Send>) = match config {
-        SinkConfig::Discard => (Positions::new(), Box::new(move |items| discard(items, &metrics))),
-        SinkConfig::File { folder, rotate_bytes, keep_files, fsync } => {
-            let (mut sink, resume) = file::FileSink::open(folder, rotate_bytes, keep_files, fsync, metrics)?;
+    let (resume, mut work): (Positions, Box<dyn FnMut(mpsc::Receiver<Item>) + Send>) = match config
+    {
+        SinkConfig::Discard => (
+            Positions::new(),
+            Box::new(move |items| discard(items, &metrics)),
+        ),
+        SinkConfig::File {
+            folder,
+            rotate_bytes,
+            keep_files,
+            fsync,
+        } => {
+            let (mut sink, resume) =
+                file::FileSink::open(folder, rotate_bytes, keep_files, fsync, metrics)?;
             (resume, Box::new(move |items| sink.run(items, &abandon)))
         }
     };
@@ -108,7 +118,10 @@ pub(crate) fn start(
         // Nobody waits any more if the daemon's own deadline has passed.
         let _ = ended.send(());
     };
-    std::thread::Builder::new().name("sink".into()).spawn(run).map_err(SinkError::Thread)?;
+    std::thread::Builder::new()
+        .name("sink".into())
+        .spawn(run)
+        .map_err(SinkError::Thread)?;
     Ok(Running { resume, done })
 }
 

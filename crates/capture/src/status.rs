@@ -63,17 +63,18 @@ impl Status {
                 continue;
             };
             let serving = Arc::clone(&this);
-            this.tasks.spawn("status-connection", None, move |entry| async move {
-                entry.set(Doing::Waiting);
-                let cancel = serving.cancel.clone();
-                tokio::select! {
-                    biased;
-                    () = cancel.cancelled() => {}
-                    // Whoever asked is gone or too slow: nobody is left to be told.
-                    _ = serving.serve(stream) => {}
-                }
-                drop(permit);
-            });
+            this.tasks
+                .spawn("status-connection", None, move |entry| async move {
+                    entry.set(Doing::Waiting);
+                    let cancel = serving.cancel.clone();
+                    tokio::select! {
+                        biased;
+                        () = cancel.cancelled() => {}
+                        // Whoever asked is gone or too slow: nobody is left to be told.
+                        _ = serving.serve(stream) => {}
+                    }
+                    drop(permit);
+                });
         }
     }
 
@@ -87,37 +88,73 @@ impl Status {
                     answer.status,
                     answer.content_type,
                     answer.body.len(),
-                    if request.keep_alive { "keep-alive" } else { "close" },
+                    if request.keep_alive {
+                        "keep-alive"
+                    } else {
+                        "close"
+                    },
                 );
-                let body = if request.is_head { "" } else { answer.body.as_str() };
-                timeout(WRITE, stream.write_all([head.as_str(), body].concat().as_bytes())).await??;
+                let body = if request.is_head {
+                    ""
+                } else {
+                    answer.body.as_str()
+                };
+                timeout(
+                    WRITE,
+                    stream.write_all([head.as_str(), body].concat().as_bytes()),
+                )
+                .await??;
                 if !request.keep_alive {
                     return stream.shutdown().await;
                 }
                 bytes.drain(..request.length);
                 continue;
             }
-            if bytes.len() > REQUEST_MAX || timeout(IDLE, stream.read_buf(&mut bytes)).await?? == 0 {
+            if bytes.len() > REQUEST_MAX || timeout(IDLE, stream.read_buf(&mut bytes)).await?? == 0
+            {
                 return Ok(());
             }
         }
     }
 
     fn answer(&self, request: &Request) -> Answer {
-        let answer = |status, content_type, body: String| Answer { status, content_type, body };
+        let answer = |status, content_type, body: String| Answer {
+            status,
+            content_type,
+            body,
+        };
         if !request.is_get {
-            return answer("405 Method Not Allowed", TEXT, "only GET and HEAD are answered\n".into());
+            return answer(
+                "405 Method Not Allowed",
+                TEXT,
+                "only GET and HEAD are answered\n".into(),
+            );
         }
         match request.path.as_str() {
             "/metrics" if self.shared.config.serve_metrics => {
                 answer("200 OK", CONTENT_TYPE, self.shared.metrics.encode())
             }
-            "/healthz" if self.shared.ready.load(Ordering::Relaxed) => answer("200 OK", TEXT, "ready\n".into()),
-            "/healthz" => answer("503 Service Unavailable", TEXT, "containers are not listed yet\n".into()),
+            "/healthz" if self.shared.ready.load(Ordering::Relaxed) => {
+                answer("200 OK", TEXT, "ready\n".into())
+            }
+            "/healthz" => answer(
+                "503 Service Unavailable",
+                TEXT,
+                "containers are not listed yet\n".into(),
+            ),
             "/debug/tasks" => {
-                let alive: Vec<_> = self.tasks.alive().iter().map(|entry| entry.describe()).collect();
+                let alive: Vec<_> = self
+                    .tasks
+                    .alive()
+                    .iter()
+                    .map(|entry| entry.describe())
+                    .collect();
                 // Numbers and strings always become JSON.
-                answer("200 OK", JSON, serde_json::to_string_pretty(&alive).unwrap_or_default() + "\n")
+                answer(
+                    "200 OK",
+                    JSON,
+                    serde_json::to_string_pretty(&alive).unwrap_or_default() + "\n",
+                )
             }
             "/version" => {
                 let version = serde_json::json!({
@@ -126,7 +163,11 @@ impl Status {
                 });
                 answer("200 OK", JSON, format!("{version}\n"))
             }
-            _ => answer("404 Not Found", TEXT, "see /metrics, /healthz, /debug/tasks, /version\n".into()),
+            _ => answer(
+                "404 Not Found",
+                TEXT,
+                "see /metrics, /healthz, /debug/tasks, /version\n".into(),
+            ),
         }
     }
 }
@@ -145,13 +186,24 @@ impl Request {
     fn parse(bytes: &[u8]) -> io::Result<Option<Self>> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut request = httparse::Request::new(&mut headers);
-        let parsed = request.parse(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        let httparse::Status::Complete(length) = parsed else { return Ok(None) };
+        let parsed = request
+            .parse(bytes)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let httparse::Status::Complete(length) = parsed else {
+            return Ok(None);
+        };
         let (method, path) = (request.method.unwrap_or(""), request.path.unwrap_or("/"));
-        let has = |name: &str| request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-        let closing = has("connection").is_some_and(|header| header.value.eq_ignore_ascii_case(b"close"));
+        let has = |name: &str| {
+            request
+                .headers
+                .iter()
+                .find(|header| header.name.eq_ignore_ascii_case(name))
+        };
+        let closing =
+            has("connection").is_some_and(|header| header.value.eq_ignore_ascii_case(b"close"));
         // A body would have to be read past; nobody sends one with GET.
-        let with_body = has("content-length").is_some_and(|header| header.value != b"0") || has("transfer-encoding").is_some();
+        let with_body = has("content-length").is_some_and(|header| header.value != b"0")
+            || has("transfer-encoding").is_some();
         Ok(Some(Self {
             is_get: matches!(method, "GET" | "HEAD"),
             is_head: method == "HEAD",

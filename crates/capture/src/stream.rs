@@ -79,7 +79,13 @@ impl LogStream {
     ///
     /// # Errors
     /// [`StreamError`] if the engine does not answer, or not with a log.
-    pub(crate) async fn open(client: &Client, id: &str, form: Form, cap: usize, ask: Ask) -> Result<Self, StreamError> {
+    pub(crate) async fn open(
+        client: &Client,
+        id: &str,
+        form: Form,
+        cap: usize,
+        ask: Ask,
+    ) -> Result<Self, StreamError> {
         let body = client.logs(id, ask).await?;
         let now = Instant::now();
         Ok(Self {
@@ -114,8 +120,13 @@ impl LogStream {
     ///
     /// # Errors
     /// [`StreamError`] if the bytes are no frame.
-    pub(crate) fn next<'a>(&mut self, batch: &'a mut Batch) -> Result<Option<Frame<'a>>, StreamError> {
-        let Some((frame, used)) = self.decoder.next(&batch.bytes[batch.at..])? else { return Ok(None) };
+    pub(crate) fn next<'a>(
+        &mut self,
+        batch: &'a mut Batch,
+    ) -> Result<Option<Frame<'a>>, StreamError> {
+        let Some((frame, used)) = self.decoder.next(&batch.bytes[batch.at..])? else {
+            return Ok(None);
+        };
         batch.at += used;
         Ok(Some(frame))
     }
@@ -148,11 +159,18 @@ impl LogStream {
     /// # Errors
     /// [`StreamError::Mismatch`] if the log is not the one that the join knows.
     pub(crate) fn is_new(&mut self, frame: &Frame<'_>) -> Result<bool, StreamError> {
-        let Some(join) = &mut self.join else { return Ok(true) };
+        let Some(join) = &mut self.join else {
+            return Ok(true);
+        };
         let new = match join.see(frame.stream, frame.time) {
             Seen::Known => false,
             Seen::New => true,
-            Seen::Mismatch { lost } => return Err(StreamError::Mismatch { approach: join.approach(), lost }),
+            Seen::Mismatch { lost } => {
+                return Err(StreamError::Mismatch {
+                    approach: join.approach(),
+                    lost,
+                });
+            }
         };
         if join.is_done() {
             self.join = None;

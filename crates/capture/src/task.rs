@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -98,7 +98,10 @@ impl Entry {
 
     /// How long ago it last rotated or began.
     pub(crate) fn since_rotation(&self) -> Duration {
-        Duration::from_millis(self.now().saturating_sub(self.rotated.load(Ordering::Relaxed)))
+        Duration::from_millis(
+            self.now()
+                .saturating_sub(self.rotated.load(Ordering::Relaxed)),
+        )
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -116,7 +119,10 @@ impl Entry {
         Described {
             name: self.name,
             container_id: self.container.as_ref().map(|identity| identity.id.clone()),
-            container_name: self.container.as_ref().map(|identity| identity.name.clone()),
+            container_name: self
+                .container
+                .as_ref()
+                .map(|identity| identity.name.clone()),
             state: self.doing(),
             state_seconds: Duration::from_millis(now.saturating_sub(since)).as_secs_f64(),
             age_seconds: Duration::from_millis(now).as_secs_f64(),
@@ -161,7 +167,11 @@ struct OffTheList {
 
 impl Drop for OffTheList {
     fn drop(&mut self) {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).alive.remove(&self.number);
+        self.list
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .alive
+            .remove(&self.number);
     }
 }
 
@@ -183,7 +193,11 @@ impl Tasks {
         });
     }
 
-    fn enlist(&self, name: &'static str, container: Option<Arc<Identity>>) -> (Arc<Entry>, OffTheList) {
+    fn enlist(
+        &self,
+        name: &'static str,
+        container: Option<Arc<Identity>>,
+    ) -> (Arc<Entry>, OffTheList) {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         let number = list.next;
         list.next += 1;
@@ -198,12 +212,24 @@ impl Tasks {
             rotated: AtomicU64::new(0),
         });
         list.alive.insert(number, Arc::clone(&entry));
-        (entry, OffTheList { number, list: Arc::clone(&self.list) })
+        (
+            entry,
+            OffTheList {
+                number,
+                list: Arc::clone(&self.list),
+            },
+        )
     }
 
     /// The tasks alive now, oldest first.
     pub(crate) fn alive(&self) -> Vec<Arc<Entry>> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).alive.values().cloned().collect()
+        self.list
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .alive
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Resolves when every task has ended; none may be started any more.

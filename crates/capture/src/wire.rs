@@ -39,9 +39,16 @@ pub(crate) enum WireError {
     #[error("response body is larger than {0} bytes")]
     TooLarge(usize),
     #[error("engine answered {status} to {target}: {message}")]
-    Status { status: u16, target: String, message: String },
+    Status {
+        status: u16,
+        target: String,
+        message: String,
+    },
     #[error("engine's answer to {target} is not what it should be")]
-    Json { target: String, source: serde_json::Error },
+    Json {
+        target: String,
+        source: serde_json::Error,
+    },
 }
 
 impl WireError {

@@ -10,6 +10,9 @@ use std::collections::HashMap;
 /// Places after which a kink says about the run that growth stopped, rather than that it has been over for long.
 const LATE_SHARE: f64 = 0.5;
 
+/// Share of its growth that steps down must take back for an explanation to be a sawtooth's.
+const FALLS_BACK: f64 = 0.5;
+
 /// Explanations whose growth differs by less than this many standard errors are heaped: their mean and spread are kept, so that
 /// the belief changes only in the third order.
 const HEAP_WIDTH: f64 = 0.25;
@@ -20,8 +23,8 @@ const HEAP_BITS: u32 = 64 - 15;
 /// Heaps are kept, heaviest first, until this much of the belief is left out: far below any error that is spent.
 const LEFT_OUT: f64 = 1e-6;
 
-/// A quantile is found when the belief below it is right to this part: far below what the explanations are worth.
-const PRECISION: f64 = 1e-5;
+/// A quantile is found when the odds of the belief below it are right to this part: far below what the explanations are worth.
+const PRECISION: f64 = 1e-4;
 
 /// Explanations that say much the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,8 +67,7 @@ impl Belief {
             .map(|fit| fit.log_weight)
             .fold(f64::NEG_INFINITY, f64::max);
         let (mut kept, mut stopped) = (0.0, 0.0);
-        let mut last = None;
-        let mut place_of: HashMap<(u64, i64), usize> = HashMap::new();
+        let mut heaping = Heaping::default();
         for fit in fits {
             let weight = (fit.log_weight - best).exp();
             let fit = Fit {
@@ -79,24 +81,13 @@ impl Belief {
             }
             kept += weight;
             belief.note(&fit, weight);
-            // Heaps stay in the order of their first explanation, so that sums are the same in every run. Neighbouring
-            // explanations often share one, which saves looking it up.
-            let key = heap_key(&fit);
-            let place = match last {
-                Some((same, place)) if same == key => place,
-                _ => *place_of.entry(key).or_insert(belief.heaps.len()),
-            };
-            last = Some((key, place));
-            if place == belief.heaps.len() {
-                belief.heaps.push(Heap {
-                    weight: 0.0,
-                    origin: fit.growth,
-                    growth: 0.0,
-                    standard_error: 0.0,
-                    dof: fit.dof,
-                });
+            if falls_back(&fit, scale) {
+                // A sawtooth does not grow; a leak beside two pools that shrank does: half the belief for either.
+                heaping.take(&mut belief.heaps, &fit, weight / 2.0);
+                heaping.take(&mut belief.heaps, &Fit { growth: 0.0, ..fit }, weight / 2.0);
+            } else {
+                heaping.take(&mut belief.heaps, &fit, weight);
             }
-            belief.heaps[place].take(&fit, weight);
         }
         belief.close(kept);
         belief.stopped = if kept + stopped > 0.0 {
@@ -177,23 +168,17 @@ impl Belief {
     /// The growth below which a share `p` of the belief lies, 0 < p < 1. NaN if nothing is believed.
     #[must_use]
     pub fn quantile(&self, p: f64) -> f64 {
-        let reach = |sign: f64| {
-            self.heaps
-                .iter()
-                .map(move |heap| heap.growth + sign * heap.standard_error)
-        };
-        let (mut low, mut high) = (
-            reach(-1.0).fold(f64::INFINITY, f64::min),
-            reach(1.0).fold(f64::NEG_INFINITY, f64::max),
-        );
-        if !(low <= high && p > 0.0 && p < 1.0) {
+        let (mean, spread) = self.mean_and_spread();
+        if !(p > 0.0 && p < 1.0 && spread.is_finite()) {
             return f64::NAN;
         }
-        let mut width = (high - low).max(f64::MIN_POSITIVE);
+        let (mut low, mut high) = (mean - spread, mean + spread);
+        let mut width = spread.max(f64::MIN_POSITIVE);
         while self.below(low) > p && width < 1e300 {
             low -= width;
             width *= 2.0;
         }
+        width = spread.max(f64::MIN_POSITIVE);
         while self.below(high) < p && width < 1e300 {
             high += width;
             width *= 2.0;
@@ -201,9 +186,33 @@ impl Belief {
         self.between(low, high, p)
     }
 
-    /// The quantile between two bounds: regula falsi, each kept end counting half [Illinois: Dowell & Jarratt 1971].
+    /// Mean of the growth, and the root of its mean squared deviation with the heaps' errors.
+    fn mean_and_spread(&self) -> (f64, f64) {
+        let mean: f64 = self
+            .heaps
+            .iter()
+            .map(|heap| heap.weight * heap.growth)
+            .sum();
+        let square: f64 = self
+            .heaps
+            .iter()
+            .map(|heap| heap.weight * ((heap.growth - mean).powi(2) + heap.standard_error.powi(2)))
+            .sum();
+        if self.heaps.is_empty() {
+            (f64::NAN, f64::NAN)
+        } else {
+            (mean, square.sqrt())
+        }
+    }
+
+    /// The quantile between two bounds: regula falsi, each kept end counting half [Illinois: Dowell & Jarratt 1971], on log odds,
+    /// which are nearly straight where shares are not.
     fn between(&self, mut low: f64, mut high: f64, p: f64) -> f64 {
-        let (mut at_low, mut at_high) = (self.below(low) - p, self.below(high) - p);
+        let wanted = log_odds(p);
+        let (mut at_low, mut at_high) = (
+            log_odds(self.below(low)) - wanted,
+            log_odds(self.below(high)) - wanted,
+        );
         let mut kept = 0;
         for round in 0..200 {
             // Every fourth round halves: the mixture may be flat between its heaps.
@@ -212,10 +221,8 @@ impl Belief {
             } else {
                 (low - at_low * (high - low) / (at_high - at_low)).clamp(low, high)
             };
-            let at_middle = self.below(middle) - p;
-            if at_middle.abs() < PRECISION * p.min(1.0 - p)
-                || high - low <= 1e-9 * (low.abs() + high.abs())
-            {
+            let at_middle = log_odds(self.below(middle)) - wanted;
+            if at_middle.abs() < PRECISION || high - low <= 1e-12 * (low.abs() + high.abs()) {
                 return middle;
             }
             if at_middle < 0.0 {
@@ -233,6 +240,42 @@ impl Belief {
             }
         }
         low + (high - low) / 2.0
+    }
+}
+
+/// ln(p / (1 − p)), finite at the ends.
+fn log_odds(p: f64) -> f64 {
+    let p = p.clamp(1e-15, 1.0 - 1e-15);
+    (p / (1.0 - p)).ln()
+}
+
+/// Finds the heap of an explanation.
+#[derive(Default)]
+struct Heaping {
+    place_of: HashMap<(u64, i64), usize>,
+    last: Option<((u64, i64), usize)>,
+}
+
+impl Heaping {
+    /// Heaps stay in the order of their first explanation, so that sums are the same in every run. Neighbouring explanations
+    /// often share one, which saves looking it up.
+    fn take(&mut self, heaps: &mut Vec<Heap>, fit: &Fit, weight: f64) {
+        let key = heap_key(fit);
+        let place = match self.last {
+            Some((same, place)) if same == key => place,
+            _ => *self.place_of.entry(key).or_insert(heaps.len()),
+        };
+        self.last = Some((key, place));
+        if place == heaps.len() {
+            heaps.push(Heap {
+                weight: 0.0,
+                origin: fit.growth,
+                growth: 0.0,
+                standard_error: 0.0,
+                dof: fit.dof,
+            });
+        }
+        heaps[place].take(fit, weight);
     }
 }
 
@@ -271,9 +314,191 @@ fn heap_key(fit: &Fit) -> (u64, i64) {
     )
 }
 
+/// True if steps take back, on balance, at least half of what the slope adds: a few teeth of a sawtooth look like that, a burst
+/// that came and went does not. `scale` makes growth of a step over the run.
+fn falls_back(fit: &Fit, scale: f64) -> bool {
+    let [first, second] = fit.added;
+    let steps = match fit.explanation {
+        Explanation::Step { .. } | Explanation::StepAndWarmUp { .. } => first,
+        Explanation::TwoSteps { .. } => first + second,
+        Explanation::Ramp | Explanation::Kink { .. } | Explanation::WarmUp { .. } => 0.0,
+    };
+    fit.growth > 0.0 && steps * scale <= -FALLS_BACK * fit.growth
+}
+
 fn is_late_stop(fit: &Fit, candidates: &Candidates, limit: f64) -> bool {
     let Explanation::Kink { kink } = fit.explanation else {
         return false;
     };
     candidates.kinks[kink].share > LATE_SHARE && fit.added[0] < 0.0 && fit.growth < limit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::{Blocks, Grid};
+
+    fn fit(explanation: Explanation, log_weight: f64, growth: f64, standard_error: f64) -> Fit {
+        Fit {
+            explanation,
+            log_weight,
+            growth,
+            standard_error,
+            dof: 1,
+            added: [0.0; 2],
+            variance: 1.0,
+            correlation: 0,
+        }
+    }
+
+    fn candidates() -> Candidates {
+        let grid = Grid {
+            width_s: 30.0,
+            count: 60,
+            parts: 1,
+        };
+        let blocks = Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..60).collect(),
+            value: vec![0.0; 60],
+        };
+        let line = (0..60).map(|i| blocks.share(i)).collect();
+        Candidates::new(&blocks, line)
+    }
+
+    fn belief(fits: &[Fit]) -> Belief {
+        Belief::new(fits, &candidates(), 1.0, 2.0)
+    }
+
+    #[test]
+    fn two_explanations_share_the_belief_by_their_weights() {
+        // Weights 3 : 1, Cauchy about 0 and about 10: below 10 lies 3/4 (1/2 + atan(10)/π) + 1/4 · 1/2.
+        let belief = belief(&[
+            fit(Explanation::Ramp, 3f64.ln(), 0.0, 1.0),
+            fit(Explanation::Step { at: 4 }, 0.0, 10.0, 1.0),
+        ]);
+        let expected = 0.75 * (0.5 + 10f64.atan() / std::f64::consts::PI) + 0.125;
+        assert!((belief.below(10.0) - expected).abs() < 1e-12);
+        assert!((belief.by_kind()[Kind::Ramp as usize] - 0.75).abs() < 1e-12);
+        assert!((belief.by_kind()[Kind::Step as usize] - 0.25).abs() < 1e-12);
+        assert_eq!(
+            belief.leader(Kind::Step).unwrap().explanation,
+            Explanation::Step { at: 4 }
+        );
+        assert_eq!(belief.leader(Kind::Kink), None);
+        assert!(!belief.is_empty());
+        assert_eq!(belief.stopped(), 0.0);
+    }
+
+    #[test]
+    fn quantiles_undo_shares() {
+        let belief = belief(&[
+            fit(Explanation::Ramp, 0.0, -3.0, 0.5),
+            fit(Explanation::Step { at: 4 }, 0.0, 40.0, 0.01),
+        ]);
+        for p in [0.001, 0.01, 0.3, 0.5, 0.7, 0.95, 0.999] {
+            let odds = log_odds(belief.below(belief.quantile(p))) - log_odds(p);
+            assert!(odds.abs() < 2.0 * PRECISION, "{p}: {odds}");
+        }
+        assert!(belief.quantile(0.0).is_nan());
+        assert!(belief.quantile(1.0).is_nan());
+        assert!(Belief::default().quantile(0.5).is_nan());
+        assert!(Belief::default().is_empty());
+    }
+
+    #[test]
+    fn like_explanations_are_heaped_and_keep_mean_and_spread() {
+        let fits = [
+            fit(Explanation::Ramp, 0.0, 1.0, 1.0),
+            fit(Explanation::Step { at: 4 }, 0.0, 1.2, 1.0),
+        ];
+        let belief = belief(&fits);
+        assert_eq!(belief.heaps.len(), 1);
+        // Mean 1.1, variance 1 + 0.1².
+        assert!((belief.heaps[0].growth - 1.1).abs() < 1e-12);
+        assert!((belief.heaps[0].standard_error - 1.01f64.sqrt()).abs() < 1e-12);
+        let apart = [
+            fit(Explanation::Ramp, 0.0, 1.0, 1.0),
+            fit(Explanation::Step { at: 4 }, 0.0, 1.3, 1.0),
+        ];
+        assert_eq!(
+            super::Belief::new(&apart, &candidates(), 1.0, 2.0)
+                .heaps
+                .len(),
+            2
+        );
+    }
+
+    #[test]
+    fn growth_is_given_in_the_unit_asked_for() {
+        let belief = Belief::new(
+            &[fit(Explanation::Ramp, 0.0, 30.0, 1.0)],
+            &candidates(),
+            0.1,
+            2.0,
+        );
+        assert!((belief.quantile(0.5) - 3.0).abs() < 1e-4);
+        assert!((belief.below(3.1) - 0.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn growth_that_stopped_late_is_set_aside() {
+        // Kink 27 lies at half the run, 28 just after it.
+        let kink = |kink: usize, growth: f64, change: f64| Fit {
+            added: [change, 0.0],
+            ..fit(Explanation::Kink { kink }, 0.0, growth, 1.0)
+        };
+        let ramp = fit(Explanation::Ramp, 3f64.ln(), 5.0, 1.0);
+        assert_eq!(belief(&[ramp, kink(28, 1.9, -9.0)]).stopped(), 0.25);
+        assert_eq!(belief(&[ramp, kink(28, 1.9, -9.0)]).below(5.0), 0.5);
+        assert_eq!(belief(&[ramp, kink(27, 1.9, -9.0)]).stopped(), 0.0);
+        assert_eq!(belief(&[ramp, kink(28, 2.0, -9.0)]).stopped(), 0.0);
+        assert_eq!(belief(&[ramp, kink(28, 1.9, 9.0)]).stopped(), 0.0);
+        let only = belief(&[kink(28, 1.9, -9.0)]);
+        assert!(only.is_empty() && only.stopped() == 1.0 && only.below(0.0) == 0.0);
+    }
+
+    #[test]
+    fn growth_that_falls_back_is_believed_by_half() {
+        let steps = |first: f64, second: f64| Fit {
+            added: [first, second],
+            ..fit(
+                Explanation::TwoSteps {
+                    first: 3,
+                    second: 9,
+                },
+                0.0,
+                100.0,
+                1.0,
+            )
+        };
+        let above_half =
+            |first: f64, second: f64| 1.0 - belief(&[steps(first, second)]).below(50.0);
+        assert!((above_half(-25.0, -25.0) - 0.5).abs() < 0.01);
+        assert!(above_half(-25.0, -24.9) > 0.99);
+        // Up and down again is a burst.
+        assert!(above_half(60.0, -60.0) > 0.99);
+        let one = Fit {
+            added: [-60.0, 30.0],
+            ..fit(
+                Explanation::StepAndWarmUp { at: 3, warm_up: 0 },
+                0.0,
+                100.0,
+                1.0,
+            )
+        };
+        assert!((belief(&[one]).below(50.0) - 0.5).abs() < 0.01);
+        let falling = Fit {
+            growth: -100.0,
+            ..steps(-60.0, 0.0)
+        };
+        assert!(belief(&[falling]).below(-50.0) > 0.99);
+    }
+
+    #[test]
+    fn an_explanation_without_error_is_believed_exactly() {
+        let belief = belief(&[fit(Explanation::Ramp, 0.0, 5.0, 0.0)]);
+        assert_eq!((belief.below(4.9), belief.below(5.0)), (0.0, 1.0));
+    }
 }

@@ -233,3 +233,187 @@ pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Ve
     });
     fits
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::Grid;
+
+    fn blocks(value: Vec<f64>) -> Blocks {
+        let grid = Grid {
+            width_s: 1000.0,
+            count: value.len(),
+            parts: 1,
+        };
+        Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..value.len()).collect(),
+            value,
+        }
+    }
+
+    fn fitted(value: Vec<f64>, quantum: f64) -> Vec<Fit> {
+        let blocks = blocks(value);
+        let line = (0..blocks.value.len()).map(|i| blocks.share(i)).collect();
+        fits(&blocks, &Candidates::new(&blocks, line), quantum)
+    }
+
+    fn noisy(n: usize, shape: impl Fn(usize) -> f64) -> Vec<f64> {
+        (0..n)
+            .map(|i| {
+                shape(i) + [0.3, -0.2, 0.1, -0.4, 0.2, 0.4, -0.1, -0.3, 0.0][(i * i + 3 * i) % 9]
+            })
+            .collect()
+    }
+
+    fn best(fits: &[Fit]) -> Fit {
+        *fits
+            .iter()
+            .max_by(|a, b| a.log_weight.total_cmp(&b.log_weight))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_line_has_the_error_of_least_squares_by_hand() {
+        // 12 values, φ = 0: slope b over x = (i + ½)/12, s² = RSS/10 with RSS + 12/12 for rounding, Σ(x − x̄)² = 143/144.
+        let value = noisy(12, |i| 0.5 * i as f64);
+        let fits = fitted(value.clone(), 1.0);
+        let line = fits
+            .iter()
+            .find(|f| f.explanation == Explanation::Ramp && f.correlation == 0)
+            .unwrap();
+        let mean = value.iter().sum::<f64>() / 12.0;
+        let x = |i: usize| (i as f64 + 0.5) / 12.0 - 0.5;
+        let slope = value
+            .iter()
+            .enumerate()
+            .map(|(i, v)| x(i) * (v - mean))
+            .sum::<f64>()
+            / (143.0 / 144.0);
+        let rss: f64 = value
+            .iter()
+            .enumerate()
+            .map(|(i, v)| (v - mean - slope * x(i)).powi(2))
+            .sum::<f64>()
+            + 1.0;
+        assert!((line.growth - slope).abs() < 1e-9);
+        assert!((line.standard_error - (rss / 10.0 / (143.0 / 144.0)).sqrt()).abs() < 1e-9);
+        assert!((line.variance - rss / 10.0).abs() < 1e-9);
+        assert_eq!(line.dof, 10);
+    }
+
+    #[test]
+    fn a_step_is_worth_its_likelihood_less_half_a_logarithm_and_its_share() {
+        // Without correlation the weights of line and step differ by −(n − 3)/2 ln(RSS ratio) − ½ ln n − ln(n − 1).
+        let value = noisy(20, |i| if i >= 12 { 1.5 } else { 0.0 });
+        let fits = fitted(value.clone(), 0.0);
+        let of = |explanation| {
+            fits.iter()
+                .find(|f| f.explanation == explanation && f.correlation == 0)
+                .unwrap()
+        };
+        let (line, step) = (of(Explanation::Ramp), of(Explanation::Step { at: 12 }));
+        let rss = |f: &Fit| f.variance * f64::from(f.dof);
+        let expected = -8.5 * (rss(step) / rss(line)).ln() - 0.5 * 20f64.ln() - 19f64.ln();
+        assert!((step.log_weight - line.log_weight - expected).abs() < 1e-9);
+        assert!((step.added[0] - 1.5).abs() < 0.5);
+        assert_eq!((line.dof, step.dof), (18, 17));
+    }
+
+    #[test]
+    fn each_shape_is_explained_by_its_own_kind() {
+        assert_eq!(
+            best(&fitted(noisy(60, |i| 2.0 * i as f64), 0.1)).explanation,
+            Explanation::Ramp
+        );
+        assert_eq!(
+            best(&fitted(
+                noisy(60, |i| if i >= 20 { 30.0 } else { 0.0 }),
+                0.1
+            ))
+            .explanation,
+            Explanation::Step { at: 20 }
+        );
+        let late = best(&fitted(noisy(60, |i| (i as f64 - 30.0).max(0.0)), 0.1));
+        assert!(matches!(late.explanation, Explanation::Kink { .. }));
+        // One per block at the end: 60 over the line.
+        assert!((late.growth - 60.0).abs() < 2.0, "{}", late.growth);
+        let two = |i: usize| {
+            if i >= 40 {
+                70.0
+            } else if i >= 20 {
+                30.0
+            } else {
+                0.0
+            }
+        };
+        let two = best(&fitted(noisy(60, two), 0.1));
+        assert_eq!(
+            two.explanation,
+            Explanation::TwoSteps {
+                first: 20,
+                second: 40
+            }
+        );
+        assert!((two.added[0] - 30.0).abs() < 1.0 && (two.added[1] - 40.0).abs() < 1.0);
+        // τ = 3 blocks of 1000 s is beyond 163 s and within a sixth of 60 000 s.
+        let warm = best(&fitted(
+            noisy(60, |i| -50.0 * (-(i as f64) / 3.0).exp()),
+            0.1,
+        ));
+        assert!(
+            matches!(warm.explanation, Explanation::WarmUp { .. }),
+            "{warm:?}"
+        );
+        let both = |i: usize| -50.0 * (-(i as f64) / 3.0).exp() + if i >= 40 { 20.0 } else { 0.0 };
+        let both = best(&fitted(noisy(60, both), 0.1));
+        assert!(
+            matches!(both.explanation, Explanation::StepAndWarmUp { at: 40, .. }),
+            "{both:?}"
+        );
+    }
+
+    #[test]
+    fn rounding_keeps_a_constant_finite() {
+        let fits = fitted(vec![7.0; 20], 1.0);
+        assert!(!fits.is_empty());
+        assert!(
+            fits.iter()
+                .all(|f| f.growth.abs() < 1e-9 && f.standard_error > 0.0)
+        );
+    }
+
+    #[test]
+    fn slow_noise_is_taken_for_slow() {
+        // A random walk over blocks one second wide: the best correlation time is far from 0.
+        let (mut at, mut random) = (0.0, 12_345_u32);
+        let walk: Vec<f64> = (0..60)
+            .map(|_| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                at += f64::from(random >> 16) / 65_536.0 * 10.0 - 5.0;
+                at
+            })
+            .collect();
+        let grid = Grid {
+            width_s: 1.0,
+            count: 60,
+            parts: 1,
+        };
+        let blocks = Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..60).collect(),
+            value: walk,
+        };
+        let line = (0..60).map(|i| blocks.share(i)).collect();
+        let fits = fits(&blocks, &Candidates::new(&blocks, line), 1.0);
+        assert!(CORRELATION_TIMES_S[best(&fits).correlation] > 0.0);
+    }
+
+    #[test]
+    fn too_few_blocks_fit_nothing() {
+        assert!(fitted(vec![1.0, 2.0], 1.0).is_empty());
+        assert!(fitted(Vec::new(), 1.0).is_empty());
+    }
+}

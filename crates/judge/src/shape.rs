@@ -22,6 +22,10 @@ pub(crate) fn shapes(
     let by_kind = belief.by_kind();
     let mut kinds = Kind::ALL;
     kinds.sort_by(|a, b| by_kind[*b as usize].total_cmp(&by_kind[*a as usize]));
+    // More than a line is claimed only against odds of twenty to one for it ["strong": Kass & Raftery 1995].
+    if by_kind[Kind::Ramp as usize] >= WEIGHT_MIN {
+        kinds.sort_by_key(|kind| *kind != Kind::Ramp);
+    }
     let mut shapes: Vec<Shape> = kinds
         .iter()
         .copied()
@@ -34,7 +38,7 @@ pub(crate) fn shapes(
             })
         })
         .collect();
-    if let Some(form) = sawtooth(blocks, candidates, belief.leader(kinds[0])) {
+    if let Some(form) = sawtooth(blocks, belief.leader(kinds[0])) {
         shapes.push(Shape { form, weight: 1.0 });
     }
     shapes
@@ -97,7 +101,7 @@ fn form(fit: &Fit, blocks: &Blocks, candidates: &Candidates, scale: f64, growing
 }
 
 /// Mean level of each part of a rotation after the line is taken off, if the swing is more than the noise makes of it.
-fn sawtooth(blocks: &Blocks, candidates: &Candidates, dominant: Option<&Fit>) -> Option<Form> {
+fn sawtooth(blocks: &Blocks, dominant: Option<&Fit>) -> Option<Form> {
     let parts = blocks.grid.parts;
     let rotations = blocks.grid.count / parts;
     if parts < 2 || rotations == 0 {
@@ -114,7 +118,7 @@ fn sawtooth(blocks: &Blocks, candidates: &Candidates, dominant: Option<&Fit>) ->
             .collect();
         level[part] = level[part - 1] + crate::median::median_of(&mut rises)?;
     }
-    let growth = (blocks.value.last()? - blocks.value.first()?) / candidates.line.len() as f64;
+    let growth = growth_per_block(blocks)?;
     let level = level
         .iter()
         .enumerate()
@@ -130,6 +134,16 @@ fn sawtooth(blocks: &Blocks, candidates: &Candidates, dominant: Option<&Fit>) ->
         swing,
         period_s: blocks.grid.width_s * parts as f64,
     })
+}
+
+/// Median rise over a whole rotation, per block: the sawtooth cancels, and a change of level counts for one rotation only.
+fn growth_per_block(blocks: &Blocks) -> Option<f64> {
+    let parts = blocks.grid.parts;
+    let mut rises: Vec<f64> = (parts..blocks.index.len())
+        .filter(|&i| blocks.index[i] - blocks.index[i - parts] == parts)
+        .map(|i| (blocks.value[i] - blocks.value[i - parts]) / parts as f64)
+        .collect();
+    crate::median::median_of(&mut rises)
 }
 
 /// Noise averaged over the belief: S₀ = B σ²/(1−φ)² of AR(1) errors with independent variance σ² per block of B seconds

@@ -14,6 +14,10 @@ const TIMES_LIMIT: f64 = 10.0;
 /// The second rise must be at least this share of the first: a step followed by a creep is not two rises.
 const KEPT_UP: f64 = 0.7;
 
+/// Checkpoints closer than this, in seconds, are samples of a short run: the noise between neighbours is many times a minute's
+/// limit there.
+const APART_MIN_S: f64 = 60.0;
+
 /// Two rises in a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rises {
@@ -25,14 +29,17 @@ pub struct Rises {
     pub per_min: f64,
 }
 
-/// The first two consecutive rises that are each more than ten times what `limit_per_min` allows in their time, the second at
+/// The first two consecutive rises, each over at least a minute, that are each more than ten times what `limit_per_min` allows in their time, the second at
 /// least 0.7 of the first.
 #[must_use]
 pub fn rises_in_a_row(series: &Series, limit_per_min: f64) -> Option<Rises> {
     let (t, v) = (series.t_s(), series.value());
     (2..t.len()).find_map(|last| {
         let rise = |i: usize| v[i] - v[i - 1];
-        let steep = |i: usize| rise(i) > TIMES_LIMIT * limit_per_min * (t[i] - t[i - 1]) / 60.0;
+        let steep = |i: usize| {
+            t[i] - t[i - 1] >= APART_MIN_S
+                && rise(i) > TIMES_LIMIT * limit_per_min * (t[i] - t[i - 1]) / 60.0
+        };
         let found = steep(last - 1) && steep(last) && rise(last) >= KEPT_UP * rise(last - 1);
         let (from_s, to_s) = (t[last - 2], t[last]);
         found.then(|| Rises {
@@ -83,6 +90,15 @@ mod tests {
             None
         );
         assert!(rises_in_a_row(&minutes(&[(0.0, 0.0), (1.0, 100.0), (2.0, 170.0)]), 2.0).is_some());
+    }
+
+    #[test]
+    fn samples_of_a_short_run_are_no_checkpoints() {
+        let every = |apart_s: f64| {
+            Series::new(vec![0.0, apart_s, 2.0 * apart_s], vec![0.0, 100.0, 200.0]).unwrap()
+        };
+        assert_eq!(rises_in_a_row(&every(59.9), 2.0), None);
+        assert!(rises_in_a_row(&every(60.0), 2.0).is_some());
     }
 
     #[test]

@@ -21,16 +21,16 @@ use clap::{Parser, Subcommand};
 use crate::style;
 
 /// Usage or scenario error; nothing was started.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// No verdict.
-pub const NO_VERDICT: u8 = 125;
+pub(crate) const NO_VERDICT: u8 = 125;
 /// Interrupted.
-pub const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Leak-regression test harness and load generator for long-running daemons.
 #[derive(Parser)]
 #[command(name = "leakcheck", version, about, after_help = EXAMPLES)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -80,26 +80,37 @@ enum Command {
 }
 
 /// Why a command ends without what was asked.
-pub struct Failure {
+pub(crate) struct Failure {
     code: u8,
     message: String,
 }
 
 impl Failure {
     /// A user's mistake.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Self { code: USAGE, message: message.into() }
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            code: USAGE,
+            message: message.into(),
+        }
     }
 
     /// No verdict could be reached.
-    pub fn no_verdict(message: impl Into<String>) -> Self {
-        Self { code: NO_VERDICT, message: message.into() }
+    pub(crate) fn no_verdict(message: impl Into<String>) -> Self {
+        Self {
+            code: NO_VERDICT,
+            message: message.into(),
+        }
     }
 
     /// Tells the user, and gives the exit code.
-    pub fn tell(self) -> ExitCode {
+    pub(crate) fn tell(self) -> ExitCode {
         if !self.message.is_empty() {
-            style::say(&format!("{}error{}: {}", style::BAD, style::PLAIN, self.message.trim_end()));
+            style::say(&format!(
+                "{}error{}: {}",
+                style::BAD,
+                style::PLAIN,
+                self.message.trim_end()
+            ));
         }
         ExitCode::from(self.code)
     }
@@ -115,7 +126,7 @@ impl From<anyhow::Error> for Failure {
 ///
 /// # Errors
 /// [`Failure`], to be told.
-pub fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
+pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Judge(arguments) => judge::run(&arguments),
@@ -139,7 +150,7 @@ pub fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
 ///
 /// # Errors
 /// If the machine has no threads or descriptors left.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -148,7 +159,10 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Cancelled by the first SIGINT or SIGTERM; the second ends the process at once.
-pub fn stop_on_signal(runtime: &tokio::runtime::Runtime, told: &'static str) -> tokio_util::sync::CancellationToken {
+pub(crate) fn stop_on_signal(
+    runtime: &tokio::runtime::Runtime,
+    told: &'static str,
+) -> tokio_util::sync::CancellationToken {
     let stop = tokio_util::sync::CancellationToken::new();
     let token = stop.clone();
     let tasks = tokio_util::task::TaskTracker::new();
@@ -169,7 +183,9 @@ pub fn stop_on_signal(runtime: &tokio::runtime::Runtime, told: &'static str) -> 
 
 async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = term.recv() => {}

@@ -5,26 +5,26 @@ use std::io::Write as _;
 use anstyle::{AnsiColor, Style};
 
 /// Good news.
-pub const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Bad news.
-pub const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// Doubt.
-pub const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 /// Of less weight.
-pub const DIM: Style = Style::new().dimmed();
+pub(crate) const DIM: Style = Style::new().dimmed();
 /// Headings.
-pub const BOLD: Style = Style::new().bold();
+pub(crate) const BOLD: Style = Style::new().bold();
 /// Back to normal.
-pub const PLAIN: anstyle::Reset = anstyle::Reset;
+pub(crate) const PLAIN: anstyle::Reset = anstyle::Reset;
 
 /// A line for people, on standard error.
-pub fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     // A closed standard error must not end a run.
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// Output for programs, on standard output. A closed pipe (`| head`) is no error.
-pub fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();

@@ -27,6 +27,9 @@ pub use problem::Problem;
 pub use schedule::Schedule;
 pub use target::{Build, BuildRequirement, PRESETS, Ready, Start, Target, TargetKind};
 
+/// A scenario that cannot be written as TOML.
+pub use toml::ser::Error as WriteError;
+
 use crate::limit::Limit;
 use crate::record::Plan;
 
@@ -118,7 +121,7 @@ impl Scenario {
     ///
     /// # Errors
     /// If it cannot be written as TOML, which no parsed scenario has shown.
-    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+    pub fn to_toml(&self) -> Result<String, WriteError> {
         toml::to_string_pretty(self)
     }
 

@@ -17,7 +17,7 @@ const DELIVERED: f64 = 0.8;
 ///
 /// # Errors
 /// [`Ended`].
-pub async fn drain(stage: &mut Stage, churn: Option<Churn>) -> Result<(), Ended> {
+pub(crate) async fn drain(stage: &mut Stage, churn: Option<Churn>) -> Result<(), Ended> {
     let Some(load) = stage.load.clone() else { return Ok(()) };
     let ran_for = stage.launched_at.map(|at| at.elapsed());
     let stopping = {
@@ -56,7 +56,7 @@ pub async fn drain(stage: &mut Stage, churn: Option<Churn>) -> Result<(), Ended>
 }
 
 /// Stops the target and counts the lines that it delivered. Never fails: what cannot be done stands in the journal.
-pub async fn settle_accounts(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
+pub(crate) async fn settle_accounts(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
     if let Some(target) = &mut stage.target
         && let Some(message) = target.stop().await
     {
@@ -78,7 +78,11 @@ fn count_lines(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
     let (sent, unaccounted, _) = load.account();
     let mut ledger = Ledger::new(&stage.run_id);
     if let Err(error) = ledger.read_all(delivered) {
-        let reason = Reason::of(ReasonCode::LinesUnaccounted, "lines", crate::bring_up::with_causes(&error));
+        let reason = Reason::of(
+            ReasonCode::LinesUnaccounted,
+            "lines",
+            crate::bring_up::with_causes(&error),
+        );
         return stage.journal.event(Happening::Impaired { reason });
     }
     let mut counts = ledger.counts(&sent);
@@ -94,7 +98,7 @@ fn count_lines(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
 
 /// Removes whatever this run has created: containers by label, processes by handle, sockets by folder. Goes on where
 /// one of them resists, and says which.
-pub async fn clear_away(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
+pub(crate) async fn clear_away(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
     if let Some(target) = &mut stage.target {
         let _ = target.stop().await;
     }
@@ -104,6 +108,9 @@ pub async fn clear_away(stage: &mut Stage) -> Result<(), leakcheck_report::Error
             let message = format!("not everything is removed: {error}; `leakcheck clean` tries again");
             stage.journal.warn(ReasonCode::EngineLost, message)?;
         }
+    }
+    if let Some(wire) = &mut stage.wire {
+        wire.cut().await;
     }
     if let Some(engine) = &mut stage.engine {
         let _ = engine.stop(Duration::from_secs(3)).await;

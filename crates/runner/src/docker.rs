@@ -442,8 +442,12 @@ async fn within<T>(
 async fn send(
     host: &Host,
     tasks: &TaskTracker,
-    request: BollardRequest,
+    mut request: BollardRequest,
 ) -> Result<hyper::Response<hyper::body::Incoming>, bollard::errors::Error> {
+    // HTTP/1.1 wants a host, and a Unix socket has none.
+    request
+        .headers_mut()
+        .insert(hyper::header::HOST, hyper::header::HeaderValue::from_static("engine"));
     macro_rules! on {
         ($stream:expr) => {{
             let connected = timeout(CONNECT_DEADLINE, $stream).await;

@@ -16,7 +16,7 @@ const INSIDE: &str = "/leakcheck";
 
 /// An image that could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum ImageError {
+pub(crate) enum ImageError {
     /// A file of our own cannot be read.
     #[error("failed to read {path}, which goes into the load image")]
     Read {
@@ -38,7 +38,7 @@ pub enum ImageError {
 ///
 /// # Errors
 /// [`ImageError`].
-pub async fn ensure(docker: &Docker) -> Result<(String, bool), ImageError> {
+pub(crate) async fn ensure(docker: &Docker) -> Result<(String, bool), ImageError> {
     let executable = std::env::current_exe().map_err(|source| ImageError::Read {
         path: "our own executable".into(),
         source,

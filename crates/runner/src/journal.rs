@@ -40,7 +40,7 @@ impl Audience for Nobody {
 }
 
 /// The record of one run, as it grows.
-pub struct Journal {
+pub(crate) struct Journal {
     folder: RunFolder,
     origin: Instant,
     phase: Phase,
@@ -52,7 +52,7 @@ pub struct Journal {
 impl Journal {
     /// A journal whose clock begins now.
     #[must_use]
-    pub fn new(folder: RunFolder, audience: Box<dyn Audience>) -> Self {
+    pub(crate) fn new(folder: RunFolder, audience: Box<dyn Audience>) -> Self {
         Self {
             folder,
             origin: Instant::now(),
@@ -65,31 +65,25 @@ impl Journal {
 
     /// Seconds since the run began.
     #[must_use]
-    pub fn now(&self) -> f64 {
+    pub(crate) fn now(&self) -> f64 {
         self.origin.elapsed().as_secs_f64()
     }
 
     /// What the run is doing.
     #[must_use]
-    pub fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         self.phase
-    }
-
-    /// The facts so far.
-    #[must_use]
-    pub fn facts(&self) -> &Facts {
-        &self.facts
     }
 
     /// The samples so far.
     #[must_use]
-    pub fn samples(&self) -> &Samples {
+    pub(crate) fn samples(&self) -> &Samples {
         &self.samples
     }
 
     /// The run's folder.
     #[must_use]
-    pub fn folder(&self) -> &RunFolder {
+    pub(crate) fn folder(&self) -> &RunFolder {
         &self.folder
     }
 
@@ -97,7 +91,7 @@ impl Journal {
     ///
     /// # Errors
     /// If the folder cannot be written (a full disk must not pass for a quiet target).
-    pub fn event(&mut self, what: Happening) -> Result<(), leakcheck_report::Error> {
+    pub(crate) fn event(&mut self, what: Happening) -> Result<(), leakcheck_report::Error> {
         if let Happening::PhaseBegan { phase } = &what {
             self.phase = *phase;
         }
@@ -116,7 +110,7 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::event`].
-    pub fn warn(&mut self, code: ReasonCode, message: impl Into<String>) -> Result<(), leakcheck_report::Error> {
+    pub(crate) fn warn(&mut self, code: ReasonCode, message: impl Into<String>) -> Result<(), leakcheck_report::Error> {
         self.event(Happening::Warning {
             reason: Reason::new(code, message),
         })
@@ -126,7 +120,7 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::event`].
-    pub fn begin_samples(&mut self, names: Vec<String>) -> Result<(), leakcheck_report::Error> {
+    pub(crate) fn begin_samples(&mut self, names: Vec<String>) -> Result<(), leakcheck_report::Error> {
         self.folder.begin_samples(&names)?;
         self.samples = Samples::new(names);
         Ok(())
@@ -136,7 +130,7 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::event`].
-    pub fn sample(&mut self, t_s: f64, values: Vec<Option<f64>>) -> Result<(), leakcheck_report::Error> {
+    pub(crate) fn sample(&mut self, t_s: f64, values: Vec<Option<f64>>) -> Result<(), leakcheck_report::Error> {
         let sample = Sample {
             t_s: round_ms(t_s),
             phase: self.phase,
@@ -149,13 +143,13 @@ impl Journal {
     }
 
     /// Tells how far something is; not written down.
-    pub fn progress(&mut self, what: &str, done: u64, of: u64) {
+    pub(crate) fn progress(&mut self, what: &str, done: u64, of: u64) {
         self.audience.notice(Notice::Progress { what, done, of });
     }
 
     /// The record so far, as the judge sees it.
     #[must_use]
-    pub fn record(&self, scenario: &Scenario) -> Record {
+    pub(crate) fn record(&self, scenario: &Scenario) -> Record {
         Record::of_run(scenario, self.samples.clone(), self.facts.clone())
     }
 }

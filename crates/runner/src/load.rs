@@ -19,7 +19,7 @@ const STOP_SECONDS: i32 = 5;
 
 /// A container that did not come up.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+pub(crate) enum LoadError {
     /// The engine refused it.
     #[error("container {name} of the load did not start: {source}")]
     Start {
@@ -36,17 +36,17 @@ pub enum LoadError {
 
 /// The containers of a run; a handle that can be cloned.
 #[derive(Clone)]
-pub struct Load(Arc<Inner>);
+pub(crate) struct Load(Arc<Inner>);
 
 /// The replacing of containers that churn; it ends when told, and never in the middle of a replacement.
-pub struct Churn {
+pub(crate) struct Churn {
     tasks: JoinSet<()>,
     stop: CancellationToken,
 }
 
 impl Churn {
     /// Lets no further replacement begin, and waits for those under way.
-    pub async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
     }
@@ -83,7 +83,7 @@ impl Inner {
 impl Load {
     /// The load of a scenario; nothing is started yet.
     #[must_use]
-    pub fn new(docker: Docker, scenario: &Scenario, run_id: &str, image: &str) -> Self {
+    pub(crate) fn new(docker: Docker, scenario: &Scenario, run_id: &str, image: &str) -> Self {
         let slots = slots(scenario);
         let state = State {
             generation: vec![0; slots.len()],
@@ -103,7 +103,7 @@ impl Load {
 
     /// How many containers run now, and how many are planned.
     #[must_use]
-    pub fn running(&self) -> (u64, u64) {
+    pub(crate) fn running(&self) -> (u64, u64) {
         (self.0.running.load(Ordering::Relaxed), self.0.slots.len() as u64)
     }
 
@@ -112,16 +112,16 @@ impl Load {
     ///
     /// # Errors
     /// [`LoadError`], which names the container.
-    pub async fn launch(&self) -> Result<(), LoadError> {
+    pub(crate) async fn launch(&self) -> Result<(), LoadError> {
         let gate = Arc::new(Semaphore::new(self.0.parallel));
         let mut starting = JoinSet::new();
-        for slot in self.0.slots.iter().cloned() {
+        for index in 0..self.0.slots.len() {
             let (inner, gate) = (Arc::clone(&self.0), Arc::clone(&gate));
             starting.spawn(async move {
                 let Ok(_turn) = gate.acquire().await else {
                     return Err(LoadError::Interrupted);
                 };
-                start(&inner, &slot, 0).await
+                start(&inner, &inner.slots[index], 0).await
             });
         }
         while let Some(started) = starting.join_next().await {
@@ -141,7 +141,7 @@ impl Load {
 
     /// Begins to replace the containers of groups with a lifetime, spread evenly over it.
     #[must_use]
-    pub fn begin_churn(&self) -> Churn {
+    pub(crate) fn begin_churn(&self) -> Churn {
         let mut churn = Churn {
             tasks: JoinSet::new(),
             stop: CancellationToken::new(),
@@ -172,7 +172,7 @@ impl Load {
 
     /// Stops every container and learns how many lines each wrote. The containers stay, so that a target can read
     /// them to their end.
-    pub async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         let gate = Arc::new(Semaphore::new(self.0.parallel));
         let mut stopping = JoinSet::new();
         let generations = self.0.state().generation.clone();
@@ -190,7 +190,7 @@ impl Load {
 
     /// What each emitter said it wrote, those of which nobody knows, and what went wrong on the way.
     #[must_use]
-    pub fn account(&self) -> (BTreeMap<String, Sent>, Vec<String>, Vec<String>) {
+    pub(crate) fn account(&self) -> (BTreeMap<String, Sent>, Vec<String>, Vec<String>) {
         let state = self.0.state();
         (state.sent.clone(), state.unaccounted.clone(), state.troubles.clone())
     }

@@ -11,14 +11,14 @@ use crate::docker::ContainerSpec;
 pub const RUN_LABEL: &str = "leakcheck.run";
 
 /// The label with a container's load group.
-pub const LOAD_LABEL: &str = "leakcheck.load";
+pub(crate) const LOAD_LABEL: &str = "leakcheck.load";
 
 /// The label with a container's name within the run: the emitter of its stamps.
-pub const EMITTER_LABEL: &str = "leakcheck.emitter";
+pub(crate) const EMITTER_LABEL: &str = "leakcheck.emitter";
 
 /// A place that a container fills; with churn, one after another.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// Its load group.
     pub load: Load,
     /// 1, 2, 3, … within the group.
@@ -27,7 +27,7 @@ pub struct Slot {
 
 /// Every slot of a scenario, groups mixed so that they start side by side.
 #[must_use]
-pub fn slots(scenario: &Scenario) -> Vec<Slot> {
+pub(crate) fn slots(scenario: &Scenario) -> Vec<Slot> {
     let most = scenario.load.iter().map(|l| l.containers).max().unwrap_or(0);
     (1..=most)
         .flat_map(|number| {
@@ -46,7 +46,7 @@ pub fn slots(scenario: &Scenario) -> Vec<Slot> {
 impl Slot {
     /// The name within the run of the `generation`th container in this slot (0 is the first).
     #[must_use]
-    pub fn emitter(&self, generation: u32) -> String {
+    pub(crate) fn emitter(&self, generation: u32) -> String {
         let width = self.load.containers.to_string().len().max(2);
         let name = format!("{}-{:0width$}", self.load.name, self.number);
         if generation == 0 {
@@ -58,7 +58,7 @@ impl Slot {
 
     /// What the engine is asked for.
     #[must_use]
-    pub fn container(&self, run_id: &str, image: &str, generation: u32) -> ContainerSpec {
+    pub(crate) fn container(&self, run_id: &str, image: &str, generation: u32) -> ContainerSpec {
         let load = &self.load;
         let emitter = self.emitter(generation);
         let command = match &load.image {

@@ -161,7 +161,7 @@ fn exists(program: &str, cwd: Option<&Path>) -> bool {
 
 /// An exit status in words.
 #[must_use]
-pub fn in_words(status: ExitStatus) -> String {
+pub(crate) fn in_words(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),

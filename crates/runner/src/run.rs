@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bring_down::{clear_away, drain, settle_accounts};
 use crate::bring_up::bring_up;
+use crate::build;
 use crate::engine::{self, EngineError};
 use crate::journal::{Audience, Journal};
 use crate::load::Churn;
 use crate::measure::measure;
 use crate::stage::{Ended, Props, Stage};
+use crate::who;
 
 /// What is to be run.
 pub struct Request {
@@ -50,6 +52,9 @@ pub enum RunError {
     /// The run folder cannot be written.
     #[error(transparent)]
     Record(#[from] leakcheck_report::Error),
+    /// The scenario cannot be written as TOML.
+    #[error("failed to write the scenario as it is run")]
+    Scenario(#[source] leakcheck_model::scenario::WriteError),
     /// There is no room for sockets.
     #[error("failed to create a scratch folder at {path}")]
     Scratch {
@@ -95,7 +100,8 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
     let found = engine::find(scenario.engine.kind, asked, &scratch).await;
     let engine = found.inspect_err(|_| _ = std::fs::remove_dir_all(&scratch))?;
     let folder = RunFolder::create(&request.reports, &scenario.name, &run_id)?;
-    folder.write_scenario(&scenario)?;
+    let text = scenario.to_toml().map_err(RunError::Scenario)?;
+    folder.write_scenario(&text)?;
     let mut journal = Journal::new(folder, request.audience);
     journal.event(Happening::RunStarted {
         run_id: run_id.clone(),
@@ -122,9 +128,13 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
 
 /// The plan, walked: up, through the judged part, down to the drained target.
 async fn walk(stage: &mut Stage) -> Result<(), Ended> {
+    build::require(stage).await?;
     bring_up(stage).await?;
+    let before = who::before(stage).await;
     let churn = stage.load.as_ref().map(crate::load::Load::begin_churn);
-    match measure(stage).await {
+    let measured = measure(stage).await;
+    who::attribute(stage, before.as_ref()).await?;
+    match measured {
         Ok(()) | Err(Ended::EarlyFail) => drain(stage, churn).await,
         Err(ended) => {
             end(churn).await;

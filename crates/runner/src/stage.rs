@@ -15,13 +15,14 @@ use crate::journal::Journal;
 use crate::load::Load;
 use crate::process::Process;
 use crate::target::Target;
+use crate::wire::Wire;
 
 /// How often progress is told while something is awaited.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// Why a run ends before its plan does.
 #[derive(Debug)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// The user ended it.
     Interrupted,
     /// The target ended by itself; it stands in the journal.
@@ -41,7 +42,7 @@ impl From<leakcheck_report::Error> for Ended {
 }
 
 /// A run that stands on an engine.
-pub struct Stage {
+pub(crate) struct Stage {
     /// What is asked.
     pub scenario: Scenario,
     /// The run's id, which labels whatever is created.
@@ -58,6 +59,8 @@ pub struct Stage {
     pub load: Option<Load>,
     /// The target, once it is there.
     pub target: Option<Target>,
+    /// The wire that breaks, if there are faults.
+    pub wire: Option<Wire>,
     /// The user's wish to end.
     pub stop: CancellationToken,
     /// A scratch folder for sockets, removed at the end.
@@ -77,7 +80,7 @@ pub struct Stage {
 }
 
 /// What a stage is made of.
-pub struct Props {
+pub(crate) struct Props {
     /// What is asked.
     pub scenario: Scenario,
     /// The run's id.
@@ -97,7 +100,7 @@ pub struct Props {
 impl Stage {
     /// A stage on which nothing has happened yet.
     #[must_use]
-    pub fn new(props: Props) -> Self {
+    pub(crate) fn new(props: Props) -> Self {
         let mut ticker = interval(props.scenario.schedule.sample_every.0);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Self {
@@ -110,6 +113,7 @@ impl Stage {
             engine: props.engine,
             load: None,
             target: None,
+            wire: None,
             stop: props.stop,
             scratch: props.scratch,
             launched_at: None,
@@ -128,7 +132,7 @@ impl Stage {
     ///
     /// # Errors
     /// If the target's process cannot be read or the record not written.
-    pub fn begin_sampling(&mut self) -> Result<(), Ended> {
+    pub(crate) fn begin_sampling(&mut self) -> Result<(), Ended> {
         let target = self.target.as_ref();
         let sampler = Sampler::new(
             target.and_then(|t| t.pid),
@@ -139,6 +143,9 @@ impl Stage {
         .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::TargetNotReady, error.to_string())))?;
         let mut names = sampler.names().to_vec();
         names.push("containers".into());
+        if self.wire.is_some() {
+            names.push("faults".into());
+        }
         self.journal.begin_samples(names)?;
         self.sampler = Some(sampler);
         self.ticker.reset_immediately();
@@ -149,7 +156,7 @@ impl Stage {
     ///
     /// # Errors
     /// If the record cannot be written.
-    pub fn begin(&mut self, phase: Phase) -> Result<(), Ended> {
+    pub(crate) fn begin(&mut self, phase: Phase) -> Result<(), Ended> {
         Ok(self.journal.event(Happening::PhaseBegan { phase })?)
     }
 
@@ -157,7 +164,7 @@ impl Stage {
     ///
     /// # Errors
     /// [`Ended`].
-    pub async fn sampling_while<T>(&mut self, what: &str, work: impl Future<Output = T>) -> Result<T, Ended> {
+    pub(crate) async fn sampling_while<T>(&mut self, what: &str, work: impl Future<Output = T>) -> Result<T, Ended> {
         tokio::pin!(work);
         let mut progress = interval(PROGRESS_EVERY);
         let stop = self.stop.clone();
@@ -181,7 +188,7 @@ impl Stage {
     ///
     /// # Errors
     /// [`Ended`].
-    pub async fn sampling_for(&mut self, what: &str, length: Duration) -> Result<(), Ended> {
+    pub(crate) async fn sampling_for(&mut self, what: &str, length: Duration) -> Result<(), Ended> {
         self.sampling_while(what, tokio::time::sleep(length)).await
     }
 
@@ -199,6 +206,13 @@ impl Stage {
         let running = self.load.as_ref().map_or(0.0, |load| load.running().0 as f64);
         let mut values = row.values;
         values.push(Some(running));
+        if let Some(wire) = &mut self.wire {
+            for news in wire.news() {
+                self.journal.event(news)?;
+            }
+            #[expect(clippy::cast_precision_loss, reason = "faults are few")]
+            values.push(Some(wire.active() as f64));
+        }
         self.journal.sample(t_s, values)?;
         if let Some(error) = row.scrape_failed {
             self.failed_scrapes += 1;
@@ -212,15 +226,25 @@ impl Stage {
         }
         if let Some(why) = row.unreadable {
             let told = format!("the target's process cannot be read: {why}");
-            self.once(|message| Happening::Warning { reason: Reason::new(ReasonCode::MetricAbsent, message) }, &told)?;
+            self.once(
+                |message| Happening::Warning {
+                    reason: Reason::new(ReasonCode::MetricAbsent, message),
+                },
+                &told,
+            )?;
         }
         match row.process {
             Liveness::Alive => Ok(()),
-            Liveness::Restarted => {
-                self.once(|message| Happening::TargetRestarted { message }, "another process has the target's pid now")
-            }
+            Liveness::Restarted => self.once(
+                |message| Happening::TargetRestarted { message },
+                "another process has the target's pid now",
+            ),
             Liveness::Gone => {
-                let status = self.target.as_mut().and_then(Target::ended).unwrap_or_else(|| "its process is gone".into());
+                let status = self
+                    .target
+                    .as_mut()
+                    .and_then(Target::ended)
+                    .unwrap_or_else(|| "its process is gone".into());
                 self.journal.event(Happening::TargetDied { status })?;
                 Err(Ended::TargetDied)
             }
@@ -238,7 +262,7 @@ impl Stage {
 
     /// What the harness itself has cost so far.
     #[must_use]
-    pub fn self_cost(&self) -> SelfCost {
+    pub(crate) fn self_cost(&self) -> SelfCost {
         let mut costs = self.costs.clone();
         costs.sort_by(f64::total_cmp);
         let sample_us = SampleCost {

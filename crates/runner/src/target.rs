@@ -19,7 +19,7 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a target is told, filled into `{…}` of its command and set in its environment.
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     /// The engine's address, which may be the proxy's.
     pub engine: String,
     /// Where it may write what it collects.
@@ -31,7 +31,7 @@ pub struct Surroundings {
 }
 
 /// A target that is measured.
-pub struct Target {
+pub(crate) struct Target {
     /// Its process, if it is ours.
     pub process: Option<Process>,
     /// Its process id, if it has one here.
@@ -48,7 +48,7 @@ pub struct Target {
 
 /// A target that cannot be measured.
 #[derive(Debug, thiserror::Error)]
-pub enum TargetError {
+pub(crate) enum TargetError {
     /// It cannot be started.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -90,7 +90,7 @@ fn quoted(last_words: &str) -> String {
 ///
 /// # Errors
 /// If there is none.
-pub fn free_port() -> std::io::Result<u16> {
+pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?
         .local_addr()?
         .port())
@@ -101,7 +101,7 @@ impl Target {
     ///
     /// # Errors
     /// [`TargetError`].
-    pub async fn bring_up(
+    pub(crate) async fn bring_up(
         scenario: &Scenario,
         around: &Surroundings,
         docker: &Docker,
@@ -186,7 +186,7 @@ impl Target {
     ///
     /// # Errors
     /// If it ends, or does not become ready in time.
-    pub async fn await_ready(&mut self) -> Result<(), TargetError> {
+    pub(crate) async fn await_ready(&mut self) -> Result<(), TargetError> {
         let within = self.ready.within.map_or(READY_WITHIN, |w| w.0);
         let began = tokio::time::Instant::now();
         loop {
@@ -240,7 +240,7 @@ impl Target {
     }
 
     /// How the target ended by itself, if it has.
-    pub fn ended(&mut self) -> Option<String> {
+    pub(crate) fn ended(&mut self) -> Option<String> {
         if let Some(process) = &mut self.process {
             let status = process.ended()?;
             let last = process.last_words(3);
@@ -251,7 +251,7 @@ impl Target {
     }
 
     /// Stops the target if it is ours. Says so if it had to be killed.
-    pub async fn stop(&mut self) -> Option<String> {
+    pub(crate) async fn stop(&mut self) -> Option<String> {
         let process = self.process.as_mut()?;
         let (_, killed) = process.stop(self.stop_within).await;
         killed.then(|| {

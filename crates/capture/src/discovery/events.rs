@@ -25,7 +25,10 @@ impl EventStream {
         labels: &[String],
         since: Option<Timestamp>,
     ) -> Result<Self, WireError> {
-        Ok(Self { body: client.events(labels, since).await?, carry: Vec::new() })
+        Ok(Self {
+            body: client.events(labels, since).await?,
+            carry: Vec::new(),
+        })
     }
 
     /// Waits for events. Cancel-safe.
@@ -33,12 +36,19 @@ impl EventStream {
     /// # Errors
     /// [`WireError`] if the stream breaks or ends, which it never should.
     pub(crate) async fn read(&mut self, buffers: &Buffers) -> Result<Vec<Event>, WireError> {
-        let Some(bytes) = self.body.read(buffers, &self.carry).await? else { return Err(WireError::Cut) };
+        let Some(bytes) = self.body.read(buffers, &self.carry).await? else {
+            return Err(WireError::Cut);
+        };
         let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |end| end + 1);
-        let events = bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).filter_map(|line| {
-            // An event that we do not understand is no reason to miss the next; the list will tell.
-            serde_json::from_slice(line).inspect_err(|error| tracing::debug!(%error, "event is not understood")).ok()
-        });
+        let events = bytes[..whole]
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .filter_map(|line| {
+                // An event that we do not understand is no reason to miss the next; the list will tell.
+                serde_json::from_slice(line)
+                    .inspect_err(|error| tracing::debug!(%error, "event is not understood"))
+                    .ok()
+            });
         let events = events.collect();
         self.carry = bytes[whole..].to_vec();
         buffers.put(bytes);

@@ -43,7 +43,9 @@ enum Reason {
     Silence,
 }
 
-type Opening = Pin<Box<dyn Future<Output = Result<(LogStream, Option<OwnedSemaphorePermit>), StreamError>> + Send>>;
+type Opening = Pin<
+    Box<dyn Future<Output = Result<(LogStream, Option<OwnedSemaphorePermit>), StreamError>> + Send>,
+>;
 
 /// A stream that is to replace the present one.
 struct Successor {
@@ -88,7 +90,9 @@ impl Successor {
 enum Caught {
     NotYet,
     /// It stands where delivery does; `beyond` is the time of its first line that is not delivered, if it has one.
-    Up { beyond: Option<Timestamp> },
+    Up {
+        beyond: Option<Timestamp>,
+    },
 }
 
 /// The streams that a turn has open.
@@ -101,7 +105,13 @@ impl Follower {
     /// Reads the container's log until it ends or fails, or until others wait for the slot.
     pub(super) async fn turn(&mut self) -> TurnEnd {
         match self.open().await {
-            Ok(current) => self.read(Streams { current, successor: None }).await,
+            Ok(current) => {
+                self.read(Streams {
+                    current,
+                    successor: None,
+                })
+                .await
+            }
             Err(error) => TurnEnd::Failed(error),
         }
     }
@@ -110,13 +120,26 @@ impl Follower {
         if self.started_at.is_empty() {
             self.entry.set(Doing::Inspecting);
             let container = self.shared.client.inspect(&self.identity.id).await?;
-            self.form = if container.config.tty { Form::Raw } else { Form::Multiplexed };
+            self.form = if container.config.tty {
+                Form::Raw
+            } else {
+                Form::Multiplexed
+            };
             self.started_at = container.state.started_at;
         }
         self.entry.set(Doing::Connecting);
-        let join = self.position.join(self.escalated.take().unwrap_or(Approach::Since));
+        let join = self
+            .position
+            .join(self.escalated.take().unwrap_or(Approach::Since));
         let cap = self.shared.config.max_line_bytes;
-        let mut stream = LogStream::open(&self.shared.client, &self.identity.id, self.form, cap, join.ask()).await?;
+        let mut stream = LogStream::open(
+            &self.shared.client,
+            &self.identity.id,
+            self.form,
+            cap,
+            join.ask(),
+        )
+        .await?;
         stream.join_by(join);
         self.opened();
         Ok(stream)
@@ -149,7 +172,11 @@ impl Follower {
             // Reads alone only ever move the deadline further away: the timer finds that out when it fires.
             if !plain_read {
                 timer.as_mut().reset(self.next_due(&streams));
-                self.entry.set(if streams.successor.is_some() { Doing::Rotating } else { Doing::Reading });
+                self.entry.set(if streams.successor.is_some() {
+                    Doing::Rotating
+                } else {
+                    Doing::Reading
+                });
             }
         }
     }
@@ -174,7 +201,9 @@ impl Follower {
                 self.on_opened(stream, permit, streams);
                 Ok(())
             }
-            Happened::SuccessorRead(Ok(Some(batch))) => self.on_successor_read(batch, streams, buffers, chunk),
+            Happened::SuccessorRead(Ok(Some(batch))) => {
+                self.on_successor_read(batch, streams, buffers, chunk)
+            }
             Happened::SuccessorRead(Ok(None)) => {
                 self.on_successor_end(streams);
                 Ok(())
@@ -195,7 +224,11 @@ impl Follower {
         chunk.after = self.position;
         self.lines_since_rotation += chunk.line_count() as u64;
         self.entry.set(Doing::Queueing);
-        self.shared.queue.send(chunk).await.map_err(|_| TurnEnd::SinkGone)?;
+        self.shared
+            .queue
+            .send(chunk)
+            .await
+            .map_err(|_| TurnEnd::SinkGone)?;
         self.sent = self.position;
         self.entry.set(Doing::Reading);
         Ok(())
@@ -203,7 +236,8 @@ impl Follower {
 
     /// Takes note of a line and puts it into the chunk. `other`: the join of a successor that must skip it.
     fn take(&mut self, line: &Line<'_>, quiet: bool, other: Option<&mut Join>, chunk: &mut Chunk) {
-        self.position.record(line.stream, line.time, line.pieces, quiet);
+        self.position
+            .record(line.stream, line.time, line.pieces, quiet);
         if let Some(join) = other {
             join.delivered(line.stream, line.time, line.pieces, &self.position);
         }
@@ -220,7 +254,9 @@ impl Follower {
     ) -> Result<(), StreamError> {
         while let Some(frame) = stream.next(batch)? {
             if stream.is_new(&frame)? {
-                stream.assembler.push(&frame, |line, quiet| self.take(&line, quiet, other.as_deref_mut(), chunk));
+                stream.assembler.push(&frame, |line, quiet| {
+                    self.take(&line, quiet, other.as_deref_mut(), chunk)
+                });
             }
         }
         Ok(())
@@ -234,20 +270,32 @@ impl Follower {
             Ok(None) => {}
             Ok(Some(frame)) => match current.is_new(&frame) {
                 Ok(false) => {}
-                Ok(true) => current.assembler.push(&frame, |line, quiet| self.take(&line, quiet, None, chunk)),
+                Ok(true) => current
+                    .assembler
+                    .push(&frame, |line, quiet| self.take(&line, quiet, None, chunk)),
                 Err(error) => return TurnEnd::Failed(error),
             },
         }
-        current.assembler.finish(|line, quiet| self.take(&line, quiet, None, chunk));
+        current
+            .assembler
+            .finish(|line, quiet| self.take(&line, quiet, None, chunk));
         TurnEnd::Ended
     }
 
     fn on_timer(&mut self, streams: &mut Streams, chunk: &mut Chunk) -> Result<(), TurnEnd> {
         let now = Instant::now();
         let other = &mut streams.successor;
-        streams.current.assembler.flush_older_than(UNFINISHED_PATIENCE, |line, quiet| {
-            self.take(&line, quiet, other.as_mut().and_then(Successor::join), chunk);
-        });
+        streams
+            .current
+            .assembler
+            .flush_older_than(UNFINISHED_PATIENCE, |line, quiet| {
+                self.take(
+                    &line,
+                    quiet,
+                    other.as_mut().and_then(Successor::join),
+                    chunk,
+                );
+            });
         if let Some(successor) = &streams.successor {
             if now >= successor.deadline {
                 self.shared.metrics.error("join_timeout");
@@ -271,9 +319,14 @@ impl Follower {
     /// time that rotating takes.
     fn rotation_after(&mut self, due: Instant, now: Instant) -> Instant {
         let config = &self.shared.config;
-        let per_minute = self.lines_since_rotation as f64 * 60.0 / config.rotate_every.as_secs_f64();
+        let per_minute =
+            self.lines_since_rotation as f64 * 60.0 / config.rotate_every.as_secs_f64();
         let quiet = config.adaptive_rotation && per_minute < LIVELY_LINES_PER_MINUTE;
-        let interval = if quiet { config.rotate_every * QUIET_FACTOR } else { config.rotate_every };
+        let interval = if quiet {
+            config.rotate_every * QUIET_FACTOR
+        } else {
+            config.rotate_every
+        };
         self.lines_since_rotation = 0;
         let mut next = due + interval;
         while next <= now {
@@ -285,7 +338,9 @@ impl Follower {
     fn next_due(&self, streams: &Streams) -> Instant {
         let mut due = match &streams.successor {
             Some(successor) => successor.deadline,
-            None => self.next_rotation.min(streams.current.last_read + self.shared.config.read_timeout),
+            None => self
+                .next_rotation
+                .min(streams.current.last_read + self.shared.config.read_timeout),
         };
         if !streams.current.assembler.is_empty() {
             due = due.min(Instant::now() + UNFINISHED_PATIENCE);
@@ -296,10 +351,20 @@ impl Follower {
     /// Begins to open a successor of `current`.
     fn succeed(&mut self, reason: Reason, current: &LogStream) -> Successor {
         let asked = Timestamp::now();
-        let busy = current.last_read.elapsed() < BUSY && self.position.newest().behind(asked) > BACKLOG_NANOS;
-        let usual = if busy { Approach::Since } else { Approach::Tail };
+        let busy = current.last_read.elapsed() < BUSY
+            && self.position.newest().behind(asked) > BACKLOG_NANOS;
+        let usual = if busy {
+            Approach::Since
+        } else {
+            Approach::Tail
+        };
         let join = self.position.join(self.escalated.take().unwrap_or(usual));
-        let (shared, identity, form, ask) = (Arc::clone(&self.shared), Arc::clone(&self.identity), self.form, join.ask());
+        let (shared, identity, form, ask) = (
+            Arc::clone(&self.shared),
+            Arc::clone(&self.identity),
+            self.form,
+            join.ask(),
+        );
         let opening = Box::pin(async move {
             let permit = Arc::clone(&shared.rotations).acquire_owned().await.ok();
             let cap = shared.config.max_line_bytes;
@@ -307,12 +372,26 @@ impl Follower {
             Ok((stream, permit))
         });
         let deadline = Instant::now() + self.shared.config.connect_timeout + JOIN_DEADLINE;
-        Successor { reason, asked, deadline, stage: Stage::Opening(opening, Box::new(join)) }
+        Successor {
+            reason,
+            asked,
+            deadline,
+            stage: Stage::Opening(opening, Box::new(join)),
+        }
     }
 
-    fn on_opened(&mut self, mut stream: LogStream, permit: Option<OwnedSemaphorePermit>, streams: &mut Streams) {
-        let Some(mut successor) = streams.successor.take() else { return };
-        let Stage::Opening(_, join) = successor.stage else { return };
+    fn on_opened(
+        &mut self,
+        mut stream: LogStream,
+        permit: Option<OwnedSemaphorePermit>,
+        streams: &mut Streams,
+    ) {
+        let Some(mut successor) = streams.successor.take() else {
+            return;
+        };
+        let Stage::Opening(_, join) = successor.stage else {
+            return;
+        };
         let ready = join.can_take_over();
         stream.join_by(*join);
         if ready {
@@ -349,8 +428,12 @@ impl Follower {
         buffers: &Buffers,
         chunk: &mut Chunk,
     ) -> Result<(), TurnEnd> {
-        let Some(Successor { reason, asked, deadline, stage: Stage::Joining(mut stream, permit) }) =
-            streams.successor.take()
+        let Some(Successor {
+            reason,
+            asked,
+            deadline,
+            stage: Stage::Joining(mut stream, permit),
+        }) = streams.successor.take()
         else {
             return Ok(());
         };
@@ -358,7 +441,12 @@ impl Follower {
             Ok(Caught::NotYet) => {
                 stream.done_with(batch, buffers);
                 let stage = Stage::Joining(stream, permit);
-                streams.successor = Some(Successor { reason, asked, deadline, stage });
+                streams.successor = Some(Successor {
+                    reason,
+                    asked,
+                    deadline,
+                    stage,
+                });
                 return Ok(());
             }
             Ok(Caught::Up { beyond }) => {
@@ -368,7 +456,12 @@ impl Follower {
             }
             Err(error) => {
                 let stage = Stage::Joining(stream, permit);
-                streams.successor = Some(Successor { reason, asked, deadline, stage });
+                streams.successor = Some(Successor {
+                    reason,
+                    asked,
+                    deadline,
+                    stage,
+                });
                 self.give_up_successor(&error, streams);
                 return Ok(());
             }
@@ -383,7 +476,9 @@ impl Follower {
     fn skip_delivered(stream: &mut LogStream, batch: &mut Batch) -> Result<Caught, StreamError> {
         loop {
             let before = batch.mark();
-            let Some(frame) = stream.next(batch)? else { return Ok(Caught::NotYet) };
+            let Some(frame) = stream.next(batch)? else {
+                return Ok(Caught::NotYet);
+            };
             let time = frame.time;
             if stream.is_new(&frame)? {
                 batch.back_to(before);
@@ -397,14 +492,31 @@ impl Follower {
 
     /// The container stopped while the successor was joining. Had it shown all that was delivered, it would have taken over.
     fn on_successor_end(&mut self, streams: &mut Streams) {
-        let Some(Successor { stage: Stage::Joining(stream, _), .. }) = &streams.successor else { return };
-        let approach = stream.join.as_ref().map_or(Approach::Since, |join| join.approach());
-        self.give_up_successor(&StreamError::Mismatch { approach, lost: false }, streams);
+        let Some(Successor {
+            stage: Stage::Joining(stream, _),
+            ..
+        }) = &streams.successor
+        else {
+            return;
+        };
+        let approach = stream
+            .join
+            .as_ref()
+            .map_or(Approach::Since, |join| join.approach());
+        self.give_up_successor(
+            &StreamError::Mismatch {
+                approach,
+                lost: false,
+            },
+            streams,
+        );
     }
 
     /// The present stream reads on. If the successor only counted on too much, another one is opened at once.
     fn give_up_successor(&mut self, error: &StreamError, streams: &mut Streams) {
-        let Some(successor) = streams.successor.take() else { return };
+        let Some(successor) = streams.successor.take() else {
+            return;
+        };
         if let StreamError::Mismatch { approach, lost } = *error {
             self.escalate(approach, lost);
             streams.successor = Some(self.succeed(successor.reason, &streams.current));
@@ -418,7 +530,9 @@ impl Follower {
 
     /// A line that the successor brought first, though it is old, is one that the present stream should have brought.
     fn notice_if_overdue(&self, line: Timestamp, asked: Timestamp, current: &LogStream) {
-        if line.behind(asked) > OVERDUE_NANOS && current.last_read.elapsed() > Duration::from_nanos(OVERDUE_NANOS as u64) {
+        if line.behind(asked) > OVERDUE_NANOS
+            && current.last_read.elapsed() > Duration::from_nanos(OVERDUE_NANOS as u64)
+        {
             self.shared.metrics.error("reader_timeout");
             tracing::warn!(container = %self.identity.name, "log stream had stopped without ending; replaced");
         }

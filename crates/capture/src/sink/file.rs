@@ -130,7 +130,8 @@ impl FileSink {
         match self.positions.get_mut(&chunk.container.id) {
             Some(position) => *position = chunk.after,
             None => {
-                self.positions.insert(chunk.container.id.clone(), chunk.after);
+                self.positions
+                    .insert(chunk.container.id.clone(), chunk.after);
             }
         }
     }
@@ -159,14 +160,21 @@ impl FileSink {
         if self.length > 0 && self.length + records.len() as u64 > self.rotate_bytes {
             self.next_file()?;
         }
-        let written = self.file.write_all(records).and_then(|()| match self.fsync {
-            Fsync::Always => self.file.sync_data(),
-            _ => Ok(()),
-        });
+        let written = self
+            .file
+            .write_all(records)
+            .and_then(|()| match self.fsync {
+                Fsync::Always => self.file.sync_data(),
+                _ => Ok(()),
+            });
         if let Err(source) = written {
             // Half a batch must not stay: it would come again.
             let _ = self.file.set_len(self.length);
-            return Err(SinkError::File { what: "write", path: self.path(), source });
+            return Err(SinkError::File {
+                what: "write",
+                path: self.path(),
+                source,
+            });
         }
         self.length += records.len() as u64;
         Ok(())
@@ -182,7 +190,11 @@ impl FileSink {
 
     fn next_file(&mut self) -> Result<(), SinkError> {
         if self.fsync != Fsync::Never {
-            self.file.sync_data().map_err(|source| SinkError::File { what: "sync", path: self.path(), source })?;
+            self.file.sync_data().map_err(|source| SinkError::File {
+                what: "sync",
+                path: self.path(),
+                source,
+            })?;
         }
         let number = self.number() + 1;
         (self.file, self.length) = open_file(&self.folder, number)?;
@@ -201,9 +213,19 @@ impl FileSink {
     fn store(&mut self) -> Result<(), SinkError> {
         if self.fsync != Fsync::Never {
             // Positions must never be safer than the lines that they speak of.
-            self.file.sync_data().map_err(|source| SinkError::File { what: "sync", path: self.path(), source })?;
+            self.file.sync_data().map_err(|source| SinkError::File {
+                what: "sync",
+                path: self.path(),
+                source,
+            })?;
         }
-        Snapshot::store(&self.folder, self.number(), self.length, &self.positions, self.fsync)?;
+        Snapshot::store(
+            &self.folder,
+            self.number(),
+            self.length,
+            &self.positions,
+            self.fsync,
+        )?;
         self.stored = Instant::now();
         self.dirty = false;
         Ok(())
@@ -233,7 +255,11 @@ fn open_file(folder: &std::path::Path, number: u64) -> Result<(File, u64), SinkE
         let length = file.metadata()?.len();
         Ok((file, length))
     };
-    open().map_err(|source| SinkError::File { what: "open", path: path.clone(), source })
+    open().map_err(|source| SinkError::File {
+        what: "open",
+        path: path.clone(),
+        source,
+    })
 }
 
 /// An error with its causes, for a log line.

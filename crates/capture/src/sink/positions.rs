@@ -36,12 +36,24 @@ impl Snapshot {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(SinkError::File { what: "read", path, source }),
+            Err(source) => {
+                return Err(SinkError::File {
+                    what: "read",
+                    path,
+                    source,
+                });
+            }
         };
         let snapshot: Self =
-            serde_json::from_slice(&text).map_err(|source| SinkError::Positions { path: path.clone(), source })?;
+            serde_json::from_slice(&text).map_err(|source| SinkError::Positions {
+                path: path.clone(),
+                source,
+            })?;
         if snapshot.version != VERSION {
-            let source = serde::de::Error::custom(format_args!("version {} instead of {VERSION}", snapshot.version));
+            let source = serde::de::Error::custom(format_args!(
+                "version {} instead of {VERSION}",
+                snapshot.version
+            ));
             return Err(SinkError::Positions { path, source });
         }
         Ok(snapshot)
@@ -68,8 +80,16 @@ impl Snapshot {
             let path = path.clone();
             move |source| SinkError::File { what, path, source }
         };
-        let text = serde_json::to_vec(&Borrowed { version: VERSION, file, offset, positions })
-            .map_err(|source| SinkError::Positions { path: path.clone(), source })?;
+        let text = serde_json::to_vec(&Borrowed {
+            version: VERSION,
+            file,
+            offset,
+            positions,
+        })
+        .map_err(|source| SinkError::Positions {
+            path: path.clone(),
+            source,
+        })?;
         let mut out = File::create(&new).map_err(failed("create", &new))?;
         out.write_all(&text).map_err(failed("write", &new))?;
         if fsync != Fsync::Never {

@@ -26,11 +26,17 @@ pub(crate) fn path_of(folder: &Path, number: u64) -> PathBuf {
 /// # Errors
 /// [`SinkError`] if the folder cannot be read.
 pub(crate) fn numbers(folder: &Path) -> Result<Vec<u64>, SinkError> {
-    let failed = |source| SinkError::File { what: "list", path: folder.to_owned(), source };
+    let failed = |source| SinkError::File {
+        what: "list",
+        path: folder.to_owned(),
+        source,
+    };
     let mut numbers = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let digits = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+        let digits = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
         numbers.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
     }
     numbers.sort_unstable();
@@ -42,7 +48,12 @@ pub(crate) fn numbers(folder: &Path) -> Result<Vec<u64>, SinkError> {
 /// # Errors
 /// [`SinkError`] if a file cannot be read or repaired.
 pub(crate) fn recover(folder: &Path) -> Result<(Positions, Vec<u64>), SinkError> {
-    let Snapshot { file, offset, mut positions, .. } = Snapshot::load(folder)?;
+    let Snapshot {
+        file,
+        offset,
+        mut positions,
+        ..
+    } = Snapshot::load(folder)?;
     let numbers = numbers(folder)?;
     for number in numbers.iter().copied().filter(|number| *number >= file) {
         let start = if number == file { offset } else { 0 };
@@ -53,25 +64,38 @@ pub(crate) fn recover(folder: &Path) -> Result<(Positions, Vec<u64>), SinkError>
 
 /// Moves `positions` on by the records of `path` from byte `start`, and removes a cut record at its end.
 fn replay(path: &Path, start: u64, positions: &mut Positions) -> Result<(), SinkError> {
-    let failed = |what| move |source| SinkError::File { what, path: path.to_owned(), source };
+    let failed = |what| {
+        move |source| SinkError::File {
+            what,
+            path: path.to_owned(),
+            source,
+        }
+    };
     let mut file = File::open(path).map_err(failed("open"))?;
     let length = file.metadata().map_err(failed("measure"))?.len();
     if start > length {
         tracing::error!(path = %path.display(), missing = start - length, "output is shorter than its positions say");
     }
-    file.seek(SeekFrom::Start(start.min(length))).map_err(failed("read"))?;
+    file.seek(SeekFrom::Start(start.min(length)))
+        .map_err(failed("read"))?;
     let mut reader = BufReader::with_capacity(256 * 1024, file);
     let (mut whole, mut record) = (start.min(length), Vec::new());
     loop {
         record.clear();
-        let read = reader.read_until(b'\n', &mut record).map_err(failed("read"))?;
+        let read = reader
+            .read_until(b'\n', &mut record)
+            .map_err(failed("read"))?;
         if read == 0 || record.last() != Some(&b'\n') {
             break;
         }
         whole += read as u64;
         // A line that is no record of ours was put there by someone else: it tells nothing about positions.
-        let Ok(read) = serde_json::from_slice::<Read<'_>>(&record) else { continue };
-        let Some(time) = Timestamp::parse_rfc3339(read.ts.as_bytes()) else { continue };
+        let Ok(read) = serde_json::from_slice::<Read<'_>>(&record) else {
+            continue;
+        };
+        let Some(time) = Timestamp::parse_rfc3339(read.ts.as_bytes()) else {
+            continue;
+        };
         match positions.get_mut(read.container_id) {
             Some(position) => position.replay(read.stream, time, read.pieces),
             None => {
@@ -82,7 +106,10 @@ fn replay(path: &Path, start: u64, positions: &mut Positions) -> Result<(), Sink
     }
     if whole < length {
         tracing::warn!(path = %path.display(), bytes = length - whole, "removed a record that was cut");
-        let file = OpenOptions::new().write(true).open(path).map_err(failed("open"))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map_err(failed("open"))?;
         file.set_len(whole).map_err(failed("shorten"))?;
     }
     Ok(())

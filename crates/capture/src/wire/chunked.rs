@@ -24,15 +24,29 @@ pub(crate) enum Framing {
 /// Where in the body the next byte lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Size { value: u64, digits: u32 },
-    Extension { value: u64, length: u32 },
-    SizeLf { value: u64 },
-    Data { left: u64 },
+    Size {
+        value: u64,
+        digits: u32,
+    },
+    Extension {
+        value: u64,
+        length: u32,
+    },
+    SizeLf {
+        value: u64,
+    },
+    Data {
+        left: u64,
+    },
     DataCr,
     DataLf,
     /// `line` bytes of the present trailer line were seen.
-    Trailer { line: u32 },
-    Length { left: u64 },
+    Trailer {
+        line: u32,
+    },
+    Length {
+        left: u64,
+    },
     UntilClose,
     Done,
 }
@@ -46,7 +60,10 @@ pub(crate) struct Dechunker {
 impl Dechunker {
     pub(crate) fn new(framing: Framing) -> Self {
         let state = match framing {
-            Framing::Chunked => State::Size { value: 0, digits: 0 },
+            Framing::Chunked => State::Size {
+                value: 0,
+                digits: 0,
+            },
             Framing::Length(0) => State::Done,
             Framing::Length(left) => State::Length { left },
             Framing::UntilClose => State::UntilClose,
@@ -73,14 +90,19 @@ impl Dechunker {
         while read < bytes.len() {
             match &mut self.state {
                 State::Data { left } | State::Length { left } => {
-                    let take = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len() - read);
+                    let take = usize::try_from(*left)
+                        .unwrap_or(usize::MAX)
+                        .min(bytes.len() - read);
                     bytes.copy_within(read..read + take, write);
                     read += take;
                     write += take;
                     *left -= take as u64;
                     if *left == 0 {
-                        self.state =
-                            if matches!(self.state, State::Data { .. }) { State::DataCr } else { State::Done };
+                        self.state = if matches!(self.state, State::Data { .. }) {
+                            State::DataCr
+                        } else {
+                            State::Done
+                        };
                     }
                 }
                 State::UntilClose => {
@@ -107,22 +129,46 @@ impl Dechunker {
                 if value > CHUNK_MAX {
                     return broken("a chunk is too large");
                 }
-                State::Size { value, digits: digits + 1 }
+                State::Size {
+                    value,
+                    digits: digits + 1,
+                }
             }
             (State::Size { digits: 0, .. }, _) => return broken("a chunk has no size"),
-            (State::Size { value, .. } | State::Extension { value, .. }, b'\r') => State::SizeLf { value },
-            (State::Size { value, .. }, b';' | b' ' | b'\t') => State::Extension { value, length: 0 },
+            (State::Size { value, .. } | State::Extension { value, .. }, b'\r') => {
+                State::SizeLf { value }
+            }
+            (State::Size { value, .. }, b';' | b' ' | b'\t') => {
+                State::Extension { value, length: 0 }
+            }
             (State::Size { .. }, _) => return broken("a chunk's size is no hexadecimal number"),
-            (State::Extension { length: SIZE_LINE_MAX, .. }, _) => return broken("a chunk's extension is too long"),
-            (State::Extension { value, length }, _) => State::Extension { value, length: length + 1 },
+            (
+                State::Extension {
+                    length: SIZE_LINE_MAX,
+                    ..
+                },
+                _,
+            ) => return broken("a chunk's extension is too long"),
+            (State::Extension { value, length }, _) => State::Extension {
+                value,
+                length: length + 1,
+            },
             (State::SizeLf { value: 0 }, b'\n') => State::Trailer { line: 0 },
             (State::SizeLf { value }, b'\n') => State::Data { left: value },
             (State::DataCr, b'\r') => State::DataLf,
-            (State::DataLf, b'\n') => State::Size { value: 0, digits: 0 },
+            (State::DataLf, b'\n') => State::Size {
+                value: 0,
+                digits: 0,
+            },
             (State::Trailer { line: 0 }, b'\n') => State::Done,
             (State::Trailer { .. }, b'\n') => State::Trailer { line: 0 },
             (State::Trailer { line }, b'\r') => State::Trailer { line },
-            (State::Trailer { line: SIZE_LINE_MAX }, _) => return broken("a trailer is too long"),
+            (
+                State::Trailer {
+                    line: SIZE_LINE_MAX,
+                },
+                _,
+            ) => return broken("a trailer is too long"),
             (State::Trailer { line }, _) => State::Trailer { line: line + 1 },
             _ => return broken("a chunk does not end where its size says"),
         })
@@ -144,7 +190,11 @@ mod tests {
     use super::*;
 
     /// Feeds `wire` in pieces cut at `cuts` and returns the payload and whether the body ended.
-    fn strip_all(framing: Framing, wire: &[u8], cuts: &[usize]) -> Result<(Vec<u8>, bool), WireError> {
+    fn strip_all(
+        framing: Framing,
+        wire: &[u8],
+        cuts: &[usize],
+    ) -> Result<(Vec<u8>, bool), WireError> {
         let mut dechunker = Dechunker::new(framing);
         let mut payload = Vec::new();
         let mut bounds: Vec<usize> = cuts.iter().map(|cut| cut % (wire.len() + 1)).collect();
@@ -203,13 +253,22 @@ mod tests {
     #[test]
     fn extensions_and_trailers_are_skipped() {
         let wire = b"5;name=value\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n";
-        assert_eq!(strip_all(Framing::Chunked, wire, &[]).unwrap(), (b"hello".to_vec(), true));
+        assert_eq!(
+            strip_all(Framing::Chunked, wire, &[]).unwrap(),
+            (b"hello".to_vec(), true)
+        );
     }
 
     #[test]
     fn a_body_of_known_length_ends_at_its_length() {
-        assert_eq!(strip_all(Framing::Length(3), b"abcdef", &[2]).unwrap(), (b"abc".to_vec(), true));
-        assert_eq!(strip_all(Framing::Length(3), b"ab", &[]).unwrap(), (b"ab".to_vec(), false));
+        assert_eq!(
+            strip_all(Framing::Length(3), b"abcdef", &[2]).unwrap(),
+            (b"abc".to_vec(), true)
+        );
+        assert_eq!(
+            strip_all(Framing::Length(3), b"ab", &[]).unwrap(),
+            (b"ab".to_vec(), false)
+        );
     }
 
     #[test]

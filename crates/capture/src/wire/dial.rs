@@ -39,7 +39,9 @@ pub(crate) enum Endpoint {
 
 /// An engine address of a form that we do not speak.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("engine address `{0}` is neither unix:///PATH nor tcp://HOST:PORT (TLS and SSH are not supported)")]
+#[error(
+    "engine address `{0}` is neither unix:///PATH nor tcp://HOST:PORT (TLS and SSH are not supported)"
+)]
 pub struct EndpointError(String);
 
 impl Endpoint {
@@ -48,7 +50,9 @@ impl Endpoint {
     /// # Errors
     /// [`EndpointError`] if the address is of no known form.
     pub(crate) fn find(uri: Option<&str>) -> Result<Self, EndpointError> {
-        let from_environment = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+        let from_environment = std::env::var("DOCKER_HOST")
+            .ok()
+            .filter(|host| !host.is_empty());
         match uri.map(str::to_owned).or(from_environment) {
             None => Ok(Self::Unix(DEFAULT_SOCKET.into())),
             Some(uri) => Self::parse(&uri),
@@ -107,10 +111,22 @@ mod tests {
 
     #[test]
     fn the_usual_forms_of_an_engine_address_are_understood() {
-        assert_eq!(Endpoint::parse("unix:///run/x.sock"), Ok(Endpoint::Unix("/run/x.sock".into())));
-        assert_eq!(Endpoint::parse("/run/x.sock"), Ok(Endpoint::Unix("/run/x.sock".into())));
-        assert_eq!(Endpoint::parse("tcp://127.0.0.1:2375"), Ok(Endpoint::Tcp("127.0.0.1:2375".into())));
-        assert_eq!(Endpoint::parse("http://h:1/"), Ok(Endpoint::Tcp("h:1".into())));
+        assert_eq!(
+            Endpoint::parse("unix:///run/x.sock"),
+            Ok(Endpoint::Unix("/run/x.sock".into()))
+        );
+        assert_eq!(
+            Endpoint::parse("/run/x.sock"),
+            Ok(Endpoint::Unix("/run/x.sock".into()))
+        );
+        assert_eq!(
+            Endpoint::parse("tcp://127.0.0.1:2375"),
+            Ok(Endpoint::Tcp("127.0.0.1:2375".into()))
+        );
+        assert_eq!(
+            Endpoint::parse("http://h:1/"),
+            Ok(Endpoint::Tcp("h:1".into()))
+        );
     }
 
     #[test]

@@ -36,7 +36,12 @@ pub(crate) struct Client {
 impl Client {
     /// `deadline`: for connecting and for the answer's head, and between two pieces of an answer that is read whole.
     pub(crate) fn new(dial: Arc<dyn Dial>, deadline: Duration) -> Self {
-        Self { dial, connects: Semaphore::new(CONNECTS), deadline, buffers: Buffers::default() }
+        Self {
+            dial,
+            connects: Semaphore::new(CONNECTS),
+            deadline,
+            buffers: Buffers::default(),
+        }
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -60,10 +65,19 @@ impl Client {
         if (200..300).contains(&body.status) {
             return Ok(body);
         }
-        let text = self.collect(&mut body, target, MESSAGE_MAX).await.unwrap_or_default();
-        let message = serde_json::from_slice::<Message>(&text)
-            .map_or_else(|_| String::from_utf8_lossy(&text).trim().to_owned(), |answer| answer.message);
-        Err(WireError::Status { status: body.status, target: target.to_owned(), message })
+        let text = self
+            .collect(&mut body, target, MESSAGE_MAX)
+            .await
+            .unwrap_or_default();
+        let message = serde_json::from_slice::<Message>(&text).map_or_else(
+            |_| String::from_utf8_lossy(&text).trim().to_owned(),
+            |answer| answer.message,
+        );
+        Err(WireError::Status {
+            status: body.status,
+            target: target.to_owned(),
+            message,
+        })
     }
 
     /// Sends `GET target` and reads the answer as JSON.
@@ -73,11 +87,17 @@ impl Client {
     pub(crate) async fn json<T: DeserializeOwned>(&self, target: &str) -> Result<T, WireError> {
         let mut body = self.open(target).await?;
         let text = self.collect(&mut body, target, ANSWER_MAX).await?;
-        serde_json::from_slice(&text).map_err(|source| WireError::Json { target: target.to_owned(), source })
+        serde_json::from_slice(&text).map_err(|source| WireError::Json {
+            target: target.to_owned(),
+            source,
+        })
     }
 
     fn no_answer(&self, target: &str) -> WireError {
-        WireError::NoAnswer { target: target.to_owned(), seconds: self.deadline.as_secs_f32() }
+        WireError::NoAnswer {
+            target: target.to_owned(),
+            seconds: self.deadline.as_secs_f32(),
+        }
     }
 
     async fn ask(&self, target: &str) -> Result<Body, WireError> {
@@ -85,9 +105,16 @@ impl Client {
             .dial
             .dial()
             .await
-            .map_err(|source| WireError::Connect { endpoint: self.dial.endpoint(), source })?;
-        let request = format!("GET {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: leakcheck\r\nAccept: */*\r\n\r\n");
-        wire.write_all(request.as_bytes()).await.map_err(WireError::Write)?;
+            .map_err(|source| WireError::Connect {
+                endpoint: self.dial.endpoint(),
+                source,
+            })?;
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: leakcheck\r\nAccept: */*\r\n\r\n"
+        );
+        wire.write_all(request.as_bytes())
+            .await
+            .map_err(WireError::Write)?;
         let mut head = Vec::with_capacity(1024);
         loop {
             if wire.read_buf(&mut head).await.map_err(WireError::Read)? == 0 {
@@ -96,7 +123,12 @@ impl Client {
             if let Some((answer, length)) = Head::parse(&head)? {
                 head.drain(..length);
                 let dechunker = Dechunker::new(answer.framing);
-                return Ok(Body { wire, dechunker, early: head, status: answer.status });
+                return Ok(Body {
+                    wire,
+                    dechunker,
+                    early: head,
+                    status: answer.status,
+                });
             }
             if head.len() > HEAD_MAX {
                 return Err(WireError::Head(format!("longer than {HEAD_MAX} bytes")));
@@ -104,7 +136,12 @@ impl Client {
         }
     }
 
-    async fn collect(&self, body: &mut Body, target: &str, most: usize) -> Result<Vec<u8>, WireError> {
+    async fn collect(
+        &self,
+        body: &mut Body,
+        target: &str,
+        most: usize,
+    ) -> Result<Vec<u8>, WireError> {
         let mut text = Vec::new();
         loop {
             let piece = match timeout(self.deadline, body.read(&self.buffers, &[])).await {
@@ -137,24 +174,35 @@ impl Head {
     fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, WireError> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut response = httparse::Response::new(&mut headers);
-        let length = match response.parse(bytes).map_err(|error| WireError::Head(error.to_string()))? {
+        let length = match response
+            .parse(bytes)
+            .map_err(|error| WireError::Head(error.to_string()))?
+        {
             httparse::Status::Complete(length) => length,
             httparse::Status::Partial => return Ok(None),
         };
         let value = |name: &str| {
-            let header = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+            let header = response
+                .headers
+                .iter()
+                .find(|header| header.name.eq_ignore_ascii_case(name))?;
             std::str::from_utf8(header.value).ok().map(str::trim)
         };
         let status = response.code.unwrap_or(0);
-        let framing = match (value("transfer-encoding"), value("content-length")) {
-            _ if status == 204 || status == 304 => Framing::Length(0),
-            (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunked,
-            (Some(coding), _) => return Err(WireError::Head(format!("unknown transfer encoding `{coding}`"))),
-            (None, Some(text)) => Framing::Length(
-                text.parse().map_err(|_| WireError::Head(format!("content length `{text}` is no number")))?,
-            ),
-            (None, None) => Framing::UntilClose,
-        };
+        let framing =
+            match (value("transfer-encoding"), value("content-length")) {
+                _ if status == 204 || status == 304 => Framing::Length(0),
+                (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunked,
+                (Some(coding), _) => {
+                    return Err(WireError::Head(format!(
+                        "unknown transfer encoding `{coding}`"
+                    )));
+                }
+                (None, Some(text)) => Framing::Length(text.parse().map_err(|_| {
+                    WireError::Head(format!("content length `{text}` is no number"))
+                })?),
+                (None, None) => Framing::UntilClose,
+            };
         Ok(Some((Self { status, framing }, length)))
     }
 }
@@ -174,7 +222,11 @@ impl Body {
     ///
     /// # Errors
     /// [`WireError`] if the connection breaks or ends before the body does.
-    pub(crate) async fn read(&mut self, buffers: &Buffers, carry: &[u8]) -> Result<Option<Vec<u8>>, WireError> {
+    pub(crate) async fn read(
+        &mut self,
+        buffers: &Buffers,
+        carry: &[u8],
+    ) -> Result<Option<Vec<u8>>, WireError> {
         loop {
             if self.dechunker.is_done() {
                 return Ok(None);
@@ -201,7 +253,11 @@ impl Body {
     }
 
     /// One read from the wire, behind `carry`; `None` if the connection has ended.
-    async fn fill(&mut self, buffers: &Buffers, carry: &[u8]) -> Result<Option<Vec<u8>>, WireError> {
+    async fn fill(
+        &mut self,
+        buffers: &Buffers,
+        carry: &[u8],
+    ) -> Result<Option<Vec<u8>>, WireError> {
         poll_fn(|context| {
             let mut buffer = buffers.take();
             buffer.extend_from_slice(carry);

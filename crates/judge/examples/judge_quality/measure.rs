@@ -3,17 +3,15 @@
 use crate::random::Random;
 use crate::rival;
 use crate::trace::{Kind, Setting, Trace, make};
-use leakcheck_judge::{Answer, Look, Outcome, Question, assess};
+use leakcheck_judge::{Answer, Look, Outcome, Question, assess, looks};
 use std::time::Instant;
 
 pub(crate) const LIMIT_PER_MIN: f64 = 2.0;
 const MARGIN_OF_MANN_KENDALL: f64 = 0.05;
 /// Theil–Sen looks at all pairs: this many points of a trace, equally spaced, are what it gets.
 const POINTS_OF_THEIL_SEN: usize = 150;
-/// Looks at a run, in minutes.
-pub(crate) const LOOKS_MIN: [f64; 13] = [
-    2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 21.0, 25.0, 30.0,
-];
+/// Rotation of the runs that are looked at while they go on.
+const WATCHED_PERIOD_S: f64 = 30.0;
 
 /// What one cell of a table measures.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +95,11 @@ fn measure_every_other(cell: Cell, effort: Effort, odd: usize) -> Counts {
         let trace = make(setting, seed);
         at_the_end(&mut counts, &trace, setting, effort.rivals);
         if number < effort.watched {
-            watched(&mut counts, &trace, setting);
+            let setting = Setting {
+                period_s: WATCHED_PERIOD_S,
+                ..setting
+            };
+            watched(&mut counts, &make(setting, seed), setting);
         }
     }
     counts
@@ -124,9 +126,9 @@ fn question(trace: &Trace, setting: Setting, look: Look, samples: usize) -> Ques
 
 fn at_the_end(counts: &mut Counts, trace: &Trace, setting: Setting, rivals: bool) {
     let question = question(trace, setting, Look::Final, trace.series.len());
-    let begin = Instant::now();
+    let begin = Clock::now();
     let answer = assess(&trace.series, &question);
-    counts.microseconds += begin.elapsed().as_secs_f64() * 1e6;
+    counts.microseconds += begin.microseconds();
     counts.traces += 1;
     count(&answer, &mut counts.fail, &mut counts.pass);
     if answer
@@ -151,6 +153,31 @@ fn at_the_end(counts: &mut Counts, trace: &Trace, setting: Setting, rivals: bool
     }
 }
 
+/// Processor time of this thread where Linux tells it, so that a busy machine does not count; wall time elsewhere.
+enum Clock {
+    Processor(f64),
+    Wall(Instant),
+}
+
+impl Clock {
+    fn now() -> Self {
+        processor_microseconds().map_or_else(|| Self::Wall(Instant::now()), Self::Processor)
+    }
+
+    fn microseconds(&self) -> f64 {
+        match self {
+            Self::Processor(begin) => processor_microseconds().unwrap_or(*begin) - begin,
+            Self::Wall(begin) => begin.elapsed().as_secs_f64() * 1e6,
+        }
+    }
+}
+
+fn processor_microseconds() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Some(nanoseconds / 1000.0)
+}
+
 fn count(answer: &Answer, fail: &mut usize, pass: &mut usize) {
     match answer.outcome {
         Outcome::Fail => *fail += 1,
@@ -162,12 +189,13 @@ fn count(answer: &Answer, fail: &mut usize, pass: &mut usize) {
 /// Looks at a run while it goes on: it ends at the first `fail`.
 fn watched(counts: &mut Counts, trace: &Trace, setting: Setting) {
     counts.watched += 1;
-    for minutes in LOOKS_MIN
+    let planned_s = setting.minutes * 60.0;
+    for look_s in looks::looks_s(planned_s, Some(setting.period_s))
         .into_iter()
-        .filter(|m| *m <= setting.minutes && m * 60.0 >= 4.0 * setting.period_s)
+        .chain([planned_s])
     {
-        let part = trace.series.until(minutes * 60.0);
-        let last = minutes >= setting.minutes;
+        let part = trace.series.until(look_s);
+        let last = look_s >= planned_s;
         // The last look is one among many as well, but it may pass.
         let mut question = question(trace, setting, Look::Early, part.len());
         let mut answer = assess(&part, &question);
@@ -182,7 +210,7 @@ fn watched(counts: &mut Counts, trace: &Trace, setting: Setting) {
         }
         count(&answer, &mut counts.watched_fail, &mut counts.watched_pass);
         if answer.outcome == Outcome::Fail {
-            counts.fail_minutes.push(minutes - trace.onset_s / 60.0);
+            counts.fail_minutes.push((look_s - trace.onset_s) / 60.0);
             return;
         }
     }

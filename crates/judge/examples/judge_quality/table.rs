@@ -10,7 +10,7 @@ pub(crate) fn opening(effort: &Effort) -> String {
          Written by `cargo run --release -p leakcheck-judge --example judge_quality -- --traces {} --watched {} --seed {} --write docs/judge-quality.md`.\n\
          Limit 2 per minute, sampled each second, rotation period known. Shares of traces in per cent. *Endpoint*: (last − first) / minutes > 2. *OLS*: least-squares slope > 2.\n\
          *TS+MK*: Theil–Sen slope > 2 and Mann–Kendall with Hamed & Rao's correction below 5 % (on 150 equally spaced points). These three know no third\n\
-         answer: what they do not fail, they pass. *Bound wrong*: the 99 % lower bound lies above the true growth. *Watched*: looked at after 2, 3, 4, 5, 6, 8,\n\
+         answer: what they do not fail, they pass. *Bound wrong*: the 99 % lower bound lies above the true growth. *Watched*: rotation every 30 s, looked at after 2, 3, 4, 5, 6, 8,\n\
          10, 12, 15, 18, 21, 25 and 30 minutes, ending at the first `fail`; minutes count from the onset of the leak.\n\n",
         effort.traces, effort.watched, effort.seed
     )
@@ -107,7 +107,7 @@ impl Section {
              | kind | × limit | fail | pass | undecided | endpoint passes | OLS passes | TS+MK passes | bound wrong | watched: fail | pass | minutes to fail, median / 90 % |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n{}\n\
              Sound targets made to deceive, nothing tuned on them:\n\n\
              | kind | fail | pass | undecided | endpoint fails | OLS fails | TS+MK fails | bound wrong |\n|---|--:|--:|--:|--:|--:|--:|--:|\n{}\n\
-             All kinds under noise laws of their own (two time scales, outliers, sd 0.5 to 15, warm-up up to 200 s, bursts up to 60 s, sawtooth up to 250, P = 23, 47 or 290 s):\n\n\
+             All kinds under noise laws of their own (two time scales, outliers, sd 0.5 to 15, warm-up up to 200 s, bursts up to 60 s, sawtooth up to 250, odd rotation periods):\n\n\
              | kind | fail | pass | undecided | endpoint fails | OLS fails | TS+MK fails | bound wrong |\n|---|--:|--:|--:|--:|--:|--:|--:|\n{}\n",
             self.title,
             self.all.traces,

@@ -192,7 +192,7 @@ impl Maker<'_> {
             Fill => self.fill(0.1, 0.45),
             LateFill => self.fill(0.5, 0.8),
             SawRotation | SawLinear => self.saw_rotation(),
-            SawCollector => self.saw(25.0, 60.0, 10.0, 80.0, 0.2),
+            SawCollector => self.saw(20.0, 60.0, 10.0, 80.0, 0.2),
             JitteredSaw => self.saw(40.0, 90.0, 50.0, 250.0, 0.4),
             PoolStep | StepLinear => self.step(1.0, 0.05, 0.95),
             StepDown => self.step(-1.0, 0.05, 0.95),
@@ -272,13 +272,12 @@ impl Maker<'_> {
     fn saw(&mut self, shortest_s: f64, longest_s: f64, least: f64, most: f64, jitter: f64) {
         let period_s = self.random.between(shortest_s, longest_s);
         let size = self.random.between(least, most);
-        let (mut begin_s, mut end_s) = (-period_s * self.random.share(), 0.0);
-        let mut height = size;
+        let mut begin_s = -period_s * self.random.share();
+        let (mut end_s, mut height) = (begin_s + period_s, size);
         for (value, t) in self.value.iter_mut().zip(&self.times) {
             while *t >= end_s {
-                begin_s = if end_s > 0.0 { end_s } else { begin_s };
-                end_s =
-                    begin_s.max(0.0) + period_s * (1.0 + jitter * self.random.between(-1.0, 1.0));
+                begin_s = end_s;
+                end_s = begin_s + period_s * (1.0 + jitter * self.random.between(-1.0, 1.0));
                 height = size * (1.0 + jitter * self.random.between(-1.0, 1.0));
             }
             *value += height * (t - begin_s) / (end_s - begin_s);

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-pub use leakcheck_capture::Arguments;
+pub(super) use leakcheck_capture::Arguments;
 
 use super::{Failure, runtime, stop_on_signal};
 
@@ -10,17 +10,22 @@ use super::{Failure, runtime, stop_on_signal};
 ///
 /// # Errors
 /// If it cannot be set up.
-pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     log_to_stderr();
-    let config = arguments.into_config().map_err(|error| Failure::usage(error.to_string()))?;
+    let config = arguments.into_config();
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");
-    runtime.block_on(leakcheck_capture::run(config, stop)).map_err(|error| Failure::no_verdict(format!("{:#}", anyhow::Error::from(error))))?;
+    runtime
+        .block_on(leakcheck_capture::run(config, stop))
+        .map_err(|error| Failure::no_verdict(format!("{:#}", anyhow::Error::from(error))))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The daemons' own log lines: `LEAKCHECK_LOG=debug` says more.
-pub fn log_to_stderr() {
+pub(super) fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LEAKCHECK_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

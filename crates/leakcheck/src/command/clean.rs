@@ -11,7 +11,7 @@ use crate::style;
 
 /// Arguments of `leakcheck clean`.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Address of the engine [default: DOCKER_HOST, then the default socket]
     #[arg(long, value_name = "URI")]
     docker_host: Option<String>,
@@ -27,14 +27,17 @@ pub struct Arguments {
 ///
 /// # Errors
 /// If the engine does not answer.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let host = engine::host(arguments.docker_host.as_deref()).map_err(|e| Failure::usage(e.to_string()))?;
     let docker = Docker::new(host);
     let failed = |error: leakcheck_runner::docker::DockerError| Failure::no_verdict(error.to_string());
     runtime()?.block_on(async {
         docker.hello().await.map_err(failed)?;
         let removed = remove_all(&docker, arguments.run.as_deref()).await.map_err(failed)?;
-        style::say(&format!("removed {removed} container{}", if removed == 1 { "" } else { "s" }));
+        style::say(&format!(
+            "removed {removed} container{}",
+            if removed == 1 { "" } else { "s" }
+        ));
         if arguments.images {
             for image in docker.images_with(IMAGE_LABEL).await.map_err(failed)? {
                 match docker.remove_image(&image).await {

@@ -9,7 +9,7 @@ use crate::style;
 
 /// Arguments of `leakcheck completions`.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Which shell
     shell: clap_complete::Shell,
 }
@@ -18,7 +18,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// None.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut out = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "leakcheck", &mut out);
     style::print(&String::from_utf8_lossy(&out));
@@ -29,9 +29,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 ///
 /// # Errors
 /// If it cannot be written, which no page has shown.
-pub fn man() -> Result<ExitCode, Failure> {
+pub(super) fn man() -> Result<ExitCode, Failure> {
     let mut out = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut out).map_err(anyhow::Error::from)?;
+    clap_mangen::Man::new(Cli::command())
+        .render(&mut out)
+        .map_err(anyhow::Error::from)?;
     style::print(&String::from_utf8_lossy(&out));
     Ok(ExitCode::SUCCESS)
 }

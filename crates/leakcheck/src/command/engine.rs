@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-pub use leakcheck_dockersim::Arguments;
+pub(super) use leakcheck_dockersim::Arguments;
 
 use super::{Failure, runtime, stop_on_signal};
 
@@ -10,7 +10,7 @@ use super::{Failure, runtime, stop_on_signal};
 ///
 /// # Errors
 /// If the socket cannot be made.
-pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     super::capture::log_to_stderr();
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");

@@ -12,7 +12,7 @@ use super::Failure;
 
 /// Arguments of `leakcheck hold`.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
@@ -22,9 +22,10 @@ pub struct Arguments {
 ///
 /// # Errors
 /// If there is no such program.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let parent = getppid();
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| Failure::usage(format!("failed to bind to the parent: {e}")))?;
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|e| Failure::usage(format!("failed to bind to the parent: {e}")))?;
     if getppid() != parent {
         return Ok(ExitCode::from(super::NO_VERDICT));
     }
@@ -32,5 +33,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::usage("there is no command to hold"));
     };
     let error = std::process::Command::new(program).args(words).exec();
-    Err(Failure::usage(format!("failed to start `{}`: {error}", program.to_string_lossy())))
+    Err(Failure::usage(format!(
+        "failed to start `{}`: {error}",
+        program.to_string_lossy()
+    )))
 }

@@ -8,7 +8,7 @@ use super::Failure;
 ///
 /// # Errors
 /// If signals cannot be handled.
-pub fn run(settings: &leakcheck_noise::Settings) -> Result<ExitCode, Failure> {
+pub(super) fn run(settings: &leakcheck_noise::Settings) -> Result<ExitCode, Failure> {
     leakcheck_noise::run(settings).map_err(anyhow::Error::from)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,7 @@ use crate::{scenario_file, style, summary};
 
 /// Arguments of `leakcheck run`.
 #[derive(Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The scenario file
     scenario: PathBuf,
     /// Which engine: auto, docker or simulated
@@ -75,11 +75,18 @@ impl Arguments {
 ///
 /// # Errors
 /// A scenario that is wrong, or no engine.
-pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let scenario = arguments.scenario()?;
     let runtime = runtime()?;
-    let stop = stop_on_signal(&runtime, "\ninterrupted: removing what was started (once more: leave at once, then `leakcheck clean`)");
-    let audience: Box<dyn Audience> = if arguments.quiet { Box::new(Nobody) } else { Box::new(Display::new(&scenario)) };
+    let stop = stop_on_signal(
+        &runtime,
+        "\ninterrupted: removing what was started (once more: leave at once, then `leakcheck clean`)",
+    );
+    let audience: Box<dyn Audience> = if arguments.quiet {
+        Box::new(Nobody)
+    } else {
+        Box::new(Display::new(&scenario))
+    };
     let request = Request {
         scenario,
         reports: arguments.out,
@@ -88,7 +95,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         audience,
         stop,
     };
-    let outcome = runtime.block_on(leakcheck_runner::run(request)).map_err(|error| explained(&error))?;
+    let outcome = runtime
+        .block_on(leakcheck_runner::run(request))
+        .map_err(|error| explained(&error))?;
     if arguments.json {
         let text = serde_json::to_string_pretty(&outcome.result).map_err(anyhow::Error::from)?;
         style::print(&format!("{text}\n"));
@@ -121,5 +130,9 @@ fn explained(error: &RunError) -> Failure {
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%+@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

@@ -9,7 +9,7 @@ use crate::style;
 ///
 /// # Errors
 /// None that any build has shown.
-pub fn run() -> Result<ExitCode, Failure> {
+pub(super) fn run() -> Result<ExitCode, Failure> {
     let text = serde_json::to_string_pretty(&leakcheck_model::Scenario::json_schema()).map_err(anyhow::Error::from)?;
     style::print(&format!("{text}\n"));
     Ok(ExitCode::SUCCESS)
