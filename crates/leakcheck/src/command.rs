@@ -1,6 +1,7 @@
 //! Every command, and what its failure means to a script.
 
 mod capture;
+mod chaos;
 mod check;
 mod clean;
 mod completions;
@@ -66,6 +67,8 @@ enum Command {
     Capture(Box<capture::Arguments>),
     /// The simulated Docker Engine on a Unix socket, for any client
     Engine(engine::Arguments),
+    /// The breaking wire alone: a proxy in front of any engine's socket
+    Chaos(chaos::Arguments),
     /// What runs inside a load container
     Noise(leakcheck_noise::Settings),
     /// The JSON Schema of scenario files
@@ -138,6 +141,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Export(arguments) => report::export(&arguments),
         Command::Capture(arguments) => capture::run(*arguments),
         Command::Engine(arguments) => engine::run(arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Noise(settings) => noise::run(&settings),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -6,7 +6,7 @@ use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
 use super::Judged;
-use super::limit::{compared, invalid, number};
+use super::limit::{amount, compared, invalid, number, unit};
 use crate::budget::{budget, net_growth};
 use crate::{Answer, Code, Look, Outcome, Question, Series, assess, assess_per_rotation, endpoint};
 
@@ -131,12 +131,13 @@ fn answered(result: LimitResult, answer: &Answer, what: &str) -> LimitResult {
         Outcome::Invalid => Verdict::Invalid,
     };
     let growth = answer.growth.as_ref();
+    let unit = unit(&result.rule);
     let figures = growth.map_or(String::new(), |g| {
         format!(
             " ({what} {}, between {} and {})",
-            number(g.estimate),
-            number(g.low),
-            number(g.high)
+            amount(g.estimate, unit),
+            amount(g.low, unit),
+            amount(g.high, unit)
         )
     });
     let reason = (outcome != Verdict::Pass).then(|| {

@@ -7,7 +7,7 @@ use leakcheck_model::result::{Growth, LimitResult, MetricResult};
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
-use super::limit::number;
+use super::limit::{amount, number};
 use super::{Judged, drained, growth};
 use crate::{Answer, Form, Look, assess, assess_per_rotation, endpoint};
 
@@ -107,7 +107,11 @@ fn shape(answer: &Answer, unit: &str) -> Option<String> {
 }
 
 /// Growth inside its limit that is certainly growth all the same.
-pub(super) fn warnings(metrics: &BTreeMap<String, MetricResult>, limits: &[LimitResult]) -> Vec<Reason> {
+pub(super) fn warnings(
+    infos: &BTreeMap<String, MetricInfo>,
+    metrics: &BTreeMap<String, MetricResult>,
+    limits: &[LimitResult],
+) -> Vec<Reason> {
     limits
         .iter()
         .filter(|l| l.outcome == Verdict::Pass && l.rule.starts_with("growth_per_min"))
