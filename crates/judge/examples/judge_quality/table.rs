@@ -10,8 +10,8 @@ pub(crate) fn opening(effort: &Effort) -> String {
          Written by `cargo run --release -p leakcheck-judge --example judge_quality -- --traces {} --watched {} --seed {} --write docs/judge-quality.md`.\n\
          Limit 2 per minute, sampled each second, rotation period known. Shares of traces in per cent. *Endpoint*: (last − first) / minutes > 2. *OLS*: least-squares slope > 2.\n\
          *TS+MK*: Theil–Sen slope > 2 and Mann–Kendall with Hamed & Rao's correction below 5 % (on 150 equally spaced points). These three know no third\n\
-         answer: what they do not fail, they pass. *Bound wrong*: the 99 % lower bound lies above the true growth. *Watched*: rotation every 30 s, looked at after 2, 3, 4, 5, 6, 8,\n\
-         10, 12, 15, 18, 21, 25 and 30 minutes, ending at the first `fail`; minutes count from the onset of the leak.\n\n",
+         answer: what they do not fail, they pass. *Bound wrong*: the 99 % lower bound lies above the true growth. *Watched*: rotation every 30 s, looked at\n\
+         each minute from the second on, ending at the first `fail`; minutes count from the onset of the leak.\n\n",
         effort.traces, effort.watched, effort.seed
     )
 }

@@ -311,10 +311,10 @@ impl Maker<'_> {
         }
     }
 
-    /// Containers come at random and stay for exponential times; five tasks each.
+    /// Containers come at random and stay for exponential times, five tasks each: sd about 12, correlation time about 120 s.
     fn churn(&mut self) -> Vec<f64> {
         let (mean, stay_s) = (
-            self.random.between(4.0, 12.0),
+            self.random.between(3.0, 9.0),
             self.random.between(60.0, 180.0),
         );
         let dt = self.setting.spacing_s;
