@@ -51,14 +51,8 @@ mod tests {
         assert!((apparent_period_s(110.0, 120.0) / 60.0 - 22.0).abs() < 1e-9);
         assert!((apparent_period_s(116.0, 120.0) / 60.0 - 58.0).abs() < 1e-9);
         assert!((apparent_period_s(124.0, 120.0) / 60.0 - 62.0).abs() < 1e-9);
-        assert!(matches!(
-            sampling(110.0, 120.0, 1800.0),
-            Sampling::Aliased { .. }
-        ));
-        assert!(matches!(
-            sampling(125.0, 120.0, 1800.0),
-            Sampling::Aliased { .. }
-        ));
+        assert!(matches!(sampling(110.0, 120.0, 1800.0), Sampling::Aliased { .. }));
+        assert!(matches!(sampling(125.0, 120.0, 1800.0), Sampling::Aliased { .. }));
     }
 
     #[test]
@@ -73,10 +67,7 @@ mod tests {
         assert!(
             matches!(sampling(300.0, 120.0, 1800.0), Sampling::Harmless { apparent_period_s } if (apparent_period_s - 300.0).abs() < 1e-9)
         );
-        assert!(matches!(
-            sampling(300.0, 120.0, 1799.0),
-            Sampling::Aliased { .. }
-        ));
+        assert!(matches!(sampling(300.0, 120.0, 1799.0), Sampling::Aliased { .. }));
         assert_eq!(
             sampling(120.0, 120.0, 1800.0),
             Sampling::Harmless {
@@ -84,13 +75,7 @@ mod tests {
             }
         );
         // P = 119.64 s: 1/|1/119.64 − 1/120| = 39 880 s, more than 20 × 1800 s.
-        assert!(matches!(
-            sampling(119.64, 120.0, 1800.0),
-            Sampling::Harmless { .. }
-        ));
-        assert!(matches!(
-            sampling(119.64, 120.0, 2000.0),
-            Sampling::Aliased { .. }
-        ));
+        assert!(matches!(sampling(119.64, 120.0, 1800.0), Sampling::Harmless { .. }));
+        assert!(matches!(sampling(119.64, 120.0, 2000.0), Sampling::Aliased { .. }));
     }
 }

@@ -56,11 +56,7 @@ fn answer(series: &Series, rotations: Option<&[f64]>, question: &Question) -> An
         None => (series.clone(), None),
     };
     let kept = despike::kept(&cleared, question.quantum);
-    let grid = Grid::new(
-        cleared.length_s(),
-        cleared.spacing_s(),
-        question.rotation_period_s,
-    );
+    let grid = Grid::new(cleared.length_s(), cleared.spacing_s(), question.rotation_period_s);
     let blocks = Blocks::new(&cleared, &kept, grid);
     let Some((line, scale)) = line(&blocks, &cleared, rotations) else {
         let sentence = "no rotation was seen, so there is no growth per rotation".to_owned();
@@ -75,11 +71,7 @@ fn answer(series: &Series, rotations: Option<&[f64]>, question: &Question) -> An
 /// What growth is measured against at each block, from 0 to 1, and what makes growth over it growth per minute or rotation.
 fn line(blocks: &Blocks, series: &Series, rotations: Option<&[f64]>) -> Option<(Vec<f64>, f64)> {
     let Some(rotations) = rotations else {
-        let line = blocks
-            .index
-            .iter()
-            .map(|&index| blocks.share(index))
-            .collect();
+        let line = blocks.index.iter().map(|&index| blocks.share(index)).collect();
         return Some((line, 60.0 / blocks.length_s()));
     };
     let at = |t_s: f64| interpolate(series.t_s(), rotations, t_s);
@@ -100,9 +92,7 @@ fn line(blocks: &Blocks, series: &Series, rotations: Option<&[f64]>) -> Option<(
 fn interpolate(x: &[f64], y: &[f64], at: f64) -> f64 {
     let after = x.partition_point(|&x| x < at);
     match (after.checked_sub(1), x.get(after)) {
-        (Some(before), Some(next)) => {
-            y[before] + (y[after] - y[before]) * (at - x[before]) / (next - x[before])
-        }
+        (Some(before), Some(next)) => y[before] + (y[after] - y[before]) * (at - x[before]) / (next - x[before]),
         (None, _) => y.first().copied().unwrap_or(0.0),
         (_, None) => y.last().copied().unwrap_or(0.0),
     }
@@ -137,11 +127,7 @@ fn of_blocks(
     question: &Question,
 ) -> Answer {
     let candidates = Candidates::new(blocks, line);
-    let fits = fit::fits(
-        blocks,
-        &candidates,
-        smallest_change(blocks, question.quantum),
-    );
+    let fits = fit::fits(blocks, &candidates, smallest_change(blocks, question.quantum));
     let belief = Belief::new(&fits, &candidates, scale, question.limit_per_min);
     let length_s = series.length_s();
     let alpha = question.alpha_fail(length_s / 60.0);
@@ -157,9 +143,9 @@ fn of_blocks(
                 .rotation_period_s
                 .map(|period_s| whole_rotations(length_s, period_s)),
         },
-        sampling: question.rotation_period_s.map_or(Sampling::Resolved, |p| {
-            alias::sampling(p, series.spacing_s(), length_s)
-        }),
+        sampling: question
+            .rotation_period_s
+            .map_or(Sampling::Resolved, |p| alias::sampling(p, series.spacing_s(), length_s)),
         alpha,
     };
     let growing = !belief.is_empty() && 1.0 - belief.below(0.0) > GROWING;
@@ -179,17 +165,11 @@ fn of_blocks(
         },
         shapes: shape::shapes(&belief, blocks, &candidates, scale, growing),
         noise,
-        smallest_provable_per_min: noise.map(|n| {
-            plan::smallest_provable_per_min(question.limit_per_min, n.s0, length_s, errors)
-        }),
+        smallest_provable_per_min: noise
+            .map(|n| plan::smallest_provable_per_min(question.limit_per_min, n.s0, length_s, errors)),
         smallest_late_leak: noise.map(|n| LateLeak {
             window_s,
-            per_min: plan::smallest_late_leak_per_min(
-                question.limit_per_min,
-                n.s0,
-                window_s,
-                errors,
-            ),
+            per_min: plan::smallest_late_leak_per_min(question.limit_per_min, n.s0, window_s, errors),
         }),
         per_container: None,
         belief,
@@ -210,9 +190,6 @@ fn growth(belief: &Belief, alpha: f64) -> Option<Growth> {
 
 /// The quantum, but never less than what the arithmetic can resolve at the size of the values.
 fn smallest_change(blocks: &Blocks, quantum: f64) -> f64 {
-    let largest = blocks
-        .value
-        .iter()
-        .fold(0.0_f64, |largest, v| largest.max(v.abs()));
+    let largest = blocks.value.iter().fold(0.0_f64, |largest, v| largest.max(v.abs()));
     quantum.max(1e-9 * largest).max(1e-9)
 }

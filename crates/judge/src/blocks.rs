@@ -152,11 +152,7 @@ mod tests {
     use super::*;
 
     fn each_second(n: usize) -> Series {
-        Series::new(
-            (0..n).map(|i| i as f64).collect(),
-            (0..n).map(|i| i as f64).collect(),
-        )
-        .unwrap()
+        Series::new((0..n).map(|i| i as f64).collect(), (0..n).map(|i| i as f64).collect()).unwrap()
     }
 
     #[test]

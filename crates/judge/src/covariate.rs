@@ -83,11 +83,7 @@ mod tests {
 
     #[test]
     fn blocks_are_fifteen_seconds_long() {
-        let series = Series::new(
-            vec![0.0, 14.9, 15.0, 29.9, 30.0],
-            vec![1.0, 3.0, 5.0, 7.0, 9.0],
-        )
-        .unwrap();
+        let series = Series::new(vec![0.0, 14.9, 15.0, 29.9, 30.0], vec![1.0, 3.0, 5.0, 7.0, 9.0]).unwrap();
         let means = block_means(&series, &[1.0, 1.0, 2.0, 4.0, 5.0]);
         assert_eq!(means, [(2.0, 1.0), (6.0, 3.0), (9.0, 5.0)]);
     }

@@ -117,11 +117,7 @@ mod tests {
     use super::*;
 
     fn each_second(n: usize, value: impl Fn(usize) -> f64) -> Series {
-        Series::new(
-            (0..n).map(|i| i as f64).collect(),
-            (0..n).map(value).collect(),
-        )
-        .unwrap()
+        Series::new((0..n).map(|i| i as f64).collect(), (0..n).map(value).collect()).unwrap()
     }
 
     #[test]
@@ -183,11 +179,7 @@ mod tests {
     #[test]
     fn a_short_run_is_left_alone() {
         let burst = |i: usize| {
-            if (100..110).contains(&i) {
-                500.0
-            } else {
-                100.0
-            }
+            if (100..110).contains(&i) { 500.0 } else { 100.0 }
         };
         assert!(kept(&each_second(540, burst), 1.0).iter().all(|k| *k));
         assert!(kept(&each_second(541, burst), 1.0).iter().any(|k| !*k));

@@ -49,14 +49,8 @@ mod tests {
     #[test]
     fn rates_are_cut_towards_zero() {
         // (4414 − 4147) / 16 = 16.6875 and (4061 − 4147) / 8 = −10.75.
-        assert_eq!(
-            cut_to_hundredths(per_min(4147.0, 4414.0, 16.0).unwrap()),
-            16.68
-        );
-        assert_eq!(
-            cut_to_hundredths(per_min(4147.0, 4061.0, 8.0).unwrap()),
-            -10.75
-        );
+        assert_eq!(cut_to_hundredths(per_min(4147.0, 4414.0, 16.0).unwrap()), 16.68);
+        assert_eq!(cut_to_hundredths(per_min(4147.0, 4061.0, 8.0).unwrap()), -10.75);
         assert_eq!(cut_to_hundredths(-16.6875), -16.68);
         assert_eq!(cut_to_hundredths(0.29), 0.29);
     }

@@ -197,10 +197,7 @@ fn kinks(blocks: &Blocks, line: &[f64]) -> Vec<Kink> {
 
 /// The line's value at a block edge, between the blocks before and after it.
 fn edge_between(blocks: &Blocks, line: &[f64], at: usize, edge: usize) -> f64 {
-    let (before, after) = (
-        blocks.index[at - 1] as f64 + 0.5,
-        blocks.index[at] as f64 + 0.5,
-    );
+    let (before, after) = (blocks.index[at - 1] as f64 + 0.5, blocks.index[at] as f64 + 0.5);
     line[at - 1] + (line[at] - line[at - 1]) * (edge as f64 - before) / (after - before)
 }
 
@@ -248,10 +245,7 @@ mod tests {
     }
 
     fn of(blocks: &Blocks) -> Candidates {
-        Candidates::new(
-            blocks,
-            blocks.index.iter().map(|&i| blocks.share(i)).collect(),
-        )
+        Candidates::new(blocks, blocks.index.iter().map(|&i| blocks.share(i)).collect())
     }
 
     #[test]
@@ -285,11 +279,7 @@ mod tests {
     #[test]
     fn warm_ups_reach_from_half_a_block_to_a_sixth_of_the_run() {
         let candidates = of(&sixty());
-        let times: Vec<f64> = candidates
-            .warm_ups
-            .iter()
-            .map(|w| w.time_constant_s)
-            .collect();
+        let times: Vec<f64> = candidates.warm_ups.iter().map(|w| w.time_constant_s).collect();
         assert!(times[0] >= 15.0 && times[0] < 15.0 * 1.14);
         assert!(*times.last().unwrap() <= 300.0 && *times.last().unwrap() > 300.0 / 1.14);
         assert!((times[1] / times[0] - 1.14).abs() < 1e-12);

@@ -9,8 +9,7 @@ use crate::project::{Added, Projection};
 use crate::whiten::Whitening;
 
 /// Correlation times that are tried, seconds: from none to the slowest churn that was assumed.
-pub(crate) const CORRELATION_TIMES_S: [f64; 10] =
-    [0.0, 3.0, 8.0, 15.0, 25.0, 40.0, 70.0, 120.0, 200.0, 300.0];
+pub(crate) const CORRELATION_TIMES_S: [f64; 10] = [0.0, 3.0, 8.0, 15.0, 25.0, 40.0, 70.0, 120.0, 200.0, 300.0];
 
 /// Fits that are a factor e⁻²⁰ below the best weigh nothing: all of them together less than 1e-4.
 const NEGLIGIBLE_LOG: f64 = 20.0;
@@ -78,12 +77,7 @@ impl Solved {
     }
 
     #[inline]
-    fn two(
-        projection: &Projection,
-        explanation: Explanation,
-        [a, b]: [&Added; 2],
-        product: f64,
-    ) -> Self {
+    fn two(projection: &Projection, explanation: Explanation, [a, b]: [&Added; 2], product: f64) -> Self {
         let squares = a.square * b.square;
         let determinant = squares - product * product;
         let determinant = if determinant > COLLINEAR * squares {
@@ -94,8 +88,8 @@ impl Solved {
         let inverse = 1.0 / determinant;
         let first = (b.square * a.with_value - product * b.with_value) * inverse;
         let second = (a.square * b.with_value - product * a.with_value) * inverse;
-        let lever_square = b.square * a.lever * a.lever - 2.0 * product * a.lever * b.lever
-            + a.square * b.lever * b.lever;
+        let lever_square =
+            b.square * a.lever * a.lever - 2.0 * product * a.lever * b.lever + a.square * b.lever * b.lever;
         Self {
             explanation,
             explained: first * a.with_value + second * b.with_value,
@@ -108,29 +102,16 @@ impl Solved {
 }
 
 /// Calls `visit` with every explanation solved, always in the same order.
-fn solve(
-    projection: &Projection,
-    candidates: &Candidates,
-    whitening: &Whitening,
-    mut visit: impl FnMut(&Solved),
-) {
+fn solve(projection: &Projection, candidates: &Candidates, whitening: &Whitening, mut visit: impl FnMut(&Solved)) {
     visit(&Solved::line(projection));
     for (i, step) in projection.steps.iter().enumerate() {
-        visit(&Solved::one(
-            projection,
-            Explanation::Step { at: i + 1 },
-            step,
-        ));
+        visit(&Solved::one(projection, Explanation::Step { at: i + 1 }, step));
     }
     for (kink, column) in projection.kinks.iter().enumerate() {
         visit(&Solved::one(projection, Explanation::Kink { kink }, column));
     }
     for (warm_up, column) in projection.warm_ups.iter().enumerate() {
-        visit(&Solved::one(
-            projection,
-            Explanation::WarmUp { warm_up },
-            column,
-        ));
+        visit(&Solved::one(projection, Explanation::WarmUp { warm_up }, column));
     }
     let steps = &projection.steps;
     let mut products = vec![0.0; steps.len()];
@@ -151,16 +132,10 @@ fn solve(
     }
     for warm_up in candidates.strided() {
         let column = &projection.warm_ups[warm_up];
-        let products =
-            projection.steps_with(whitening, &candidates.warm_ups[warm_up].column, column);
+        let products = projection.steps_with(whitening, &candidates.warm_ups[warm_up].column, column);
         for (i, (step, product)) in steps.iter().zip(products).enumerate() {
             let explanation = Explanation::StepAndWarmUp { at: i + 1, warm_up };
-            visit(&Solved::two(
-                projection,
-                explanation,
-                [step, column],
-                product,
-            ));
+            visit(&Solved::two(projection, explanation, [step, column], product));
         }
     }
 }
@@ -173,10 +148,7 @@ struct Prior {
 impl Prior {
     fn new(candidates: &Candidates) -> Self {
         let steps = candidates.blocks.saturating_sub(1) as f64;
-        let (kinks, warm_ups) = (
-            candidates.kinks.len() as f64,
-            candidates.warm_ups.len() as f64,
-        );
+        let (kinks, warm_ups) = (candidates.kinks.len() as f64, candidates.warm_ups.len() as f64);
         let strided = candidates.strided().count() as f64;
         let penalty = -0.5 * (candidates.blocks as f64).ln();
         let log = |members: f64, added: f64| penalty * added - members.ln();
@@ -229,15 +201,11 @@ pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Ve
             let uncorrelated = plain.get(number).copied().unwrap_or(f64::NAN);
             number += 1;
             let square = (projection.value_square - solved.explained).max(0.0) + floor;
-            let log_weight = -0.5 * (n as f64 - levels as f64 - 2.0) * square.ln()
-                + whitening.log_jacobian
+            let log_weight = -0.5 * (n as f64 - levels as f64 - 2.0) * square.ln() + whitening.log_jacobian
                 - 0.5 * (log_determinant - uncorrelated)
                 + prior.of(solved.explanation);
             // Written so that what is not a number is left out.
-            if !(log_weight > best - NEGLIGIBLE_LOG
-                && log_weight < f64::INFINITY
-                && solved.determinant > 0.0)
-            {
+            if !(log_weight > best - NEGLIGIBLE_LOG && log_weight < f64::INFINITY && solved.determinant > 0.0) {
                 return;
             }
             let Some(dof) = n
@@ -261,9 +229,7 @@ pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Ve
         });
     }
     fits.retain(|fit| {
-        fit.log_weight > best - NEGLIGIBLE_LOG
-            && fit.growth.is_finite()
-            && fit.standard_error.is_finite()
+        fit.log_weight > best - NEGLIGIBLE_LOG && fit.growth.is_finite() && fit.standard_error.is_finite()
     });
     fits
 }

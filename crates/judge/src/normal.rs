@@ -31,9 +31,7 @@ fn erf_series(x: f64) -> f64 {
 
 fn erfc_fraction(x: f64) -> f64 {
     // √π e^(x²) erfc(x) = 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + …)))), evaluated from the tail.
-    let tail = (1..=80)
-        .rev()
-        .fold(x, |inner, k| x + f64::from(k) / 2.0 / inner);
+    let tail = (1..=80).rev().fold(x, |inner, k| x + f64::from(k) / 2.0 / inner);
     (-x * x).exp() / (std::f64::consts::PI.sqrt() * tail)
 }
 
@@ -44,11 +42,7 @@ pub fn quantile(p: f64) -> f64 {
         return f64::NAN;
     }
     if p == 0.0 || p == 1.0 {
-        return if p == 0.0 {
-            f64::NEG_INFINITY
-        } else {
-            f64::INFINITY
-        };
+        return if p == 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
     }
     // Beyond 39 the density underflows; 70 halvings of 80 leave less than 1e-19.
     let (mut low, mut high) = (-40.0, 40.0);

@@ -61,23 +61,13 @@ pub fn standard_error_per_min(s0: f64, length_s: f64) -> f64 {
 
 /// Smallest growth per minute that a run of `length_s` proves to be above `limit_per_min`. Infinite for no length.
 #[must_use]
-pub fn smallest_provable_per_min(
-    limit_per_min: f64,
-    s0: f64,
-    length_s: f64,
-    errors: Errors,
-) -> f64 {
+pub fn smallest_provable_per_min(limit_per_min: f64, s0: f64, length_s: f64, errors: Errors) -> f64 {
     limit_per_min + errors.distance() * standard_error_per_min(s0, length_s)
 }
 
 /// Largest growth per minute that a run of `length_s` proves to be below `limit_per_min`; negative if it can exclude nothing.
 #[must_use]
-pub fn largest_excludable_per_min(
-    limit_per_min: f64,
-    s0: f64,
-    length_s: f64,
-    errors: Errors,
-) -> f64 {
+pub fn largest_excludable_per_min(limit_per_min: f64, s0: f64, length_s: f64, errors: Errors) -> f64 {
     limit_per_min - errors.distance() * standard_error_per_min(s0, length_s)
 }
 
@@ -97,12 +87,7 @@ pub fn shortest_sequential_s(s0: f64, excess_per_min: f64, errors: Errors) -> f6
 
 /// Smallest growth per minute that is seen if it begins in the last `window_s` of a run.
 #[must_use]
-pub fn smallest_late_leak_per_min(
-    limit_per_min: f64,
-    s0: f64,
-    window_s: f64,
-    errors: Errors,
-) -> f64 {
+pub fn smallest_late_leak_per_min(limit_per_min: f64, s0: f64, window_s: f64, errors: Errors) -> f64 {
     smallest_provable_per_min(limit_per_min, s0, window_s, errors)
 }
 
@@ -125,11 +110,7 @@ mod tests {
         // 2.3263 + 2.3263; its square is 21.6. Wald: 2 (0.99 ln 99 + 0.01 ln(1/99)) = 2 · 0.98 ln 99 = 9.0.
         close(Errors::default().distance(), 4.6527, 1e-4);
         close(Errors::default().distance().powi(2), 21.65, 0.01);
-        close(
-            Errors::default().sequential_square(),
-            1.96 * 99f64.ln(),
-            1e-12,
-        );
+        close(Errors::default().sequential_square(), 1.96 * 99f64.ln(), 1e-12);
         close(Errors::default().sequential_square(), 9.0, 0.01);
         close(
             Errors {
@@ -165,8 +146,7 @@ mod tests {
             1e-12,
         );
         close(
-            shortest_sequential_s(s0, 2.0, Errors::default())
-                / shortest_s(s0, 2.0, Errors::default()),
+            shortest_sequential_s(s0, 2.0, Errors::default()) / shortest_s(s0, 2.0, Errors::default()),
             0.7466,
             1e-3,
         );

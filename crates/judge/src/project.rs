@@ -65,20 +65,14 @@ fn step_products_with(whitening: &Whitening, column: &[f64]) -> Vec<f64> {
 impl Projection {
     /// Projects candidates and values (one per block). `None` if the levels alone, or with the line, are not independent.
     #[must_use]
-    pub(crate) fn new(
-        candidates: &Candidates,
-        whitening: &Whitening,
-        value: &[f64],
-    ) -> Option<Self> {
+    pub(crate) fn new(candidates: &Candidates, whitening: &Whitening, value: &[f64]) -> Option<Self> {
         let (base, log_determinant, line_square) = orthonormal(candidates, whitening)?;
         let line_norm = line_square.sqrt();
         let mut left = whitening.apply(value);
         let along_line = base.last().map_or(0.0, |line| dot(line, &left));
         for column in base.iter().chain(&base) {
             let share = dot(column, &left);
-            left.iter_mut()
-                .zip(column)
-                .for_each(|(l, c)| *l -= share * c);
+            left.iter_mut().zip(column).for_each(|(l, c)| *l -= share * c);
         }
         let mut projection = Self {
             log_determinant,
@@ -99,20 +93,10 @@ impl Projection {
         let project = |column: &[f64], own: f64| {
             let white = whitening.apply(column);
             let along: Vec<f64> = projection.base.iter().map(|b| dot(b, &white)).collect();
-            added(
-                along,
-                dot(&white, &white),
-                dot(&white, &left),
-                own,
-                line_norm,
-            )
+            added(along, dot(&white, &white), dot(&white, &left), own, line_norm)
         };
         // A kink changes the slope at the end, a warm-up does not.
-        let kinks = candidates
-            .kinks
-            .iter()
-            .map(|kink| project(&kink.column, 1.0))
-            .collect();
+        let kinks = candidates.kinks.iter().map(|kink| project(&kink.column, 1.0)).collect();
         let warm_ups = candidates
             .warm_ups
             .iter()
@@ -129,18 +113,8 @@ impl Projection {
         let mut steps: Vec<Added> = Vec::with_capacity(with_value.len());
         for at in (1..left.len()).rev() {
             let (edge, plateau) = (whitening.step_edge(at), whitening.step_plateau(at));
-            let along = self
-                .steps_along
-                .iter()
-                .map(|products| products[at - 1])
-                .collect();
-            steps.push(added(
-                along,
-                edge * edge + later,
-                with_value[at - 1],
-                0.0,
-                line_norm,
-            ));
+            let along = self.steps_along.iter().map(|products| products[at - 1]).collect();
+            steps.push(added(along, edge * edge + later, with_value[at - 1], 0.0, line_norm));
             later += plateau * plateau;
         }
         steps.reverse();
@@ -161,12 +135,7 @@ impl Projection {
 
     /// The product of each step with a whitened column, after projection; `added` is that column's projection.
     #[must_use]
-    pub(crate) fn steps_with(
-        &self,
-        whitening: &Whitening,
-        column: &[f64],
-        added: &Added,
-    ) -> Vec<f64> {
+    pub(crate) fn steps_with(&self, whitening: &Whitening, column: &[f64], added: &Added) -> Vec<f64> {
         let mut products = step_products_with(whitening, &whitening.apply(column));
         for (along, components) in added.along.iter().zip(&self.steps_along) {
             for (product, component) in products.iter_mut().zip(components) {
@@ -178,27 +147,17 @@ impl Projection {
 }
 
 /// Levels and line made orthonormal one after the other, ln of their determinant, and the square that is left of the line.
-fn orthonormal(
-    candidates: &Candidates,
-    whitening: &Whitening,
-) -> Option<(Vec<Vec<f64>>, f64, f64)> {
+fn orthonormal(candidates: &Candidates, whitening: &Whitening) -> Option<(Vec<Vec<f64>>, f64, f64)> {
     let mut base: Vec<Vec<f64>> = Vec::with_capacity(candidates.levels.len() + 1);
     let (mut log_determinant, mut square) = (0.0, 0.0);
-    for raw in candidates
-        .levels
-        .iter()
-        .chain(std::iter::once(&candidates.line))
-    {
+    for raw in candidates.levels.iter().chain(std::iter::once(&candidates.line)) {
         let mut column = whitening.apply(raw);
         let before = dot(&column, &column);
         // Twice is enough to be orthogonal to rounding [Giraud, Langou & Rozložník 2005].
         for _ in 0..2 {
             for known in &base {
                 let share = dot(known, &column);
-                column
-                    .iter_mut()
-                    .zip(known)
-                    .for_each(|(c, k)| *c -= share * k);
+                column.iter_mut().zip(known).for_each(|(c, k)| *c -= share * k);
             }
         }
         square = dot(&column, &column);
@@ -230,11 +189,7 @@ fn step_pairs(whitening: &Whitening, blocks: usize) -> Vec<f64> {
 fn added(along: Vec<f64>, whole: f64, with_value: f64, own: f64, line_norm: f64) -> Added {
     let square = whole - dot(&along, &along);
     let lever = own - along.last().copied().unwrap_or(0.0) / line_norm;
-    let square = if square > COLLINEAR * whole {
-        square
-    } else {
-        0.0
-    };
+    let square = if square > COLLINEAR * whole { square } else { 0.0 };
     Added {
         along,
         square,
@@ -252,10 +207,7 @@ mod tests {
     fn left_of(base: &[Vec<f64>], mut column: Vec<f64>) -> Vec<f64> {
         for known in base {
             let share = dot(known, &column);
-            column
-                .iter_mut()
-                .zip(known)
-                .for_each(|(c, k)| *c -= share * k);
+            column.iter_mut().zip(known).for_each(|(c, k)| *c -= share * k);
         }
         column
     }
@@ -268,10 +220,7 @@ mod tests {
             count: 24,
             parts: 3,
         };
-        let value: Vec<f64> = index
-            .iter()
-            .map(|&i| ((i * i) % 13) as f64 + 0.3 * i as f64)
-            .collect();
+        let value: Vec<f64> = index.iter().map(|&i| ((i * i) % 13) as f64 + 0.3 * i as f64).collect();
         let blocks = Blocks {
             grid,
             begin_s: 0.0,
@@ -284,9 +233,7 @@ mod tests {
             let whitening = Whitening::new(phi, &index);
             let projection = Projection::new(&candidates, &whitening, &value).unwrap();
             let step = |at: usize| -> Vec<f64> {
-                let raw: Vec<f64> = (0..index.len())
-                    .map(|i| if i >= at { 1.0 } else { 0.0 })
-                    .collect();
+                let raw: Vec<f64> = (0..index.len()).map(|i| if i >= at { 1.0 } else { 0.0 }).collect();
                 left_of(&projection.base, whitening.apply(&raw))
             };
             let left = left_of(&projection.base, whitening.apply(&value));
@@ -326,12 +273,7 @@ mod tests {
         };
         let line = (0..4).map(|i| blocks.share(i)).collect();
         let candidates = Candidates::new(&blocks, line);
-        let projection = Projection::new(
-            &candidates,
-            &Whitening::new(0.0, &blocks.index),
-            &blocks.value,
-        )
-        .unwrap();
+        let projection = Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value).unwrap();
         assert!((projection.line_growth - 3.2).abs() < 1e-12);
         assert!((projection.line_variance - 16.0 / 5.0).abs() < 1e-12);
         // Σ(y−2½)² = 5, of which the line explains 3.2² · 5/16 = 3.2.
@@ -356,11 +298,7 @@ mod tests {
         let line = blocks.index.iter().map(|&i| blocks.share(i)).collect();
         let candidates = Candidates::new(&blocks, line);
         assert_eq!(
-            Projection::new(
-                &candidates,
-                &Whitening::new(0.0, &blocks.index),
-                &blocks.value
-            ),
+            Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value),
             None
         );
     }

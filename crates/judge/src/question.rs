@@ -84,12 +84,8 @@ impl Question {
             return Some("the planned length must be a number");
         }
         match &self.covariate {
-            Some(n) if n.len() != samples => {
-                Some("the number of containers must be known at each sample")
-            }
-            Some(n) if n.iter().any(|x| !x.is_finite()) => {
-                Some("the number of containers must be finite")
-            }
+            Some(n) if n.len() != samples => Some("the number of containers must be known at each sample"),
+            Some(n) if n.iter().any(|x| !x.is_finite()) => Some("the number of containers must be finite"),
             _ => None,
         }
     }
@@ -121,10 +117,7 @@ mod tests {
             ..Question::at_most(2.0, 600.0)
         };
         assert_eq!(question.alpha_fail(30.0), 0.0075);
-        let none = Question {
-            metrics: 0,
-            ..question
-        };
+        let none = Question { metrics: 0, ..question };
         assert_eq!(none.alpha_fail(30.0), 0.03);
     }
 

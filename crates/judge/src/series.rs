@@ -173,10 +173,7 @@ mod tests {
     fn columns_must_be_of_one_length() {
         assert_eq!(
             Series::new(vec![0.0], vec![]),
-            Err(SeriesError::Length {
-                times: 1,
-                values: 0
-            })
+            Err(SeriesError::Length { times: 1, values: 0 })
         );
     }
 

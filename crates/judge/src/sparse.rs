@@ -66,10 +66,7 @@ mod tests {
     fn the_last_two_rises_of_6e_are_a_leak() {
         let series = minutes(&[(0.0, 1376.0), (2.0, 1376.0), (4.0, 2006.0), (6.0, 2557.0)]);
         let rises = rises_in_a_row(&series, 2.0).unwrap();
-        assert_eq!(
-            (rises.from_s, rises.to_s, rises.per_min),
-            (120.0, 360.0, 295.25)
-        );
+        assert_eq!((rises.from_s, rises.to_s, rises.per_min), (120.0, 360.0, 295.25));
         assert_eq!(rises_in_a_row(&series.until(240.0), 2.0), None);
     }
 
@@ -106,9 +103,6 @@ mod tests {
 
     #[test]
     fn two_points_show_nothing() {
-        assert_eq!(
-            rises_in_a_row(&minutes(&[(0.0, 1315.0), (30.0, 2974.0)]), 2.0),
-            None
-        );
+        assert_eq!(rises_in_a_row(&minutes(&[(0.0, 1315.0), (30.0, 2974.0)]), 2.0), None);
     }
 }

@@ -122,10 +122,7 @@ mod tests {
             let oracle = StudentsT::new(0.0, 1.0, f64::from(dof)).unwrap();
             for step in -80..=80 {
                 let t = f64::from(step) / 10.0;
-                assert!(
-                    (cdf(t, dof) - oracle.cdf(t)).abs() < 1e-9,
-                    "t = {t}, dof = {dof}"
-                );
+                assert!((cdf(t, dof) - oracle.cdf(t)).abs() < 1e-9, "t = {t}, dof = {dof}");
             }
         }
     }

@@ -102,17 +102,14 @@ fn sentence(code: Code, belief: &Belief, facts: &Facts, question: &Question) -> 
         ),
         Code::StillFalling => "the value is still falling: this is no baseline yet".to_owned(),
         Code::GrowthStopped => {
-            "growth stopped in the second half of the run: whether it comes back needs a longer one"
-                .to_owned()
+            "growth stopped in the second half of the run: whether it comes back needs a longer one".to_owned()
         }
         Code::TooShort => format!(
             "{:.0} s of the {:.0} s that were planned",
             facts.length_s, question.planned_s
         ),
         Code::TooFewRotations => {
-            format!(
-                "{seen} whole rotations: {ROTATIONS_TO_FAIL} are needed to fail, {ROTATIONS_TO_PASS} to pass"
-            )
+            format!("{seen} whole rotations: {ROTATIONS_TO_FAIL} are needed to fail, {ROTATIONS_TO_PASS} to pass")
         }
         Code::Aliased => match facts.sampling {
             Sampling::Aliased { apparent_period_s } => format!(

@@ -1,9 +1,6 @@
 //! The labelled traces and the published tables of the FASE record, judged at their limit of 2 per minute.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot read its fixture has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its fixture has failed")]
 
 use leakcheck_judge::{Answer, Outcome, Question, Series, assess, endpoint};
 use std::path::{Path, PathBuf};
@@ -152,8 +149,7 @@ fn every_published_rate_is_reproduced_as_published() {
         let number = |record: &csv::StringRecord, at: usize| record[at].parse::<f64>().unwrap();
         let baseline = number(&records[0], tasks);
         for record in &records[1..] {
-            let rate = endpoint::per_min(baseline, number(record, tasks), number(record, minutes))
-                .unwrap();
+            let rate = endpoint::per_min(baseline, number(record, tasks), number(record, minutes)).unwrap();
             assert_eq!(
                 format!("{:.2}", endpoint::cut_to_hundredths(rate)),
                 record[published],

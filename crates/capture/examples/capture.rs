@@ -1,0 +1,32 @@
+//! The capture daemon alone: `cargo run -p leakcheck-capture --example capture -- --help`.
+
+use clap::Parser;
+use leakcheck_capture::Arguments;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Parser)]
+struct Door {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let door = Door::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
+    let shutdown = CancellationToken::new();
+    let mut daemon = std::pin::pin!(leakcheck_capture::run(
+        door.arguments.into_config(),
+        shutdown.clone()
+    ));
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        done = &mut daemon => return Ok(done?),
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    shutdown.cancel();
+    Ok(daemon.await?)
+}

@@ -1,0 +1,396 @@
+//! Which containers there are: events for what happens, lists for what is.
+//!
+//! Subscribe first, then list: whatever happens in between is in the events. Events can be lost (the engine drops them for
+//! a slow reader, and all of them while it is away), so the list is asked for again after every gap and now and then.
+//! Reading events does no work that could make it slow: each one at most starts a task.
+
+mod events;
+
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::chunk::Identity;
+use crate::engine::{Event, Listed};
+use crate::filter::Filter;
+use crate::follower::{Finished, Follower, Outcome, Shared};
+use crate::jitter::{Backoff, phase};
+use crate::seam::Position;
+use crate::sink::Positions;
+use crate::task::{Doing, Entry, Tasks};
+use crate::timestamp::Timestamp;
+use crate::wire::WireError;
+use events::EventStream;
+
+/// Followers that report their end at one time.
+const REPORTS: usize = 64;
+/// Events are silent for hours on a quiet engine; a half-open connection is silent too. So it is replaced this often.
+const EVENTS_SILENCE: Duration = Duration::from_secs(60);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A container that is being followed.
+struct Followed {
+    /// It was started again meanwhile.
+    again: bool,
+    /// It was removed meanwhile.
+    destroyed: bool,
+}
+
+/// A container that is not being followed now.
+struct Stopped {
+    position: Position,
+    /// The number of the last list that had been asked for when this was entered; see [`Discovery::prune`].
+    list: u64,
+}
+
+/// A list on its way, or arrived.
+struct List {
+    number: u64,
+    /// Events may have been lost before it.
+    gap: bool,
+    containers: Result<Vec<Listed>, WireError>,
+}
+
+/// Finds containers and starts their followers.
+pub(crate) struct Discovery {
+    shared: Arc<Shared>,
+    filter: Filter,
+    tasks: Tasks,
+    cancel: CancellationToken,
+    followed: HashMap<String, Followed>,
+    stopped: HashMap<String, Stopped>,
+    unreadable: HashSet<String>,
+    reports: mpsc::Receiver<Finished>,
+    report_to: mpsc::Sender<Finished>,
+    lists: JoinSet<List>,
+    lists_asked: u64,
+    started: u64,
+    start: Timestamp,
+    last_event: Option<Timestamp>,
+}
+
+impl Discovery {
+    /// `resume`: where delivery ended in an earlier run.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        tasks: Tasks,
+        cancel: CancellationToken,
+        resume: Positions,
+    ) -> Self {
+        let (report_to, reports) = mpsc::channel(REPORTS);
+        let stopped = resume
+            .into_iter()
+            .map(|(id, position)| (id, Stopped { position, list: 0 }))
+            .collect();
+        Self {
+            filter: Filter::new(&shared.config),
+            shared,
+            tasks,
+            cancel,
+            followed: HashMap::new(),
+            stopped,
+            unreadable: HashSet::new(),
+            reports,
+            report_to,
+            lists: JoinSet::new(),
+            lists_asked: 0,
+            started: 0,
+            start: Timestamp::now(),
+            last_event: None,
+        }
+    }
+
+    /// Works until it is cancelled and every follower has reported.
+    pub(crate) async fn run(mut self, entry: Arc<Entry>) {
+        let cancel = self.cancel.clone();
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut gap = false;
+        while !cancel.is_cancelled() {
+            entry.set(Doing::Connecting);
+            let opened = tokio::select! {
+                biased;
+                () = cancel.cancelled() => break,
+                opened = EventStream::open(&self.shared.client, &self.shared.config.labels, self.last_event) => opened,
+            };
+            let error = match opened {
+                Ok(events) => {
+                    backoff.reset();
+                    self.shared.metrics.component_is("engine", "events", true);
+                    // Its value does not matter, only that it changes.
+                    self.shared
+                        .engine_back
+                        .send_modify(|times| *times = times.wrapping_add(1));
+                    entry.set(Doing::Reading);
+                    match self.watch(events, gap).await {
+                        Ok(()) => continue,
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            gap = true;
+            self.shared.metrics.component_is("engine", "events", false);
+            tracing::warn!(endpoint = %self.shared.client.endpoint(), %error, "events of the engine are cut off");
+            entry.set(Doing::BackingOff);
+            self.wait(backoff.pause()).await;
+        }
+        entry.set(Doing::Ending);
+        while !self.followed.is_empty() {
+            let Some(finished) = self.reports.recv().await else {
+                break;
+            };
+            self.followed.remove(&finished.id);
+        }
+    }
+
+    /// A pause in which followers may still report.
+    async fn wait(&mut self, pause: Duration) {
+        let cancel = self.cancel.clone();
+        let mut pause = pin!(sleep(pause));
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                () = &mut pause => return,
+                Some(finished) = self.reports.recv() => self.on_finished(finished).await,
+            }
+        }
+    }
+
+    /// Watches one events stream; `Ok` when it was cancelled or is due to be replaced.
+    async fn watch(&mut self, mut events: EventStream, gap: bool) -> Result<(), WireError> {
+        let cancel = self.cancel.clone();
+        let mut cancelled = pin!(cancel.cancelled());
+        let shared = Arc::clone(&self.shared);
+        let mut silence = pin!(sleep(EVENTS_SILENCE));
+        let mut relist = pin!(sleep(shared.config.relist_every));
+        self.ask_for_list(gap);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut cancelled => return Ok(()),
+                Some(finished) = self.reports.recv() => self.on_finished(finished).await,
+                batch = events.read(shared.client.buffers()) => {
+                    for event in batch? {
+                        self.on_event(event).await;
+                    }
+                    silence.as_mut().reset(Instant::now() + EVENTS_SILENCE);
+                }
+                Some(list) = self.lists.join_next() => {
+                    // A list task neither panics nor is aborted while we wait for it.
+                    if let Ok(list) = list {
+                        self.on_list(list).await;
+                    }
+                }
+                () = &mut relist => {
+                    self.ask_for_list(false);
+                    relist.as_mut().reset(Instant::now() + shared.config.relist_every);
+                }
+                () = &mut silence => return Ok(()),
+            }
+        }
+    }
+
+    fn ask_for_list(&mut self, gap: bool) {
+        if !self.lists.is_empty() && !gap {
+            return;
+        }
+        self.lists_asked += 1;
+        let (number, shared) = (self.lists_asked, Arc::clone(&self.shared));
+        self.lists.spawn(async move {
+            let containers = shared.client.list(&shared.config.labels).await;
+            List {
+                number,
+                gap,
+                containers,
+            }
+        });
+    }
+
+    async fn on_event(&mut self, event: Event) {
+        if event.time_nano > 0 {
+            self.last_event = Some(Timestamp::from_nanos(event.time_nano));
+        }
+        let Event { action, actor, .. } = event;
+        let name = actor
+            .attributes
+            .get("name")
+            .map_or(actor.id.as_str(), String::as_str);
+        match action.as_str() {
+            "start" | "restart" | "unpause" if self.filter.wants(name, &actor.attributes) => {
+                let name = name.to_owned();
+                self.follow(&actor.id, &name);
+            }
+            "destroy" => {
+                self.unreadable.remove(&actor.id);
+                if let Some(followed) = self.followed.get_mut(&actor.id) {
+                    followed.destroyed = true;
+                } else if self.stopped.remove(&actor.id).is_some() {
+                    self.shared.queue.forget(actor.id).await;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn on_list(&mut self, list: List) {
+        let List {
+            number,
+            gap,
+            containers,
+        } = list;
+        let containers = match containers {
+            Ok(containers) => containers,
+            Err(error) => {
+                tracing::warn!(%error, "failed to list containers");
+                // Not at once: whatever ails the engine would be made worse. The events stream will say when it is back.
+                let retry = Instant::now() + LONGEST_PAUSE;
+                let (number, shared) = (number, Arc::clone(&self.shared));
+                self.lists.spawn(async move {
+                    sleep_until(retry).await;
+                    let containers = shared.client.list(&shared.config.labels).await;
+                    List {
+                        number,
+                        gap,
+                        containers,
+                    }
+                });
+                return;
+            }
+        };
+        let first = !self.shared.ready.load(Ordering::Relaxed);
+        for container in &containers {
+            let (id, name) = (&container.id, container.name());
+            let labels = container.labels.as_ref();
+            if container.never_ran()
+                || !labels.map_or_else(
+                    || self.filter.wants(name, &HashMap::new()),
+                    |labels| self.filter.wants(name, labels),
+                )
+            {
+                continue;
+            }
+            let known = self.stopped.contains_key(id);
+            // A stopped one is read if it has something that was not read: it stopped while we were away (an earlier
+            // run knew it, or events were lost), or it came and went unseen.
+            let unread = if known { first || gap } else { !first };
+            if container.is_live() || unread {
+                self.follow(id, name);
+            } else if !known {
+                self.stopped.insert(
+                    id.clone(),
+                    Stopped {
+                        position: self.beginning(),
+                        list: number,
+                    },
+                );
+            }
+        }
+        self.prune(&containers, number).await;
+        if first {
+            tracing::info!(containers = self.followed.len(), "following");
+            self.shared.ready.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets stopped containers that the engine no longer has, unless they stopped after the list was asked for.
+    async fn prune(&mut self, containers: &[Listed], number: u64) {
+        let present: HashSet<&str> = containers
+            .iter()
+            .map(|container| container.id.as_str())
+            .collect();
+        let absent = |id: &String| !present.contains(id.as_str());
+        let gone: Vec<String> = self
+            .stopped
+            .iter()
+            .filter(|(id, stopped)| stopped.list < number && absent(id))
+            .map(|(id, _)| id.clone())
+            .collect();
+        self.unreadable.retain(|id| present.contains(id.as_str()));
+        for id in gone {
+            self.stopped.remove(&id);
+            self.shared.queue.forget(id).await;
+        }
+    }
+
+    fn beginning(&self) -> Position {
+        if self.shared.config.from_beginning {
+            Position::default()
+        } else {
+            Position::starting_at(self.start)
+        }
+    }
+
+    fn follow(&mut self, id: &str, name: &str) {
+        if self.unreadable.contains(id) {
+            return;
+        }
+        if let Some(followed) = self.followed.get_mut(id) {
+            followed.again = true;
+            return;
+        }
+        let position = self
+            .stopped
+            .remove(id)
+            .map_or_else(|| self.beginning(), |stopped| stopped.position);
+        self.followed.insert(
+            id.to_owned(),
+            Followed {
+                again: false,
+                destroyed: false,
+            },
+        );
+        let identity = Arc::new(Identity::new(id.to_owned(), name.to_owned()));
+        let (shared, cancel, report_to) = (
+            Arc::clone(&self.shared),
+            self.cancel.clone(),
+            self.report_to.clone(),
+        );
+        let first_rotation = phase(self.started, shared.config.rotate_every);
+        self.started += 1;
+        self.tasks
+            .spawn("follower", Some(Arc::clone(&identity)), move |entry| {
+                Follower::new(shared, identity, position, entry, cancel, first_rotation)
+                    .run(report_to)
+            });
+    }
+
+    async fn on_finished(&mut self, finished: Finished) {
+        let Finished {
+            id,
+            name,
+            position,
+            outcome,
+        } = finished;
+        let Some(followed) = self.followed.remove(&id) else {
+            return;
+        };
+        match outcome {
+            Outcome::Gone => self.shared.queue.forget(id).await,
+            _ if followed.destroyed => self.shared.queue.forget(id).await,
+            Outcome::Unreadable => {
+                self.unreadable.insert(id);
+            }
+            Outcome::Stopped | Outcome::Cancelled => {
+                self.stopped.insert(
+                    id.clone(),
+                    Stopped {
+                        position,
+                        list: self.lists_asked,
+                    },
+                );
+                if followed.again && outcome == Outcome::Stopped {
+                    self.follow(&id, &name);
+                }
+            }
+        }
+    }
+}

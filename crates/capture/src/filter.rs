@@ -1,0 +1,118 @@
+//! Which containers are followed: names by pattern, labels by value.
+
+use std::collections::HashMap;
+
+use crate::config::Config;
+
+/// A container that carries this label with the value `false` is never followed.
+const OPT_OUT: &str = "leakcheck.capture";
+
+/// Decides by name and labels.
+#[derive(Clone, Debug)]
+pub(crate) struct Filter {
+    include: Vec<String>,
+    exclude: Vec<String>,
+    labels: Vec<String>,
+}
+
+impl Filter {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            include: config.include.clone(),
+            exclude: config.exclude.clone(),
+            labels: config.labels.clone(),
+        }
+    }
+
+    /// True if a container of this name and these labels is to be followed. An event's attributes may stand for labels.
+    pub(crate) fn wants(&self, name: &str, labels: &HashMap<String, String>) -> bool {
+        let included =
+            self.include.is_empty() || self.include.iter().any(|pattern| matches(pattern, name));
+        included
+            && !self.exclude.iter().any(|pattern| matches(pattern, name))
+            && labels.get(OPT_OUT).is_none_or(|value| value != "false")
+            && self
+                .labels
+                .iter()
+                .all(|wanted| match wanted.split_once('=') {
+                    Some((key, value)) => labels.get(key).is_some_and(|has| has == value),
+                    None => labels.contains_key(wanted),
+                })
+    }
+}
+
+/// True if `name` matches `pattern`, in which `*` stands for any text and `?` for any character. Linear in practice: only
+/// the last `*` is ever tried again.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match &mut star {
+                Some((at, taken)) => {
+                    *taken += 1;
+                    (p, n) = (*at + 1, *taken);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_in_a_shell() {
+        for (pattern, name, expected) in [
+            ("web", "web", true),
+            ("web", "web1", false),
+            ("web*", "web1", true),
+            ("*-db", "a-b-db", true),
+            ("*-db", "a-db-b", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*a*b*", "xxaxxbxx", true),
+            ("*", "", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn labels_must_all_be_there_and_the_opt_out_wins() {
+        let config = Config {
+            labels: vec!["run=1".into(), "any".into()],
+            exclude: vec!["no*".into()],
+            ..Config::default()
+        };
+        let filter = Filter::new(&config);
+        let labels = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(k, v)| ((*k).into(), (*v).into()))
+                .collect()
+        };
+        assert!(filter.wants("x", &labels(&[("run", "1"), ("any", "")])));
+        assert!(!filter.wants("x", &labels(&[("run", "2"), ("any", "")])));
+        assert!(!filter.wants("x", &labels(&[("run", "1")])));
+        assert!(!filter.wants("nope", &labels(&[("run", "1"), ("any", "")])));
+        assert!(!filter.wants(
+            "x",
+            &labels(&[("run", "1"), ("any", ""), (OPT_OUT, "false")])
+        ));
+    }
+}

@@ -1,0 +1,540 @@
+//! One turn of a follower: a stream, read until it ends, and replaced without a seam as often as is due.
+//!
+//! Make before break: the successor is opened while the old stream still reads, shows that it stands where delivery does,
+//! and only then the old one is closed. Both are polled by this one task, so each line is judged in one place.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Follower, TurnEnd};
+use crate::assemble::Line;
+use crate::buffer::Buffers;
+use crate::chunk::Chunk;
+use crate::frame::Form;
+use crate::seam::{Approach, Join};
+use crate::stream::{Batch, LogStream, StreamError};
+use crate::task::Doing;
+use crate::timestamp::Timestamp;
+
+/// A successor that has not caught up by then is given up; the old stream reads on.
+const JOIN_DEADLINE: Duration = Duration::from_secs(10);
+/// A line that began but did not end is delivered as a part after this time, so that it does not hold back positions.
+const UNFINISHED_PATIENCE: Duration = Duration::from_secs(30);
+/// A stream that read something this recently and is this far behind is busy with a backlog: its place in the log is far
+/// from the end, so a short tail would not reach it.
+const BUSY: Duration = Duration::from_millis(200);
+const BACKLOG_NANOS: i64 = 2_000_000_000;
+/// A line that the old stream should have brought this long ago shows that it was dead.
+const OVERDUE_NANOS: i64 = 1_000_000_000;
+/// With adaptive rotation, this many lines a minute are enough for the usual interval (from the FASE reports)...
+const LIVELY_LINES_PER_MINUTE: f64 = 10.0;
+/// ... and fewer make it this much longer (there: 15 min instead of 5).
+const QUIET_FACTOR: u32 = 3;
+
+/// Why a stream is being replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Rotation,
+    Silence,
+}
+
+type Opening = Pin<
+    Box<dyn Future<Output = Result<(LogStream, Option<OwnedSemaphorePermit>), StreamError>> + Send>,
+>;
+
+/// A stream that is to replace the present one.
+struct Successor {
+    reason: Reason,
+    asked: Timestamp,
+    deadline: Instant,
+    stage: Stage,
+}
+
+enum Stage {
+    Opening(Opening, Box<Join>),
+    Joining(LogStream, Option<OwnedSemaphorePermit>),
+}
+
+/// What happened next.
+enum Happened {
+    Opened(Result<(LogStream, Option<OwnedSemaphorePermit>), StreamError>),
+    SuccessorRead(Result<Option<Batch>, StreamError>),
+    Read(Result<Option<Batch>, StreamError>),
+    Timer,
+}
+
+impl Successor {
+    /// Resolves with the successor's next step; never, if there is none.
+    async fn step(this: &mut Option<Self>, buffers: &Buffers) -> Happened {
+        match this.as_mut().map(|successor| &mut successor.stage) {
+            None => std::future::pending().await,
+            Some(Stage::Opening(opening, _)) => Happened::Opened(opening.await),
+            Some(Stage::Joining(stream, _)) => Happened::SuccessorRead(stream.read(buffers).await),
+        }
+    }
+
+    fn join(&mut self) -> Option<&mut Join> {
+        match &mut self.stage {
+            Stage::Opening(_, join) => Some(join),
+            Stage::Joining(stream, _) => stream.join.as_deref_mut(),
+        }
+    }
+}
+
+/// How far a successor has come.
+enum Caught {
+    NotYet,
+    /// It stands where delivery does; `beyond` is the time of its first line that is not delivered, if it has one.
+    Up {
+        beyond: Option<Timestamp>,
+    },
+}
+
+/// The streams that a turn has open.
+struct Streams {
+    current: LogStream,
+    successor: Option<Successor>,
+}
+
+impl Follower {
+    /// Reads the container's log until it ends or fails, or until others wait for the slot.
+    pub(super) async fn turn(&mut self) -> TurnEnd {
+        match self.open().await {
+            Ok(current) => {
+                self.read(Streams {
+                    current,
+                    successor: None,
+                })
+                .await
+            }
+            Err(error) => TurnEnd::Failed(error),
+        }
+    }
+
+    async fn open(&mut self) -> Result<LogStream, StreamError> {
+        if self.started_at.is_empty() {
+            self.entry.set(Doing::Inspecting);
+            let container = self.shared.client.inspect(&self.identity.id).await?;
+            self.form = if container.config.tty {
+                Form::Raw
+            } else {
+                Form::Multiplexed
+            };
+            self.started_at = container.state.started_at;
+        }
+        self.entry.set(Doing::Connecting);
+        let join = self
+            .position
+            .join(self.escalated.take().unwrap_or(Approach::Since));
+        let cap = self.shared.config.max_line_bytes;
+        let mut stream = LogStream::open(
+            &self.shared.client,
+            &self.identity.id,
+            self.form,
+            cap,
+            join.ask(),
+        )
+        .await?;
+        stream.join_by(join);
+        self.opened();
+        Ok(stream)
+    }
+
+    fn opened(&self) {
+        self.shared.metrics.streams_opened.inc();
+        self.entry.stream_opened();
+    }
+
+    async fn read(&mut self, mut streams: Streams) -> TurnEnd {
+        let shared = Arc::clone(&self.shared);
+        let buffers = shared.client.buffers();
+        let mut timer = pin!(sleep_until(self.next_due(&streams)));
+        self.entry.set(Doing::Reading);
+        loop {
+            let happened = tokio::select! {
+                biased;
+                step = Successor::step(&mut streams.successor, buffers) => step,
+                read = streams.current.read(buffers) => Happened::Read(read),
+                () = &mut timer => Happened::Timer,
+            };
+            let mut chunk = Chunk::new(Arc::clone(&self.identity), self.position);
+            let plain_read = matches!(happened, Happened::Read(_));
+            let worked = self.on(happened, &mut streams, buffers, &mut chunk);
+            // What was read before something failed is delivered all the same.
+            if let Err(end) = self.deliver(chunk).await.and(worked) {
+                return end;
+            }
+            // Reads alone only ever move the deadline further away: the timer finds that out when it fires.
+            if !plain_read {
+                timer.as_mut().reset(self.next_due(&streams));
+                self.entry.set(if streams.successor.is_some() {
+                    Doing::Rotating
+                } else {
+                    Doing::Reading
+                });
+            }
+        }
+    }
+
+    fn on(
+        &mut self,
+        happened: Happened,
+        streams: &mut Streams,
+        buffers: &Buffers,
+        chunk: &mut Chunk,
+    ) -> Result<(), TurnEnd> {
+        match happened {
+            Happened::Read(Ok(Some(mut batch))) => {
+                let other = streams.successor.as_mut().and_then(Successor::join);
+                let worked = self.work(&mut streams.current, &mut batch, other, chunk);
+                streams.current.done_with(batch, buffers);
+                worked.map_err(TurnEnd::Failed)
+            }
+            Happened::Read(Ok(None)) => Err(self.on_end(&mut streams.current, chunk)),
+            Happened::Read(Err(error)) => Err(TurnEnd::Failed(error)),
+            Happened::Opened(Ok((stream, permit))) => {
+                self.on_opened(stream, permit, streams);
+                Ok(())
+            }
+            Happened::SuccessorRead(Ok(Some(batch))) => {
+                self.on_successor_read(batch, streams, buffers, chunk)
+            }
+            Happened::SuccessorRead(Ok(None)) => {
+                self.on_successor_end(streams);
+                Ok(())
+            }
+            Happened::Opened(Err(error)) | Happened::SuccessorRead(Err(error)) => {
+                self.give_up_successor(&error, streams);
+                Ok(())
+            }
+            Happened::Timer => self.on_timer(streams, chunk),
+        }
+    }
+
+    /// Queues what was read, waiting for room.
+    async fn deliver(&mut self, mut chunk: Chunk) -> Result<(), TurnEnd> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        chunk.after = self.position;
+        self.lines_since_rotation += chunk.line_count() as u64;
+        self.entry.set(Doing::Queueing);
+        self.shared
+            .queue
+            .send(chunk)
+            .await
+            .map_err(|_| TurnEnd::SinkGone)?;
+        self.sent = self.position;
+        self.entry.set(Doing::Reading);
+        Ok(())
+    }
+
+    /// Takes note of a line and puts it into the chunk. `other`: the join of a successor that must skip it.
+    fn take(&mut self, line: &Line<'_>, quiet: bool, other: Option<&mut Join>, chunk: &mut Chunk) {
+        self.position
+            .record(line.stream, line.time, line.pieces, quiet);
+        if let Some(join) = other {
+            join.delivered(line.stream, line.time, line.pieces, &self.position);
+        }
+        chunk.push(line);
+    }
+
+    /// Takes all whole frames of a batch of the present stream.
+    fn work(
+        &mut self,
+        stream: &mut LogStream,
+        batch: &mut Batch,
+        mut other: Option<&mut Join>,
+        chunk: &mut Chunk,
+    ) -> Result<(), StreamError> {
+        while let Some(frame) = stream.next(batch)? {
+            if stream.is_new(&frame)? {
+                stream.assembler.push(&frame, |line, quiet| {
+                    self.take(&line, quiet, other.as_deref_mut(), chunk)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The present stream came to its end: what is unfinished is all there will be.
+    fn on_end(&mut self, current: &mut LogStream, chunk: &mut Chunk) -> TurnEnd {
+        let rest = current.take_rest();
+        match current.last(&rest) {
+            Err(error) => return TurnEnd::Failed(error),
+            Ok(None) => {}
+            Ok(Some(frame)) => match current.is_new(&frame) {
+                Ok(false) => {}
+                Ok(true) => current
+                    .assembler
+                    .push(&frame, |line, quiet| self.take(&line, quiet, None, chunk)),
+                Err(error) => return TurnEnd::Failed(error),
+            },
+        }
+        current
+            .assembler
+            .finish(|line, quiet| self.take(&line, quiet, None, chunk));
+        TurnEnd::Ended
+    }
+
+    fn on_timer(&mut self, streams: &mut Streams, chunk: &mut Chunk) -> Result<(), TurnEnd> {
+        let now = Instant::now();
+        let other = &mut streams.successor;
+        streams
+            .current
+            .assembler
+            .flush_older_than(UNFINISHED_PATIENCE, |line, quiet| {
+                self.take(
+                    &line,
+                    quiet,
+                    other.as_mut().and_then(Successor::join),
+                    chunk,
+                );
+            });
+        if let Some(successor) = &streams.successor {
+            if now >= successor.deadline {
+                self.shared.metrics.error("join_timeout");
+                streams.successor = None;
+            }
+            return Ok(());
+        }
+        if now >= self.next_rotation {
+            self.next_rotation = self.rotation_after(self.next_rotation, now);
+            if self.shared.pool.waiting() > 0 {
+                return Err(TurnEnd::Yielded);
+            }
+            streams.successor = Some(self.succeed(Reason::Rotation, &streams.current));
+        } else if now >= streams.current.last_read + self.shared.config.read_timeout {
+            streams.successor = Some(self.succeed(Reason::Silence, &streams.current));
+        }
+        Ok(())
+    }
+
+    /// When the rotation after the one that was due at `due` is due: on the same grid, so that none is skipped for the
+    /// time that rotating takes.
+    fn rotation_after(&mut self, due: Instant, now: Instant) -> Instant {
+        let config = &self.shared.config;
+        let per_minute =
+            self.lines_since_rotation as f64 * 60.0 / config.rotate_every.as_secs_f64();
+        let quiet = config.adaptive_rotation && per_minute < LIVELY_LINES_PER_MINUTE;
+        let interval = if quiet {
+            config.rotate_every * QUIET_FACTOR
+        } else {
+            config.rotate_every
+        };
+        self.lines_since_rotation = 0;
+        let mut next = due + interval;
+        while next <= now {
+            next += interval;
+        }
+        next
+    }
+
+    fn next_due(&self, streams: &Streams) -> Instant {
+        let mut due = match &streams.successor {
+            Some(successor) => successor.deadline,
+            None => self
+                .next_rotation
+                .min(streams.current.last_read + self.shared.config.read_timeout),
+        };
+        if !streams.current.assembler.is_empty() {
+            due = due.min(Instant::now() + UNFINISHED_PATIENCE);
+        }
+        due
+    }
+
+    /// Begins to open a successor of `current`.
+    fn succeed(&mut self, reason: Reason, current: &LogStream) -> Successor {
+        let asked = Timestamp::now();
+        let busy = current.last_read.elapsed() < BUSY
+            && self.position.newest().behind(asked) > BACKLOG_NANOS;
+        let usual = if busy {
+            Approach::Since
+        } else {
+            Approach::Tail
+        };
+        let join = self.position.join(self.escalated.take().unwrap_or(usual));
+        let (shared, identity, form, ask) = (
+            Arc::clone(&self.shared),
+            Arc::clone(&self.identity),
+            self.form,
+            join.ask(),
+        );
+        let opening = Box::pin(async move {
+            let permit = Arc::clone(&shared.rotations).acquire_owned().await.ok();
+            let cap = shared.config.max_line_bytes;
+            let stream = LogStream::open(&shared.client, &identity.id, form, cap, ask).await?;
+            Ok((stream, permit))
+        });
+        let deadline = Instant::now() + self.shared.config.connect_timeout + JOIN_DEADLINE;
+        Successor {
+            reason,
+            asked,
+            deadline,
+            stage: Stage::Opening(opening, Box::new(join)),
+        }
+    }
+
+    fn on_opened(
+        &mut self,
+        mut stream: LogStream,
+        permit: Option<OwnedSemaphorePermit>,
+        streams: &mut Streams,
+    ) {
+        let Some(mut successor) = streams.successor.take() else {
+            return;
+        };
+        let Stage::Opening(_, join) = successor.stage else {
+            return;
+        };
+        let ready = join.can_take_over();
+        stream.join_by(*join);
+        if ready {
+            self.take_over(successor.reason, stream, streams);
+        } else {
+            successor.stage = Stage::Joining(stream, permit);
+            streams.successor = Some(successor);
+        }
+    }
+
+    /// The successor becomes the present stream, which closes the old one.
+    fn take_over(&mut self, reason: Reason, stream: LogStream, streams: &mut Streams) {
+        streams.current = stream;
+        streams.successor = None;
+        self.failures = 0;
+        self.backoff.reset();
+        self.opened();
+        match reason {
+            Reason::Rotation => {
+                self.entry.rotated();
+                self.shared.metrics.rotated(&self.labels);
+            }
+            Reason::Silence => {
+                self.shared.metrics.idle_reopens.inc();
+            }
+        }
+    }
+
+    /// Works on what the successor read: skips what is delivered, and takes over with the first frame that is not.
+    fn on_successor_read(
+        &mut self,
+        mut batch: Batch,
+        streams: &mut Streams,
+        buffers: &Buffers,
+        chunk: &mut Chunk,
+    ) -> Result<(), TurnEnd> {
+        let Some(Successor {
+            reason,
+            asked,
+            deadline,
+            stage: Stage::Joining(mut stream, permit),
+        }) = streams.successor.take()
+        else {
+            return Ok(());
+        };
+        match Self::skip_delivered(&mut stream, &mut batch) {
+            Ok(Caught::NotYet) => {
+                stream.done_with(batch, buffers);
+                let stage = Stage::Joining(stream, permit);
+                streams.successor = Some(Successor {
+                    reason,
+                    asked,
+                    deadline,
+                    stage,
+                });
+                return Ok(());
+            }
+            Ok(Caught::Up { beyond }) => {
+                if let Some(line) = beyond {
+                    self.notice_if_overdue(line, asked, &streams.current);
+                }
+            }
+            Err(error) => {
+                let stage = Stage::Joining(stream, permit);
+                streams.successor = Some(Successor {
+                    reason,
+                    asked,
+                    deadline,
+                    stage,
+                });
+                self.give_up_successor(&error, streams);
+                return Ok(());
+            }
+        }
+        self.take_over(reason, stream, streams);
+        let worked = self.work(&mut streams.current, &mut batch, None, chunk);
+        streams.current.done_with(batch, buffers);
+        worked.map_err(TurnEnd::Failed)
+    }
+
+    /// Skips the frames that are delivered already.
+    fn skip_delivered(stream: &mut LogStream, batch: &mut Batch) -> Result<Caught, StreamError> {
+        loop {
+            let before = batch.mark();
+            let Some(frame) = stream.next(batch)? else {
+                return Ok(Caught::NotYet);
+            };
+            let time = frame.time;
+            if stream.is_new(&frame)? {
+                batch.back_to(before);
+                return Ok(Caught::Up { beyond: Some(time) });
+            }
+            if stream.join.is_none() {
+                return Ok(Caught::Up { beyond: None });
+            }
+        }
+    }
+
+    /// The container stopped while the successor was joining. Had it shown all that was delivered, it would have taken over.
+    fn on_successor_end(&mut self, streams: &mut Streams) {
+        let Some(Successor {
+            stage: Stage::Joining(stream, _),
+            ..
+        }) = &streams.successor
+        else {
+            return;
+        };
+        let approach = stream
+            .join
+            .as_ref()
+            .map_or(Approach::Since, |join| join.approach());
+        self.give_up_successor(
+            &StreamError::Mismatch {
+                approach,
+                lost: false,
+            },
+            streams,
+        );
+    }
+
+    /// The present stream reads on. If the successor only counted on too much, another one is opened at once.
+    fn give_up_successor(&mut self, error: &StreamError, streams: &mut Streams) {
+        let Some(successor) = streams.successor.take() else {
+            return;
+        };
+        if let StreamError::Mismatch { approach, lost } = *error {
+            self.escalate(approach, lost);
+            streams.successor = Some(self.succeed(successor.reason, &streams.current));
+            return;
+        }
+        self.shared.metrics.error(error.kind());
+        tracing::debug!(container = %self.identity.name, %error, "successor failed; the present stream reads on");
+        // The silence was looked into; the next look is due after another deadline.
+        streams.current.last_read = Instant::now();
+    }
+
+    /// A line that the successor brought first, though it is old, is one that the present stream should have brought.
+    fn notice_if_overdue(&self, line: Timestamp, asked: Timestamp, current: &LogStream) {
+        if line.behind(asked) > OVERDUE_NANOS
+            && current.last_read.elapsed() > Duration::from_nanos(OVERDUE_NANOS as u64)
+        {
+            self.shared.metrics.error("reader_timeout");
+            tracing::warn!(container = %self.identity.name, "log stream had stopped without ending; replaced");
+        }
+    }
+}

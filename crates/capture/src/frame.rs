@@ -1,0 +1,332 @@
+//! Log frames: what the engine sends for each line, or for each 16 KiB piece of a longer one.
+//!
+//! Two forms exist: multiplexed (an eight-byte header, then the payload) and raw (a container with a terminal: text only).
+//! We always ask for timestamps, so each frame begins with one; in the raw form it is what tells pieces apart.
+//! A frame that is cut, too large, or comes from the engine itself is an error here, never a line.
+
+use serde::{Deserialize, Serialize};
+
+use crate::timestamp::{Reader, Timestamp};
+
+/// Stream type, three zero bytes, length as big-endian u32 (Docker Engine API, "Attach to a container").
+const HEADER_LEN: usize = 8;
+/// The engine cuts lines into pieces of this many bytes (`defaultBufSize` in its log copier).
+pub(crate) const PIECE_LEN: usize = 16 * 1024;
+/// Longest frame that we take from any engine. Docker's are 16 KiB and a timestamp; the rest is room for others.
+pub(crate) const FRAME_MAX: usize = 2 * 1024 * 1024;
+
+/// Which of a container's outputs a line came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Stream {
+    Stdout = 0,
+    Stderr = 1,
+}
+
+impl Stream {
+    pub(crate) const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// One frame: a line, or a piece of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame<'a> {
+    pub(crate) stream: Stream,
+    pub(crate) time: Timestamp,
+    /// Without the timestamp and without the newline.
+    pub(crate) text: &'a [u8],
+    /// False for a piece that another piece of the same line follows.
+    pub(crate) ends_line: bool,
+}
+
+/// Why bytes are no frame.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FrameError {
+    #[error("log frame has an unknown header {0:02x?}")]
+    Header([u8; 4]),
+    #[error("log frame of {0} bytes is larger than {FRAME_MAX}")]
+    TooLarge(usize),
+    #[error("log frame has no timestamp: {0:?}")]
+    NoTimestamp(String),
+    #[error("log stream ends inside a frame, {0} bytes into it")]
+    Truncated(usize),
+    #[error("engine reports: {0}")]
+    Engine(String),
+}
+
+/// How a container's frames are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Multiplexed,
+    Raw,
+}
+
+/// Cuts payload bytes into frames.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    form: Form,
+    times: Reader,
+}
+
+impl Decoder {
+    pub(crate) fn new(form: Form) -> Self {
+        Self {
+            form,
+            times: Reader::default(),
+        }
+    }
+
+    /// The frame at the head of `bytes` and how many bytes it takes; `None` while it is not whole yet.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the bytes can never become a frame of a container.
+    pub(crate) fn next<'a>(
+        &mut self,
+        bytes: &'a [u8],
+    ) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
+        match self.form {
+            Form::Multiplexed => self.multiplexed(bytes),
+            Form::Raw => self.raw(bytes),
+        }
+    }
+
+    /// The frame that `bytes` are if the container's output ends here; only a terminal's can end without a newline.
+    ///
+    /// # Errors
+    /// [`FrameError::Truncated`] if a frame was cut.
+    pub(crate) fn last<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Frame<'a>>, FrameError> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if self.form == Form::Multiplexed {
+            return Err(FrameError::Truncated(bytes.len()));
+        }
+        let Some((time, prefix)) = self.times.read(bytes) else {
+            return Err(FrameError::Truncated(bytes.len()));
+        };
+        let rest = &bytes[prefix..];
+        let ends_line = rest.ends_with(b"\n");
+        let text = rest.strip_suffix(b"\n").unwrap_or(rest);
+        let text = text
+            .strip_suffix(b"\r")
+            .filter(|_| ends_line)
+            .unwrap_or(text);
+        Ok(Some(Frame {
+            stream: Stream::Stdout,
+            time,
+            text,
+            ends_line,
+        }))
+    }
+
+    fn multiplexed<'a>(
+        &mut self,
+        bytes: &'a [u8],
+    ) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
+        let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
+            return Ok(None);
+        };
+        let [kind, zero1, zero2, zero3, len @ ..] = *header;
+        if kind > 3 || [zero1, zero2, zero3] != [0; 3] {
+            return Err(FrameError::Header([kind, zero1, zero2, zero3]));
+        }
+        let len = usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX);
+        if len > FRAME_MAX {
+            return Err(FrameError::TooLarge(len));
+        }
+        let Some(body) = bytes.get(HEADER_LEN..HEADER_LEN + len) else {
+            return Ok(None);
+        };
+        let stream = match kind {
+            2 => Stream::Stderr,
+            3 => return Err(FrameError::Engine(excerpt(body))),
+            _ => Stream::Stdout,
+        };
+        let Some((time, prefix)) = self.times.read(body) else {
+            return Err(FrameError::NoTimestamp(excerpt(body)));
+        };
+        let (text, ends_line) = match body[prefix..].split_last() {
+            Some((b'\n', text)) => (text, true),
+            _ => (&body[prefix..], false),
+        };
+        Ok(Some((
+            Frame {
+                stream,
+                time,
+                text,
+                ends_line,
+            },
+            HEADER_LEN + len,
+        )))
+    }
+
+    fn raw<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
+        let Some((time, prefix)) = self.times.read(bytes) else {
+            // A whole timestamp and its space always fit in 64 bytes.
+            return if bytes.len() < 64 && !bytes.contains(&b'\n') {
+                Ok(None)
+            } else {
+                Err(FrameError::NoTimestamp(excerpt(bytes)))
+            };
+        };
+        let rest = &bytes[prefix..];
+        let frame = |text, ends_line| Frame {
+            stream: Stream::Stdout,
+            time,
+            text,
+            ends_line,
+        };
+        // A piece of a longer line has no newline: the next piece's timestamp, which is the same, follows it at once.
+        if let Some(next) = rest.get(PIECE_LEN..PIECE_LEN + prefix)
+            && next == &bytes[..prefix]
+            && !rest[..PIECE_LEN].contains(&b'\n')
+        {
+            return Ok(Some((frame(&rest[..PIECE_LEN], false), prefix + PIECE_LEN)));
+        }
+        match memchr::memchr(b'\n', rest) {
+            // Until the bytes of a possible next timestamp are here, a newline beyond the piece's end proves nothing.
+            Some(end) if end <= PIECE_LEN || rest.len() >= PIECE_LEN + prefix => {
+                let text = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+                Ok(Some((frame(text, true), prefix + end + 1)))
+            }
+            _ if bytes.len() > FRAME_MAX => Err(FrameError::TooLarge(bytes.len())),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The first bytes of something unexpected, for a message.
+fn excerpt(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(200)])
+        .trim_end()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: &str = "2026-11-22T20:25:47.123456789Z ";
+
+    fn multiplexed(kind: u8, text: &[u8]) -> Vec<u8> {
+        let mut frame = vec![kind, 0, 0, 0];
+        frame.extend_from_slice(&u32::try_from(text.len()).unwrap().to_be_bytes());
+        frame.extend_from_slice(text);
+        frame
+    }
+
+    /// All frames of `bytes` as (stream, text, ends_line), and how many bytes were left.
+    fn frames(
+        form: Form,
+        bytes: &[u8],
+    ) -> Result<(Vec<(Stream, Vec<u8>, bool)>, usize), FrameError> {
+        let mut decoder = Decoder::new(form);
+        let (mut at, mut seen) = (0, Vec::new());
+        while let Some((frame, used)) = decoder.next(&bytes[at..])? {
+            seen.push((frame.stream, frame.text.to_vec(), frame.ends_line));
+            at += used;
+        }
+        Ok((seen, bytes.len() - at))
+    }
+
+    #[test]
+    fn lines_of_both_streams_are_told_apart() {
+        let mut wire = multiplexed(1, format!("{TIME}out\n").as_bytes());
+        wire.extend(multiplexed(2, format!("{TIME}err").as_bytes()));
+        let (seen, left) = frames(Form::Multiplexed, &wire).unwrap();
+        assert_eq!(
+            seen,
+            [
+                (Stream::Stdout, b"out".to_vec(), true),
+                (Stream::Stderr, b"err".to_vec(), false)
+            ]
+        );
+        assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn a_frame_that_is_not_whole_yet_is_left_alone_at_every_cut() {
+        let wire = multiplexed(1, format!("{TIME}hello\n").as_bytes());
+        for cut in 0..wire.len() {
+            assert_eq!(
+                frames(Form::Multiplexed, &wire[..cut]).unwrap(),
+                (Vec::new(), cut)
+            );
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_engine_is_no_line() {
+        let wire = multiplexed(3, b"Error grabbing logs: invalid character");
+        assert!(matches!(
+            frames(Form::Multiplexed, &wire),
+            Err(FrameError::Engine(_))
+        ));
+    }
+
+    #[test]
+    fn a_header_that_promises_gigabytes_is_refused_at_once() {
+        assert!(matches!(
+            frames(Form::Multiplexed, &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]),
+            Err(FrameError::TooLarge(0xffff_ffff))
+        ));
+        assert!(matches!(
+            frames(Form::Multiplexed, b"HTTP/1.1 "),
+            Err(FrameError::Header(_))
+        ));
+    }
+
+    #[test]
+    fn a_terminal_line_loses_its_carriage_return_and_nothing_else() {
+        let wire = format!("{TIME}one\r\n{TIME}\u{1}two\r\n");
+        let (seen, left) = frames(Form::Raw, wire.as_bytes()).unwrap();
+        assert_eq!(
+            seen,
+            [
+                (Stream::Stdout, b"one".to_vec(), true),
+                (Stream::Stdout, b"\x01two".to_vec(), true)
+            ]
+        );
+        assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn only_a_terminal_may_end_without_a_newline() {
+        let last = Decoder::new(Form::Raw)
+            .last(format!("{TIME}prompt> ").as_bytes())
+            .unwrap()
+            .map(|frame| frame.text.len());
+        assert_eq!(last, Some("prompt> ".len()));
+        assert!(matches!(
+            Decoder::new(Form::Multiplexed).last(&[1, 0, 0]),
+            Err(FrameError::Truncated(3))
+        ));
+        assert!(matches!(
+            Decoder::new(Form::Raw).last(b"2026-11-"),
+            Err(FrameError::Truncated(8))
+        ));
+    }
+
+    #[test]
+    fn pieces_of_a_long_terminal_line_are_told_apart_by_their_timestamp() {
+        let piece = "x".repeat(PIECE_LEN);
+        let wire = format!("{TIME}{piece}{TIME}{piece}{TIME}end\r\n");
+        let (seen, left) = frames(Form::Raw, wire.as_bytes()).unwrap();
+        let lengths: Vec<_> = seen
+            .iter()
+            .map(|(_, text, ends)| (text.len(), *ends))
+            .collect();
+        assert_eq!(lengths, [(PIECE_LEN, false), (PIECE_LEN, false), (3, true)]);
+        assert_eq!(left, 0);
+    }
+}

@@ -1,0 +1,137 @@
+//! Slots: how many containers are followed at one time.
+//!
+//! First come, first served. With fewer slots than containers, a follower gives its slot back at the end of its turn and
+//! queues again at the end, so that each gets its turn; what is written meanwhile waits in the engine's log.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// File descriptors kept for everything but streams: standard streams, runtime, sockets of /metrics, sink, events, list.
+const RESERVE: u64 = 64;
+/// Successors that may be open beside the streams that they will replace.
+pub(crate) const ROTATIONS_AT_ONCE: usize = 16;
+/// More streams than this are not opened, whatever the limits allow.
+const MOST: u64 = 1 << 20;
+
+/// A bounded number of slots.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    slots: Arc<Semaphore>,
+    capacity: usize,
+    waiting: AtomicUsize,
+}
+
+/// The right to follow one container; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(capacity: usize) -> Self {
+        let capacity = capacity.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            slots: Arc::new(Semaphore::new(capacity)),
+            capacity,
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Waits for a slot. Cancel-safe, but whoever cancels loses its place.
+    pub(crate) async fn acquire(&self) -> Slot {
+        if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Slot {
+                _permit: Some(permit),
+            };
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        // The semaphore is never closed.
+        Slot {
+            _permit: Arc::clone(&self.slots).acquire_owned().await.ok(),
+        }
+    }
+
+    /// How many wait for a slot.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(crate) fn in_use(&self) -> usize {
+        self.capacity - self.slots.available_permits()
+    }
+}
+
+/// As many streams as the process may open files, less a reserve and room for rotations.
+pub(crate) fn slots_that_fit() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
+        .current
+        .unwrap_or(MOST);
+    let room = limit.saturating_sub(RESERVE + ROTATIONS_AT_ONCE as u64);
+    usize::try_from(room.clamp(1, MOST)).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn slots_go_to_those_who_waited_longest() {
+        let pool = Arc::new(Pool::new(1));
+        let held = pool.acquire().await;
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..3 {
+            let (turn_pool, order) = (Arc::clone(&pool), Arc::clone(&order));
+            tasks.spawn(async move {
+                let _slot = turn_pool.acquire().await;
+                order.lock().unwrap().push(number);
+            });
+            while pool.waiting() <= number {
+                tokio::task::yield_now().await;
+            }
+        }
+        drop(held);
+        while tasks.join_next().await.is_some() {}
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
+        assert_eq!((pool.waiting(), pool.in_use()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_is_no_longer_counted() {
+        let pool = Pool::new(1);
+        let _held = pool.acquire().await;
+        {
+            let waiting = pool.acquire();
+            tokio::pin!(waiting);
+            assert!(futures_poll(&mut waiting).await.is_none());
+            assert_eq!(pool.waiting(), 1);
+        }
+        assert_eq!(pool.waiting(), 0);
+    }
+
+    /// One poll of a future.
+    async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        std::future::poll_fn(
+            |context| match std::pin::Pin::new(&mut *future).poll(context) {
+                std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+                std::task::Poll::Pending => std::task::Poll::Ready(None),
+            },
+        )
+        .await
+    }
+}
