@@ -19,8 +19,7 @@ const LOOKS_MOST: usize = 10_000;
 /// `period_s` if there is one. Empty for runs too short to be looked at.
 #[must_use]
 pub fn looks_s(planned_s: f64, period_s: Option<f64>) -> Vec<f64> {
-    let first_s =
-        FIRST_LOOK_S.max(period_s.map_or(0.0, |period_s| FIRST_LOOK_ROTATIONS * period_s));
+    let first_s = FIRST_LOOK_S.max(period_s.map_or(0.0, |period_s| FIRST_LOOK_ROTATIONS * period_s));
     (1..LOOKS_MOST)
         .map(|i| EVERY_S * i as f64)
         .skip_while(|look_s| *look_s < first_s)

@@ -65,15 +65,13 @@ impl Section {
     }
 
     pub(crate) fn sound(&mut self, kind: Kind, counts: &Counts) {
-        self.sound
-            .push_str(&sound_row(&format!("{kind:?}"), counts));
+        self.sound.push_str(&sound_row(&format!("{kind:?}"), counts));
         self.all_sound.add(counts);
         self.all.add(counts);
     }
 
     pub(crate) fn leaking(&mut self, kind: Kind, times: f64, counts: &Counts) {
-        self.leaking
-            .push_str(&leaking_row(&format!("{kind:?}"), times, counts));
+        self.leaking.push_str(&leaking_row(&format!("{kind:?}"), times, counts));
         self.all.add(counts);
         match self.by_size.iter_mut().find(|(known, _)| *known == times) {
             Some((_, sum)) => sum.add(counts),
@@ -82,8 +80,7 @@ impl Section {
     }
 
     pub(crate) fn deceiving(&mut self, kind: Kind, counts: &Counts) {
-        self.deceiving
-            .push_str(&short_row(&format!("{kind:?}"), counts));
+        self.deceiving.push_str(&short_row(&format!("{kind:?}"), counts));
     }
 
     pub(crate) fn held_out(&mut self, name: &str, counts: &Counts) {
@@ -94,8 +91,7 @@ impl Section {
         let mut text = String::new();
         self.sound.push_str(&sound_row("**all**", &self.all_sound));
         for (times, counts) in &self.by_size {
-            self.leaking
-                .push_str(&leaking_row("**all**", *times, counts));
+            self.leaking.push_str(&leaking_row("**all**", *times, counts));
         }
         let mean_ms = self.all.microseconds / self.all.traces.max(1) as f64 / 1000.0;
         let _ = write!(
