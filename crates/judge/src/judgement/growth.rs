@@ -188,15 +188,27 @@ pub(super) fn endpoint(record: &Record, metric: &str, rule: &Limit, result: Limi
 
 /// `growth < N`: net growth, robust at both ends. A level that rose once and stayed is over budget, not a leak.
 pub(super) fn net(record: &Record, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
-    let Some(bound) = ceiling(rule) else { return not_a_ceiling(result, rule) };
+    let Some(bound) = ceiling(rule) else {
+        return not_a_ceiling(result, rule);
+    };
     let series = match series(record, metric) {
         Ok(series) => series,
         Err(reason) => return invalid(result, reason),
     };
     let Some(net) = net_growth(&series) else {
-        return invalid(result, Reason::of(ReasonCode::TooShort, metric, "too few samples for a net growth"));
+        return invalid(
+            result,
+            Reason::of(ReasonCode::TooShort, metric, "too few samples for a net growth"),
+        );
     };
-    let judged = compared(result, rule, net, bound, ReasonCode::LimitExceeded, &format!("net growth of `{metric}`"));
+    let judged = compared(
+        result,
+        rule,
+        net,
+        bound,
+        ReasonCode::LimitExceeded,
+        &format!("net growth of `{metric}`"),
+    );
     let minutes = Judged::of(record).length_s() / 60.0;
     if judged.outcome == Verdict::Pass || minutes <= 0.0 {
         return judged;
@@ -204,9 +216,17 @@ pub(super) fn net(record: &Record, metric: &str, rule: &Limit, result: LimitResu
     // Over the budget: a leak if it still grows, else a level that rose once.
     let growing = assess(&series, &question(record, metric, bound / minutes, Look::Final)).growing;
     if budget(&series, bound, growing).is_some_and(|b| b.outcome == Outcome::Inconclusive) {
-        let message = format!("`{metric}` rose by {} and stays there: more than the budget of {}, but not a leak", number(net), number(bound));
+        let message = format!(
+            "`{metric}` rose by {} and stays there: more than the budget of {}, but not a leak",
+            number(net),
+            number(bound)
+        );
         let reason = Some(Reason::of(ReasonCode::OverBudget, metric, message));
-        return LimitResult { outcome: Verdict::Inconclusive, reason, ..judged };
+        return LimitResult {
+            outcome: Verdict::Inconclusive,
+            reason,
+            ..judged
+        };
     }
     judged
 }
