@@ -11,6 +11,7 @@ mod hold;
 mod init;
 mod judge;
 mod noise;
+mod replica;
 mod report;
 mod run;
 mod schema;
@@ -77,6 +78,9 @@ enum Command {
     Completions(completions::Arguments),
     /// Man page
     Man,
+    /// A small target that leaks on purpose
+    #[command(hide = true)]
+    Replica(replica::Arguments),
     /// Start a program that dies with its parent
     #[command(hide = true)]
     Hold(hold::Arguments),
@@ -146,6 +150,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man => completions::man(),
+        Command::Replica(arguments) => replica::run(arguments),
         Command::Hold(arguments) => hold::run(&arguments),
     }
 }

@@ -118,11 +118,9 @@ pub(super) fn warnings(
         .filter_map(|l| {
             let growth = metrics.get(&l.metric)?.growth_per_min?;
             (growth.low > 0.0).then(|| {
-                let message = format!(
-                    "`{}` grows by {} a minute: inside its limit, but not nothing",
-                    l.metric,
-                    number(growth.estimate)
-                );
+                let unit = infos.get(&l.metric).map_or("", |i| i.unit);
+                let rate = amount(growth.estimate, unit);
+                let message = format!("`{}` grows by {rate} a minute: inside its limit, but not nothing", l.metric);
                 Reason::of(ReasonCode::Straddles, l.metric.clone(), message)
             })
         })

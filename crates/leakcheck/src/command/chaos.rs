@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-pub use leakcheck_chaos::Arguments;
+pub(super) use leakcheck_chaos::Arguments;
 use leakcheck_chaos::{FaultEvent, Plan};
 
 use super::{Failure, runtime, stop_on_signal};
@@ -16,7 +16,7 @@ const EVENTS: usize = 64;
 ///
 /// # Errors
 /// A script that is wrong, or a socket that cannot be made.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let script = arguments.script.display();
     let text = std::fs::read_to_string(&arguments.script).with_context(|| format!("failed to read the script {script}"))?;
     let plan = Plan::parse(&text).with_context(|| format!("{script} is not a script of faults"))?;
