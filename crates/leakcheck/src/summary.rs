@@ -18,6 +18,8 @@ pub(crate) fn human(x: f64, unit: &str) -> String {
         };
     }
     let whole = (x - x.round()).abs() < 1e-9;
+    // Adding zero makes of -0 a plain 0.
+    let x = if whole { x.round() + 0.0 } else { x };
     match x.abs() {
         _ if whole => format!("{x:.0}"),
         a if a >= 100.0 => format!("{x:.1}"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use leakcheck_judge::{judge, sum_up};
 use leakcheck_model::event::Happening;
-use leakcheck_model::{RunResult, Scenario};
+use leakcheck_model::{Record, RunResult, Scenario};
 use leakcheck_report::RunFolder;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,8 @@ pub struct Request {
 pub struct Outcome {
     /// As in `result.json`.
     pub result: RunResult,
+    /// What was judged.
+    pub record: Record,
     /// Where everything is.
     pub folder: PathBuf,
 }
@@ -84,6 +86,7 @@ pub async fn run(request: Request) -> Result<Outcome, RunError> {
     stage.journal.folder().write_report(&result, &record)?;
     Ok(Outcome {
         result,
+        record,
         folder: stage.journal.folder().path().to_owned(),
     })
 }
