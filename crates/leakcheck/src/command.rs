@@ -15,6 +15,7 @@ mod replica;
 mod report;
 mod run;
 mod schema;
+mod selftest;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,8 @@ enum Command {
     Check(check::Arguments),
     /// Write a commented scenario to start from
     Init(init::Arguments),
+    /// Prove that each gate fires on a target that leaks on purpose, and that a clean one stays green
+    Selftest(selftest::Arguments),
     /// Is there an engine, may I use it, are the limits enough
     Doctor(doctor::Arguments),
     /// Remove whatever an earlier run left behind, by label; nothing else
@@ -139,6 +142,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Judge(arguments) => judge::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
