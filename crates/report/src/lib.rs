@@ -9,6 +9,7 @@ pub mod error;
 pub mod figure;
 pub mod folder;
 pub mod github;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;

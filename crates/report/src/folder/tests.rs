@@ -125,7 +125,15 @@ fn a_report_has_every_file_and_can_be_written_again() {
     for _ in 0..2 {
         folder.write_report(&example.result, &example.record).expect("writes");
     }
-    for name in [RESULT, SUMMARY, "charts/fds.svg", "charts/fds.png", "charts/rss.svg"] {
+    for name in [
+        RESULT,
+        SUMMARY,
+        JUNIT,
+        HTML,
+        "charts/fds.svg",
+        "charts/fds.png",
+        "charts/rss.svg",
+    ] {
         assert!(folder.path().join(name).is_file(), "{name}");
     }
     assert_eq!(folder.read_result().expect("reads"), example.result);
