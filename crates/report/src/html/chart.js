@@ -208,15 +208,19 @@
       const decimals = [0, 1, 2, 3, 4, 5].find((d) => Math.abs(step * 10 ** d - Math.round(step * 10 ** d)) < 1e-6) || 0;
       const ticks = multiplesOf(step, this.low / size, this.high / size)
         .map((at) => [at * size, Math.abs(at) >= 10000 ? grouped(at.toFixed(0)) : at.toFixed(decimals)]);
-      this.left = 16 + 7.2 * Math.max(3, ...ticks.map(([, label]) => label.length));
+      const unit = symbol || (f.counter ? "increase" : "count");
+      this.left = 14 + 7.2 * Math.max(unit.length * 0.9, ...ticks.map(([, label]) => label.length));
       [this.right, this.top, this.bottom] = [width - 14, 26, height - 26];
-      this.frame(ticks, symbol || (f.counter ? "increase" : "count"));
+      this.frame(ticks, unit);
       const clip = `clip-${charts.indexOf(this)}`;
       const box = { x: this.left, y: this.top, width: this.right - this.left, height: this.bottom - this.top };
       make("rect", box, make("clipPath", { id: clip }, make("defs", {}, this.svg)));
       const inside = make("g", { "clip-path": `url(#${clip})` }, this.svg);
       const layers = { phases: this.svg, limits: this.svg };
-      for (const series of ["phases", "faults", "rotations", "growth", "limits", "measured", "checkpoints"]) {
+      this.taken = [];
+      // A calm series lies on the growth's wide stroke; a noisy one would bury it.
+      const middle = f.t.length < 500 ? ["growth", "measured"] : ["measured", "growth"];
+      for (const series of ["phases", "faults", "rotations", ...middle, "limits", "checkpoints"]) {
         if (this.has(series) && !this.hidden.has(series)) this[series](inside, layers[series] || inside);
       }
       this.gaps(inside);
@@ -250,7 +254,9 @@
         const [a, b] = [Math.max(this.x(from), this.left), Math.min(this.x(to), this.right)];
         if (b <= a) continue;
         if (!judged) make("rect", { class: "unjudged", x: a, y: this.top, width: b - a, height: this.bottom - this.top }, inside);
-        make("rect", { class: judged ? "strip" : "strip unjudged", x: a, y: this.top - 19, width: b - a, height: 18 }, outside);
+        const strip = make("rect", { class: judged ? "strip" : "strip unjudged", x: a, y: this.top - 19, width: b - a, height: 18 }, outside);
+        make("title", {}, strip, name);
+        if (a > this.left) make("line", { class: "seam", x1: a, x2: a, y1: this.top - 19, y2: this.bottom }, outside);
         if (b - a > name.length * 7 + 4) {
           make("text", { class: "phase", x: (a + b) / 2, y: this.top - 6, "text-anchor": "middle" }, outside, name);
         }
@@ -267,6 +273,7 @@
         if ((a + b) / 2 - half > used) {
           make("text", { class: "fault-name", x: (a + b) / 2, y: this.top + 14, "text-anchor": "middle" }, inside, label);
           used = (a + b) / 2 + half;
+          this.taken.push({ left: used - 2 * half, right: used, top: this.top, bottom: this.top + 18 });
         }
       }
     }
@@ -291,7 +298,6 @@
     }
 
     limits(inside, outside) {
-      const used = [];
       for (const { rule, line } of this.figure.limits) {
         if (!line) continue;
         const [[t0, v0], [t1, v1]] = line;
@@ -301,12 +307,34 @@
         const value = t1 > t0 ? v0 + (v1 - v0) * (t - t0) / (t1 - t0) : v1;
         const raw = this.y(value);
         const off = raw < this.top - 1 ? " (above)" : raw > this.bottom + 1 ? " (below)" : "";
-        let y = Math.min(Math.max(raw - 6, this.top + 14), this.bottom - 6);
-        while (used.some((other) => Math.abs(other - y) < 15) && y < this.bottom - 20) y += 15;
-        used.push(y);
-        const x = Math.min(Math.max(this.x(t), this.left + 150), this.right) - 4;
-        make("text", { class: "limit-name", x, y, "text-anchor": "end" }, outside, rule + off);
+        const place = this.freePlace(rule + off, this.x(t) - 4, raw);
+        make("text", { class: "limit-name", ...place, "text-anchor": "end" }, outside, rule + off);
       }
+    }
+
+    // Where a text that ends at `right` near height `y` covers least of the values and no other words.
+    freePlace(text, right, y) {
+      const width = text.length * 6.6;
+      const { t, v } = this.figure;
+      let best = null;
+      for (const shift of [0, 60, 120, 200]) {
+        const x = Math.min(Math.max(right - shift, this.left + width + 4), this.right - 4);
+        for (const away of [-6, 16, -22, 32]) {
+          const base = Math.min(Math.max(y + away, this.top + 14), this.bottom - 6);
+          const box = { left: x - width, right: x, top: base - 12, bottom: base + 4 };
+          const words = this.taken.filter((o) => o.left < box.right && box.left < o.right && o.top < box.bottom && box.top < o.bottom);
+          let covered = 1000 * words.length + Math.abs(away) / 100 + shift / 1000;
+          const [from, to] = [lowerBound(t, this.timeAt(box.left)), lowerBound(t, this.timeAt(box.right))];
+          const stride = Math.max(1, Math.floor((to - from) / 60));
+          for (let i = Math.max(0, from - 1); i <= to && i < t.length; i += stride) {
+            const at = this.y(v[i]);
+            if (at > box.top && at < box.bottom) covered += 1;
+          }
+          if (!best || covered < best.covered) best = { covered, box, x, y: base };
+        }
+      }
+      this.taken.push(best.box);
+      return { x: best.x, y: best.y };
     }
 
     // The stroke, with at most lowest and highest value of each column of pixels.
@@ -346,7 +374,7 @@
       let last = -Infinity;
       for (const [t, v] of this.figure.checkpoints) {
         const x = this.x(t);
-        if (x - last < 12) continue;
+        if (x - last < 28) continue;
         last = x;
         make("circle", { class: "checkpoint", cx: x, cy: this.y(v), r: 3.5 }, inside);
       }

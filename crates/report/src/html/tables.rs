@@ -16,10 +16,12 @@ pub(super) fn limits(result: &RunResult, record: &Record) -> Markup {
     if result.limits.is_empty() {
         return html! { h2 { "Limits" } p { "No limit was given." } };
     }
+    let explained = result.limits.iter().any(|l| l.reason.is_some());
     let rows = html! {
         thead { tr {
-            th scope="col" { "metric" } th scope="col" { "limit" } th.number scope="col" { "measured" }
-            th.number scope="col" { "interval" } th scope="col" { "outcome" } th scope="col" { "why" }
+            th scope="col" { "metric" } th scope="col" { "outcome" } th scope="col" { "limit" }
+            th.number scope="col" { "measured" } th.number scope="col" { "interval" }
+            @if explained { th scope="col" { "why" } }
         } }
         tbody {
             @for limit in &result.limits {
@@ -27,14 +29,14 @@ pub(super) fn limits(result: &RunResult, record: &Record) -> Markup {
                 @let (value, interval) = words::measured(limit, unit);
                 tr {
                     th scope="row" { (limit.metric) }
+                    td { (badge(limit.outcome)) }
                     td {
                         code { (limit.rule) }
                         @if let Some(bound) = limit.bound && limit.rule.contains('%') { " (" (unit.show(bound)) ")" }
                     }
                     td.number { (value) }
                     td.number { (interval) }
-                    td { (badge(limit.outcome)) }
-                    td.text { @if let Some(reason) = &limit.reason { (code(&reason.message)) } }
+                    @if explained { td.text { @if let Some(reason) = &limit.reason { (code(&reason.message)) } } }
                 }
             }
         }
