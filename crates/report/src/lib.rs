@@ -6,6 +6,7 @@
 pub mod chart;
 pub mod csv;
 pub mod error;
+pub mod export;
 pub mod figure;
 pub mod folder;
 pub mod github;
@@ -23,5 +24,6 @@ pub mod words;
 mod example;
 
 pub use error::{Error, TableError};
+pub use export::{Format, export};
 pub use folder::RunFolder;
 pub use table::{TableOptions, parse_table, read_table};

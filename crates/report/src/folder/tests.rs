@@ -142,6 +142,24 @@ fn a_report_has_every_file_and_can_be_written_again() {
 }
 
 #[test]
+fn a_stored_run_is_exported_for_other_tools() {
+    use crate::{Format, export};
+    let root = tempfile::tempdir().expect("scratch");
+    let folder = begun(root.path());
+    append(&folder, SAMPLES, "3,mea");
+    let text = |name: &str| export(&folder, name.parse::<Format>().expect(name)).expect(name);
+    assert_eq!(text("csv").lines().last(), Some("2,measure,14,"));
+    assert!(text("json").contains(r#"{"fds":14.0,"phase":"measure","t_s":2.0}"#));
+    // The first event says that second 0 was at 03:04:05.
+    let labels = r#"scenario="example",run_id="run-1""#;
+    let line = format!("leakcheck_fds{{{labels}}} 14 1767323047.000");
+    assert!(text("openmetrics").contains(&line), "{}", text("openmetrics"));
+    std::fs::remove_file(folder.path().join(EVENTS)).expect("removes");
+    let error = export(&folder, Format::OpenMetrics).expect_err("no clock").to_string();
+    assert!(error.contains("does not say when the run began"), "{error}");
+}
+
+#[test]
 fn every_metric_has_a_file_name_of_its_own() {
     assert_eq!(chart_path("fds", "svg"), "charts/fds.svg");
     let odd = ["a/b", "a b", "../x", "", ".."].map(|m| chart_path(m, "svg"));
