@@ -1,6 +1,7 @@
 //! Every command, and what its failure means to a script.
 
 mod capture;
+mod chaos;
 mod check;
 mod clean;
 mod completions;
@@ -10,6 +11,7 @@ mod hold;
 mod init;
 mod judge;
 mod noise;
+mod replica;
 mod report;
 mod run;
 mod schema;
@@ -66,6 +68,8 @@ enum Command {
     Capture(Box<capture::Arguments>),
     /// The simulated Docker Engine on a Unix socket, for any client
     Engine(engine::Arguments),
+    /// The breaking wire alone: a proxy in front of any engine's socket
+    Chaos(chaos::Arguments),
     /// What runs inside a load container
     Noise(leakcheck_noise::Settings),
     /// The JSON Schema of scenario files
@@ -74,6 +78,9 @@ enum Command {
     Completions(completions::Arguments),
     /// Man page
     Man,
+    /// A small target that leaks on purpose
+    #[command(hide = true)]
+    Replica(replica::Arguments),
     /// Start a program that dies with its parent
     #[command(hide = true)]
     Hold(hold::Arguments),
@@ -88,18 +95,29 @@ pub(crate) struct Failure {
 impl Failure {
     /// A user's mistake.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { code: USAGE, message: message.into() }
+        Self {
+            code: USAGE,
+            message: message.into(),
+        }
     }
 
     /// No verdict could be reached.
     pub(crate) fn no_verdict(message: impl Into<String>) -> Self {
-        Self { code: NO_VERDICT, message: message.into() }
+        Self {
+            code: NO_VERDICT,
+            message: message.into(),
+        }
     }
 
     /// Tells the user, and gives the exit code.
     pub(crate) fn tell(self) -> ExitCode {
         if !self.message.is_empty() {
-            style::say(&format!("{}error{}: {}", style::BAD, style::PLAIN, self.message.trim_end()));
+            style::say(&format!(
+                "{}error{}: {}",
+                style::BAD,
+                style::PLAIN,
+                self.message.trim_end()
+            ));
         }
         ExitCode::from(self.code)
     }
@@ -127,10 +145,12 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Export(arguments) => report::export(&arguments),
         Command::Capture(arguments) => capture::run(*arguments),
         Command::Engine(arguments) => engine::run(arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Noise(settings) => noise::run(&settings),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man => completions::man(),
+        Command::Replica(arguments) => replica::run(arguments),
         Command::Hold(arguments) => hold::run(&arguments),
     }
 }
@@ -148,7 +168,10 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Cancelled by the first SIGINT or SIGTERM; the second ends the process at once.
-pub(crate) fn stop_on_signal(runtime: &tokio::runtime::Runtime, told: &'static str) -> tokio_util::sync::CancellationToken {
+pub(crate) fn stop_on_signal(
+    runtime: &tokio::runtime::Runtime,
+    told: &'static str,
+) -> tokio_util::sync::CancellationToken {
     let stop = tokio_util::sync::CancellationToken::new();
     let token = stop.clone();
     let tasks = tokio_util::task::TaskTracker::new();
@@ -169,7 +192,9 @@ pub(crate) fn stop_on_signal(runtime: &tokio::runtime::Runtime, told: &'static s
 
 async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = term.recv() => {}

@@ -78,7 +78,11 @@ fn count_lines(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
     let (sent, unaccounted, _) = load.account();
     let mut ledger = Ledger::new(&stage.run_id);
     if let Err(error) = ledger.read_all(delivered) {
-        let reason = Reason::of(ReasonCode::LinesUnaccounted, "lines", crate::bring_up::with_causes(&error));
+        let reason = Reason::of(
+            ReasonCode::LinesUnaccounted,
+            "lines",
+            crate::bring_up::with_causes(&error),
+        );
         return stage.journal.event(Happening::Impaired { reason });
     }
     let mut counts = ledger.counts(&sent);
@@ -104,6 +108,9 @@ pub(crate) async fn clear_away(stage: &mut Stage) -> Result<(), leakcheck_report
             let message = format!("not everything is removed: {error}; `leakcheck clean` tries again");
             stage.journal.warn(ReasonCode::EngineLost, message)?;
         }
+    }
+    if let Some(wire) = &mut stage.wire {
+        wire.cut().await;
     }
     if let Some(engine) = &mut stage.engine {
         let _ = engine.stop(Duration::from_secs(3)).await;

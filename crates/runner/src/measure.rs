@@ -17,6 +17,9 @@ const PLAIN_LOOK: Duration = Duration::from_secs(5);
 pub(crate) async fn measure(stage: &mut Stage) -> Result<(), Ended> {
     let schedule = stage.scenario.schedule.clone();
     stage.begin(Phase::Measure)?;
+    if let Some(wire) = &stage.wire {
+        wire.begin();
+    }
     judged(stage, schedule.measure.0, 0.0).await?;
     let record = stage.journal.record(&stage.scenario);
     if !schedule.extend.0.is_zero() && leakcheck_judge::would_more_help(&record) {
@@ -32,7 +35,10 @@ async fn judged(stage: &mut Stage, length: Duration, before_s: f64) -> Result<()
     let began = tokio::time::Instant::now();
     let mut checkpoints = Every::new(schedule.checkpoint_every.0);
     let mut plain = Every::new(PLAIN_LOOK);
-    let mut looks = looks_s(before_s + schedule.measure.as_secs(), stage.scenario.rotation_period_s());
+    let mut looks = looks_s(
+        before_s + schedule.measure.as_secs(),
+        stage.scenario.rotation_period_s(),
+    );
     looks.retain(|at| *at > before_s);
     // The last sample belongs to the end of the phase: half a tick more lets it in.
     let end = length + schedule.sample_every.0 / 2;

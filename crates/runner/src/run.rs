@@ -5,17 +5,19 @@ use std::path::PathBuf;
 
 use leakcheck_judge::{judge, sum_up};
 use leakcheck_model::event::Happening;
-use leakcheck_model::{RunResult, Scenario};
+use leakcheck_model::{Record, RunResult, Scenario};
 use leakcheck_report::RunFolder;
 use tokio_util::sync::CancellationToken;
 
 use crate::bring_down::{clear_away, drain, settle_accounts};
 use crate::bring_up::bring_up;
+use crate::build;
 use crate::engine::{self, EngineError};
 use crate::journal::{Audience, Journal};
 use crate::load::Churn;
 use crate::measure::measure;
 use crate::stage::{Ended, Props, Stage};
+use crate::who;
 
 /// What is to be run.
 pub struct Request {
@@ -37,6 +39,8 @@ pub struct Request {
 pub struct Outcome {
     /// As in `result.json`.
     pub result: RunResult,
+    /// What was judged.
+    pub record: Record,
     /// Where everything is.
     pub folder: PathBuf,
 }
@@ -82,6 +86,7 @@ pub async fn run(request: Request) -> Result<Outcome, RunError> {
     stage.journal.folder().write_report(&result, &record)?;
     Ok(Outcome {
         result,
+        record,
         folder: stage.journal.folder().path().to_owned(),
     })
 }
@@ -126,9 +131,13 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
 
 /// The plan, walked: up, through the judged part, down to the drained target.
 async fn walk(stage: &mut Stage) -> Result<(), Ended> {
+    build::require(stage).await?;
     bring_up(stage).await?;
+    let before = who::before(stage).await;
     let churn = stage.load.as_ref().map(crate::load::Load::begin_churn);
-    match measure(stage).await {
+    let measured = measure(stage).await;
+    who::attribute(stage, before.as_ref()).await?;
+    match measured {
         Ok(()) | Err(Ended::EarlyFail) => drain(stage, churn).await,
         Err(ended) => {
             end(churn).await;

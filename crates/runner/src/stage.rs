@@ -15,6 +15,7 @@ use crate::journal::Journal;
 use crate::load::Load;
 use crate::process::Process;
 use crate::target::Target;
+use crate::wire::Wire;
 
 /// How often progress is told while something is awaited.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -58,6 +59,8 @@ pub(crate) struct Stage {
     pub load: Option<Load>,
     /// The target, once it is there.
     pub target: Option<Target>,
+    /// The wire that breaks, if there are faults.
+    pub wire: Option<Wire>,
     /// The user's wish to end.
     pub stop: CancellationToken,
     /// A scratch folder for sockets, removed at the end.
@@ -110,6 +113,7 @@ impl Stage {
             engine: props.engine,
             load: None,
             target: None,
+            wire: None,
             stop: props.stop,
             scratch: props.scratch,
             launched_at: None,
@@ -139,6 +143,9 @@ impl Stage {
         .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::TargetNotReady, error.to_string())))?;
         let mut names = sampler.names().to_vec();
         names.push("containers".into());
+        if self.wire.is_some() {
+            names.push("faults".into());
+        }
         self.journal.begin_samples(names)?;
         self.sampler = Some(sampler);
         self.ticker.reset_immediately();
@@ -199,6 +206,13 @@ impl Stage {
         let running = self.load.as_ref().map_or(0.0, |load| load.running().0 as f64);
         let mut values = row.values;
         values.push(Some(running));
+        if let Some(wire) = &mut self.wire {
+            for news in wire.news() {
+                self.journal.event(news)?;
+            }
+            #[expect(clippy::cast_precision_loss, reason = "faults are few")]
+            values.push(Some(wire.active() as f64));
+        }
         self.journal.sample(t_s, values)?;
         if let Some(error) = row.scrape_failed {
             self.failed_scrapes += 1;
@@ -212,15 +226,25 @@ impl Stage {
         }
         if let Some(why) = row.unreadable {
             let told = format!("the target's process cannot be read: {why}");
-            self.once(|message| Happening::Warning { reason: Reason::new(ReasonCode::MetricAbsent, message) }, &told)?;
+            self.once(
+                |message| Happening::Warning {
+                    reason: Reason::new(ReasonCode::MetricAbsent, message),
+                },
+                &told,
+            )?;
         }
         match row.process {
             Liveness::Alive => Ok(()),
-            Liveness::Restarted => {
-                self.once(|message| Happening::TargetRestarted { message }, "another process has the target's pid now")
-            }
+            Liveness::Restarted => self.once(
+                |message| Happening::TargetRestarted { message },
+                "another process has the target's pid now",
+            ),
             Liveness::Gone => {
-                let status = self.target.as_mut().and_then(Target::ended).unwrap_or_else(|| "its process is gone".into());
+                let status = self
+                    .target
+                    .as_mut()
+                    .and_then(Target::ended)
+                    .unwrap_or_else(|| "its process is gone".into());
                 self.journal.event(Happening::TargetDied { status })?;
                 Err(Ended::TargetDied)
             }
