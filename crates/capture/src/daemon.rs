@@ -21,6 +21,7 @@ use crate::queue::Queue;
 use crate::sink::{self, SinkError};
 use crate::status::Status;
 use crate::task::Tasks;
+use crate::watchdog;
 use crate::wire::dial::{Dial, Endpoint, EndpointError};
 use crate::wire::request::Client;
 
@@ -101,6 +102,10 @@ pub(crate) async fn run_with(
         sink.resume,
     );
     tasks.spawn("discovery", None, |entry| discovery.run(entry));
+    let (watched, watched_tasks, unwatch) = (Arc::clone(&shared), tasks.clone(), shutdown.clone());
+    tasks.spawn("watchdog", None, |entry| {
+        watchdog::watch(watched, watched_tasks, unwatch, entry)
+    });
     let status = Status {
         listener,
         shared: Arc::clone(&shared),

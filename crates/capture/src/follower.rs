@@ -33,6 +33,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A turn that lasted this long was no failure, however it ended.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
+/// With adaptive rotation, a quiet container is rotated this much less often (FASE reports: 15 min instead of 5).
+pub(crate) const QUIET_FACTOR: u32 = 3;
+
 /// What all followers share.
 pub(crate) struct Shared {
     pub(crate) client: Client,

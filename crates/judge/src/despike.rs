@@ -163,17 +163,10 @@ mod tests {
         // 1 2 3 4 | 7 8 9 90 at 0 … 7 s: (8 − 2) / (4 − 0).
         let t: Vec<f64> = (0..8).map(f64::from).collect();
         assert_eq!(
-            slope(
-                &t,
-                &[1.0, 2.0, 3.0, 4.0, 7.0, 8.0, 9.0, 90.0],
-                &mut Vec::new()
-            ),
+            slope(&t, &[1.0, 2.0, 3.0, 4.0, 7.0, 8.0, 9.0, 90.0], &mut Vec::new()),
             1.5
         );
-        assert_eq!(
-            slope(&[0.0, 1.0, 2.0], &[0.0, 5.0, 9.0], &mut Vec::new()),
-            0.0
-        );
+        assert_eq!(slope(&[0.0, 1.0, 2.0], &[0.0, 5.0, 9.0], &mut Vec::new()), 0.0);
     }
 
     #[test]

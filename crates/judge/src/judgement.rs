@@ -65,7 +65,7 @@ pub fn judge(record: &Record) -> Judgement {
         .map(|(name, info)| (name.clone(), metric::measure(record, name, info, &limits)))
         .collect();
     let mut warnings = record.facts.warnings.clone();
-    warnings.extend(metric::warnings(&metrics, &limits));
+    warnings.extend(metric::warnings(&record.metrics, &metrics, &limits));
     Judgement {
         verdict,
         reasons,

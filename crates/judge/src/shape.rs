@@ -50,10 +50,7 @@ fn form(fit: &Fit, blocks: &Blocks, candidates: &Candidates, scale: f64, growing
     let approach = |warm_up: usize, coefficient: f64| {
         let column = &candidates.warm_ups[warm_up].column;
         let ends = column.last().copied().unwrap_or(0.0) - column.first().copied().unwrap_or(0.0);
-        (
-            coefficient * ends,
-            candidates.warm_ups[warm_up].time_constant_s,
-        )
+        (coefficient * ends, candidates.warm_ups[warm_up].time_constant_s)
     };
     match fit.explanation {
         Explanation::Ramp if growing => Form::Ramp,
@@ -74,15 +71,9 @@ fn form(fit: &Fit, blocks: &Blocks, candidates: &Candidates, scale: f64, growing
         }
         Explanation::WarmUp { warm_up } => {
             let (size, time_constant_s) = approach(warm_up, first);
-            Form::WarmUp {
-                size,
-                time_constant_s,
-            }
+            Form::WarmUp { size, time_constant_s }
         }
-        Explanation::TwoSteps {
-            first: a,
-            second: b,
-        } => Form::TwoSteps {
+        Explanation::TwoSteps { first: a, second: b } => Form::TwoSteps {
             first_size: first,
             first_at_s: edge_s(a),
             second_size: second,
@@ -111,25 +102,18 @@ fn sawtooth(blocks: &Blocks, dominant: Option<&Fit>) -> Option<Form> {
     let mut level = vec![0.0; parts];
     for part in 1..parts {
         let mut rises: Vec<f64> = (1..blocks.index.len())
-            .filter(|&i| {
-                blocks.index[i] % parts == part && blocks.index[i - 1] + 1 == blocks.index[i]
-            })
+            .filter(|&i| blocks.index[i] % parts == part && blocks.index[i - 1] + 1 == blocks.index[i])
             .map(|i| blocks.value[i] - blocks.value[i - 1])
             .collect();
         level[part] = level[part - 1] + crate::median::median_of(&mut rises)?;
     }
     let growth = growth_per_block(blocks)?;
-    let level = level
-        .iter()
-        .enumerate()
-        .map(|(part, l)| l - growth * part as f64);
+    let level = level.iter().enumerate().map(|(part, l)| l - growth * part as f64);
     let (low, high) = level.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), l| {
         (low.min(l), high.max(l))
     });
     let swing = high - low;
-    let noise = dominant.map_or(0.0, |fit| {
-        (fit.variance * 2.0 * parts as f64 / rotations as f64).sqrt()
-    });
+    let noise = dominant.map_or(0.0, |fit| (fit.variance * 2.0 * parts as f64 / rotations as f64).sqrt());
     (swing > 4.0 * noise && swing > 0.0).then_some(Form::Sawtooth {
         swing,
         period_s: blocks.grid.width_s * parts as f64,
@@ -160,13 +144,8 @@ pub(crate) fn noise(belief: &Belief, width_s: f64) -> Option<Noise> {
         .zip(CORRELATION_TIMES_S)
         .filter(|(c, _)| c.weight > 0.0)
     {
-        let phi = if time_s > 0.0 {
-            (-width_s / time_s).exp()
-        } else {
-            0.0
-        };
-        log_s0 += correlation.weight
-            * (width_s * correlation.variance / ((1.0 - phi) * (1.0 - phi))).ln();
+        let phi = if time_s > 0.0 { (-width_s / time_s).exp() } else { 0.0 };
+        log_s0 += correlation.weight * (width_s * correlation.variance / ((1.0 - phi) * (1.0 - phi))).ln();
         tau_s += correlation.weight * time_s;
     }
     Some(Noise {

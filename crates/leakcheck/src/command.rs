@@ -1,6 +1,7 @@
 //! Every command, and what its failure means to a script.
 
 mod capture;
+mod chaos;
 mod check;
 mod clean;
 mod compare;
@@ -11,7 +12,11 @@ mod hold;
 mod init;
 mod judge;
 mod noise;
+<<<<<<< HEAD
 mod plan;
+=======
+mod replica;
+>>>>>>> main
 mod report;
 mod run;
 mod schema;
@@ -72,6 +77,8 @@ enum Command {
     Capture(Box<capture::Arguments>),
     /// The simulated Docker Engine on a Unix socket, for any client
     Engine(engine::Arguments),
+    /// The breaking wire alone: a proxy in front of any engine's socket
+    Chaos(chaos::Arguments),
     /// What runs inside a load container
     Noise(leakcheck_noise::Settings),
     /// The JSON Schema of scenario files
@@ -80,6 +87,9 @@ enum Command {
     Completions(completions::Arguments),
     /// Man page
     Man,
+    /// A small target that leaks on purpose
+    #[command(hide = true)]
+    Replica(replica::Arguments),
     /// Start a program that dies with its parent
     #[command(hide = true)]
     Hold(hold::Arguments),
@@ -146,10 +156,12 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Export(arguments) => report::export(&arguments),
         Command::Capture(arguments) => capture::run(*arguments),
         Command::Engine(arguments) => engine::run(arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Noise(settings) => noise::run(&settings),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man => completions::man(),
+        Command::Replica(arguments) => replica::run(arguments),
         Command::Hold(arguments) => hold::run(&arguments),
     }
 }

@@ -18,6 +18,8 @@ pub(crate) fn human(x: f64, unit: &str) -> String {
         };
     }
     let whole = (x - x.round()).abs() < 1e-9;
+    // Adding zero makes of -0 a plain 0.
+    let x = if whole { x.round() + 0.0 } else { x };
     match x.abs() {
         // No "-0": it is 0 to a reader.
         a if a < 5e-4 => "0".to_owned(),

@@ -8,9 +8,12 @@ pub mod csv;
 pub mod error;
 pub mod figure;
 pub mod folder;
+pub mod github;
 pub mod json;
+pub mod junit;
 pub mod markdown;
 
+pub mod openmetrics;
 pub mod quantity;
 pub mod table;
 pub mod words;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use leakcheck_judge::{judge, sum_up};
 use leakcheck_model::event::Happening;
-use leakcheck_model::{RunResult, Scenario};
+use leakcheck_model::{Record, RunResult, Scenario};
 use leakcheck_report::RunFolder;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,8 @@ pub struct Request {
 pub struct Outcome {
     /// As in `result.json`.
     pub result: RunResult,
+    /// What was judged.
+    pub record: Record,
     /// Where everything is.
     pub folder: PathBuf,
 }
@@ -88,6 +90,7 @@ pub async fn run(request: Request) -> Result<Outcome, RunError> {
     stage.journal.folder().write_report(&result, &record)?;
     Ok(Outcome {
         result,
+        record,
         folder: stage.journal.folder().path().to_owned(),
     })
 }
