@@ -4,6 +4,7 @@ mod capture;
 mod chaos;
 mod check;
 mod clean;
+mod compare;
 mod completions;
 mod doctor;
 mod engine;
@@ -11,7 +12,11 @@ mod hold;
 mod init;
 mod judge;
 mod noise;
+<<<<<<< HEAD
+mod plan;
+=======
 mod replica;
+>>>>>>> main
 mod report;
 mod run;
 mod schema;
@@ -53,6 +58,10 @@ enum Command {
     Run(run::Arguments),
     /// Judge a stored run again, or any CSV with a time column
     Judge(judge::Arguments),
+    /// Before a run: how long, how many rotations, and the smallest leak that it can prove
+    Plan(plan::Arguments),
+    /// Runs side by side, and whether the newest got worse
+    Compare(compare::Arguments),
     /// Read and explain scenarios; start nothing
     Check(check::Arguments),
     /// Write a commented scenario to start from
@@ -140,6 +149,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Judge(arguments) => judge::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Selftest(arguments) => selftest::run(&arguments),
