@@ -12,11 +12,8 @@ mod hold;
 mod init;
 mod judge;
 mod noise;
-<<<<<<< HEAD
 mod plan;
-=======
 mod replica;
->>>>>>> main
 mod report;
 mod run;
 mod schema;
