@@ -62,10 +62,7 @@ impl Belief {
     #[must_use]
     pub(crate) fn new(fits: &[Fit], candidates: &Candidates, scale: f64, limit: f64) -> Self {
         let mut belief = Self::default();
-        let best = fits
-            .iter()
-            .map(|fit| fit.log_weight)
-            .fold(f64::NEG_INFINITY, f64::max);
+        let best = fits.iter().map(|fit| fit.log_weight).fold(f64::NEG_INFINITY, f64::max);
         let (mut kept, mut stopped) = (0.0, 0.0);
         let mut heaping = Heaping::default();
         for fit in fits {
@@ -117,8 +114,7 @@ impl Belief {
             sum += heap.weight;
             sum >= 1.0 - LEFT_OUT
         });
-        self.heaps
-            .truncate(enough.map_or(self.heaps.len(), |last| last + 1));
+        self.heaps.truncate(enough.map_or(self.heaps.len(), |last| last + 1));
         self.heaps.iter_mut().for_each(|heap| heap.weight /= sum);
         self.by_kind.iter_mut().for_each(|weight| *weight /= total);
         for correlation in self.correlations.iter_mut().filter(|c| c.weight > 0.0) {
@@ -188,11 +184,7 @@ impl Belief {
 
     /// Mean of the growth, and the root of its mean squared deviation with the heaps' errors.
     fn mean_and_spread(&self) -> (f64, f64) {
-        let mean: f64 = self
-            .heaps
-            .iter()
-            .map(|heap| heap.weight * heap.growth)
-            .sum();
+        let mean: f64 = self.heaps.iter().map(|heap| heap.weight * heap.growth).sum();
         let square: f64 = self
             .heaps
             .iter()
@@ -209,10 +201,7 @@ impl Belief {
     /// which are nearly straight where shares are not.
     fn between(&self, mut low: f64, mut high: f64, p: f64) -> f64 {
         let wanted = log_odds(p);
-        let (mut at_low, mut at_high) = (
-            log_odds(self.below(low)) - wanted,
-            log_odds(self.below(high)) - wanted,
-        );
+        let (mut at_low, mut at_high) = (log_odds(self.below(low)) - wanted, log_odds(self.below(high)) - wanted);
         let mut kept = 0;
         for round in 0..200 {
             // Every fourth round halves: the mixture may be flat between its heaps.
@@ -290,9 +279,7 @@ impl Heap {
 
     fn close(&mut self, total: f64) {
         let beyond = self.growth / self.weight;
-        self.standard_error = (self.standard_error / self.weight - beyond * beyond)
-            .max(0.0)
-            .sqrt();
+        self.standard_error = (self.standard_error / self.weight - beyond * beyond).max(0.0).sqrt();
         self.growth = self.origin + beyond;
         self.weight /= total;
     }
@@ -422,22 +409,12 @@ mod tests {
             fit(Explanation::Ramp, 0.0, 1.0, 1.0),
             fit(Explanation::Step { at: 4 }, 0.0, 1.3, 1.0),
         ];
-        assert_eq!(
-            super::Belief::new(&apart, &candidates(), 1.0, 2.0)
-                .heaps
-                .len(),
-            2
-        );
+        assert_eq!(super::Belief::new(&apart, &candidates(), 1.0, 2.0).heaps.len(), 2);
     }
 
     #[test]
     fn growth_is_given_in_the_unit_asked_for() {
-        let belief = Belief::new(
-            &[fit(Explanation::Ramp, 0.0, 30.0, 1.0)],
-            &candidates(),
-            0.1,
-            2.0,
-        );
+        let belief = Belief::new(&[fit(Explanation::Ramp, 0.0, 30.0, 1.0)], &candidates(), 0.1, 2.0);
         assert!((belief.quantile(0.5) - 3.0).abs() < 1e-4);
         assert!((belief.below(3.1) - 0.75).abs() < 1e-12);
     }
@@ -463,30 +440,16 @@ mod tests {
     fn growth_that_falls_back_is_believed_by_half() {
         let steps = |first: f64, second: f64| Fit {
             added: [first, second],
-            ..fit(
-                Explanation::TwoSteps {
-                    first: 3,
-                    second: 9,
-                },
-                0.0,
-                100.0,
-                1.0,
-            )
+            ..fit(Explanation::TwoSteps { first: 3, second: 9 }, 0.0, 100.0, 1.0)
         };
-        let above_half =
-            |first: f64, second: f64| 1.0 - belief(&[steps(first, second)]).below(50.0);
+        let above_half = |first: f64, second: f64| 1.0 - belief(&[steps(first, second)]).below(50.0);
         assert!((above_half(-25.0, -25.0) - 0.5).abs() < 0.01);
         assert!(above_half(-25.0, -24.9) > 0.99);
         // Up and down again is a burst.
         assert!(above_half(60.0, -60.0) > 0.99);
         let one = Fit {
             added: [-60.0, 30.0],
-            ..fit(
-                Explanation::StepAndWarmUp { at: 3, warm_up: 0 },
-                0.0,
-                100.0,
-                1.0,
-            )
+            ..fit(Explanation::StepAndWarmUp { at: 3, warm_up: 0 }, 0.0, 100.0, 1.0)
         };
         assert!((belief(&[one]).below(50.0) - 0.5).abs() < 0.01);
         let falling = Fit {

@@ -46,11 +46,7 @@ mod tests {
     use super::*;
 
     fn each_second(n: usize, value: impl Fn(usize) -> f64) -> Series {
-        Series::new(
-            (0..n).map(|i| i as f64).collect(),
-            (0..n).map(value).collect(),
-        )
-        .unwrap()
+        Series::new((0..n).map(|i| i as f64).collect(), (0..n).map(value).collect()).unwrap()
     }
 
     #[test]

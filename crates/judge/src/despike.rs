@@ -3,14 +3,22 @@
 //! One-sided and only upwards: a burst of work lifts a count for seconds and says nothing about growth, while a level that
 //! falls short is what a block median already ignores.
 
-use crate::median::{MAD_TO_SD, median_and_mad};
+use crate::median::MAD_TO_SD;
 use crate::series::Series;
+use std::ops::Range;
 
 /// Longest burst that is taken for a burst and not for a change of level, seconds (longest in the FASE runs' bursts of work).
 pub const BURST_MAX_S: f64 = 45.0;
 
 /// A sample this many standard deviations above the running median is an outlier [Davies & Gather 1993; Hampel 1974].
 const OUTLIER_SD: f64 = 5.0;
+
+/// Standard deviations below the mean of the fifth and the twentieth percentile of a normal distribution.
+const Z_TWENTIETH: f64 = 1.6449;
+const Z_FIFTH: f64 = 0.8416;
+
+/// The slope is taken over this many windows, so that a cluster of bursts is no slope.
+const WINDOWS_OF_SLOPE: f64 = 3.0;
 
 /// Fewer samples than this in a window say nothing about its spread.
 const WINDOW_SAMPLES_MIN: usize = 9;
@@ -25,29 +33,28 @@ pub fn kept(series: &Series, quantum: f64) -> Vec<bool> {
         return keep;
     }
     let (t, v) = (series.t_s(), series.value());
-    // One window serves all samples within a twelfth of it (15 s): a thousandth of the cost of a window for each.
-    let stride_s = window_s / 12.0;
-    let (mut first, mut from, mut to) = (0, 0, 0);
-    let mut window = Vec::new();
+    // One window serves all samples within a sixth of it (30 s): a thousandth of the cost of a window for each.
+    let stride_s = window_s / 6.0;
+    let mut first = 0;
+    let (mut near, mut wide) = (Reach::default(), Reach::default());
+    let mut scratch = Vec::new();
     while first < t.len() {
         let last = first + t[first..].partition_point(|&s| s <= t[first] + stride_s);
         let centre_s = (t[first] + t[last - 1]) / 2.0;
-        while from < t.len() && t[from] < centre_s - window_s / 2.0 {
-            from += 1;
-        }
-        while to < t.len() && t[to] <= centre_s + window_s / 2.0 {
-            to += 1;
-        }
-        let slope = slope(&t[from..to], &v[from..to], &mut window);
-        window.clear();
-        window.extend((from..to).map(|i| v[i] - slope * (t[i] - centre_s)));
-        if window.len() >= WINDOW_SAMPLES_MIN
-            && let Some((centre, mad)) = median_and_mad(&mut window)
-        {
-            // Counts that hardly move have a MAD of 0: one step of the counter is no outlier.
-            let highest = centre + OUTLIER_SD * MAD_TO_SD * mad.max(quantum / 2.0);
-            for index in first..last {
-                keep[index] = v[index] - slope * (t[index] - centre_s) <= highest;
+        let near = near.about(t, centre_s, window_s / 2.0);
+        let wide = wide.about(t, centre_s, WINDOWS_OF_SLOPE * window_s / 2.0);
+        if near.len() >= WINDOW_SAMPLES_MIN {
+            let slope = slope(&t[wide.clone()], &v[wide.clone()], &mut scratch);
+            let flat = |i: usize| v[i] - slope * (t[i] - centre_s);
+            let mut highest = |window: Range<usize>| {
+                scratch.clear();
+                scratch.extend(window.map(flat));
+                highest(&mut scratch, quantum)
+            };
+            // A dip is the lowest fifth of a window, but not of three.
+            let highest = highest(near).max(highest(wide));
+            for (i, keep) in keep[first..last].iter_mut().enumerate() {
+                *keep = flat(first + i) <= highest;
             }
         }
         first = last;
@@ -55,7 +62,40 @@ pub fn kept(series: &Series, quantum: f64) -> Vec<bool> {
     keep
 }
 
-/// Lower quartile of the later half less that of the earlier one, over half the window: a steep leak must not hide its bursts in
+/// Samples within a distance of a centre that only moves forward.
+#[derive(Default)]
+struct Reach {
+    from: usize,
+    to: usize,
+}
+
+impl Reach {
+    fn about(&mut self, t: &[f64], centre_s: f64, distance_s: f64) -> Range<usize> {
+        while self.from < t.len() && t[self.from] < centre_s - distance_s {
+            self.from += 1;
+        }
+        while self.to < t.len() && t[self.to] <= centre_s + distance_s {
+            self.to += 1;
+        }
+        self.from..self.to
+    }
+}
+
+/// What is no outlier: five standard deviations above the level. Both are taken from the fifth and the twentieth percentile as if
+/// the window were normal: bursts go up, so three quarters of a window may be burst before these are moved, where a median and
+/// a MAD are moved by a quarter.
+fn highest(window: &mut [f64], quantum: f64) -> f64 {
+    let mut at = |share: f64| {
+        let index = (share * (window.len() - 1) as f64).round() as usize;
+        *window.select_nth_unstable_by(index, f64::total_cmp).1
+    };
+    let (lowest, low) = (at(0.05), at(0.2));
+    let sd = (low - lowest) / (Z_TWENTIETH - Z_FIFTH);
+    // Counts that hardly move have no spread: one step of the counter is no outlier.
+    low + Z_FIFTH * sd + OUTLIER_SD * sd.max(MAD_TO_SD * quantum / 2.0)
+}
+
+/// Lower quartile of the later half less that of the earlier one, over half the time: a steep leak must not hide its bursts in
 /// the spread of its own slope. Bursts go up, so the lower quartile is that of the level until bursts fill three quarters.
 fn slope(t: &[f64], v: &[f64], scratch: &mut Vec<f64>) -> f64 {
     let half = t.len() / 2;
@@ -123,17 +163,10 @@ mod tests {
         // 1 2 3 4 | 7 8 9 90 at 0 … 7 s: (8 − 2) / (4 − 0).
         let t: Vec<f64> = (0..8).map(f64::from).collect();
         assert_eq!(
-            slope(
-                &t,
-                &[1.0, 2.0, 3.0, 4.0, 7.0, 8.0, 9.0, 90.0],
-                &mut Vec::new()
-            ),
+            slope(&t, &[1.0, 2.0, 3.0, 4.0, 7.0, 8.0, 9.0, 90.0], &mut Vec::new()),
             1.5
         );
-        assert_eq!(
-            slope(&[0.0, 1.0, 2.0], &[0.0, 5.0, 9.0], &mut Vec::new()),
-            0.0
-        );
+        assert_eq!(slope(&[0.0, 1.0, 2.0], &[0.0, 5.0, 9.0], &mut Vec::new()), 0.0);
     }
 
     #[test]

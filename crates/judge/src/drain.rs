@@ -42,9 +42,7 @@ pub struct Drained {
 #[must_use]
 pub fn drained(before: &Series, after: &Series, allowed: f64) -> Drained {
     let tail = tail(after);
-    let (Some((low, low_error)), Some((high, high_error))) =
-        (level(before.value()), level(tail.value()))
-    else {
+    let (Some((low, low_error)), Some((high, high_error))) = (level(before.value()), level(tail.value())) else {
         let nothing = f64::NAN;
         let outcome = Outcome::Invalid;
         return Drained {
@@ -94,10 +92,7 @@ fn level(values: &[f64]) -> Option<(f64, f64)> {
     let (centre, mad) = median_and_mad(&mut values.to_vec())?;
     let rho = neighbours(values, centre);
     let effective = (values.len() as f64 * (1.0 - rho) / (1.0 + rho)).max(1.0);
-    Some((
-        centre,
-        MEDIAN_OVER_MEAN * MAD_TO_SD * mad / effective.sqrt(),
-    ))
+    Some((centre, MEDIAN_OVER_MEAN * MAD_TO_SD * mad / effective.sqrt()))
 }
 
 /// Correlation of neighbouring samples about a centre, from 0 to [`CORRELATION_MAX`].

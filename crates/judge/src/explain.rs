@@ -173,10 +173,11 @@ fn levels(blocks: &Blocks) -> Vec<Vec<f64>> {
     levels
 }
 
-/// Kinks begin after three blocks and leave at least six blocks, and an eighth of the run, to measure the new slope.
+/// Kinks begin after three blocks and leave at least four blocks, and a fifteenth of the run, to measure the new slope: two minutes
+/// of half an hour. Fewer would let the noise of the last blocks pass for an onset.
 fn kinks(blocks: &Blocks, line: &[f64]) -> Vec<Kink> {
     let count = blocks.grid.count;
-    let last = count.saturating_sub(6.max(count / 8));
+    let last = count.saturating_sub(4.max(count / 15));
     let mut kinks = Vec::new();
     for edge in 3..last {
         let at = blocks.index.partition_point(|&i| i < edge);
@@ -251,7 +252,7 @@ mod tests {
     fn kinks_leave_room_on_both_sides() {
         let candidates = of(&sixty());
         let edges: Vec<usize> = candidates.kinks.iter().map(|k| k.edge).collect();
-        assert_eq!((edges[0], *edges.last().unwrap(), edges.len()), (3, 52, 50));
+        assert_eq!((edges[0], *edges.last().unwrap(), edges.len()), (3, 55, 53));
         assert_eq!(candidates.kinks[27].share, 0.5);
         // At half: the block before has nothing, the block after begins with half a block's share.
         assert_eq!(candidates.kinks[27].column[29], 0.0);
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_grid_leaves_six_blocks() {
+    fn a_short_grid_leaves_four_blocks() {
         let grid = Grid {
             width_s: 120.0,
             count: 16,
@@ -272,7 +273,7 @@ mod tests {
             index: (0..16).collect(),
             value: vec![0.0; 16],
         };
-        assert_eq!(of(&blocks).kinks.last().unwrap().edge, 9);
+        assert_eq!(of(&blocks).kinks.last().unwrap().edge, 11);
     }
 
     #[test]

@@ -261,9 +261,7 @@ mod tests {
 
     fn noisy(n: usize, shape: impl Fn(usize) -> f64) -> Vec<f64> {
         (0..n)
-            .map(|i| {
-                shape(i) + [0.3, -0.2, 0.1, -0.4, 0.2, 0.4, -0.1, -0.3, 0.0][(i * i + 3 * i) % 9]
-            })
+            .map(|i| shape(i) + [0.3, -0.2, 0.1, -0.4, 0.2, 0.4, -0.1, -0.3, 0.0][(i * i + 3 * i) % 9])
             .collect()
     }
 
@@ -285,12 +283,7 @@ mod tests {
             .unwrap();
         let mean = value.iter().sum::<f64>() / 12.0;
         let x = |i: usize| (i as f64 + 0.5) / 12.0 - 0.5;
-        let slope = value
-            .iter()
-            .enumerate()
-            .map(|(i, v)| x(i) * (v - mean))
-            .sum::<f64>()
-            / (143.0 / 144.0);
+        let slope = value.iter().enumerate().map(|(i, v)| x(i) * (v - mean)).sum::<f64>() / (143.0 / 144.0);
         let rss: f64 = value
             .iter()
             .enumerate()
@@ -328,11 +321,7 @@ mod tests {
             Explanation::Ramp
         );
         assert_eq!(
-            best(&fitted(
-                noisy(60, |i| if i >= 20 { 30.0 } else { 0.0 }),
-                0.1
-            ))
-            .explanation,
+            best(&fitted(noisy(60, |i| if i >= 20 { 30.0 } else { 0.0 }), 0.1)).explanation,
             Explanation::Step { at: 20 }
         );
         let late = best(&fitted(noisy(60, |i| (i as f64 - 30.0).max(0.0)), 0.1));
@@ -349,23 +338,11 @@ mod tests {
             }
         };
         let two = best(&fitted(noisy(60, two), 0.1));
-        assert_eq!(
-            two.explanation,
-            Explanation::TwoSteps {
-                first: 20,
-                second: 40
-            }
-        );
+        assert_eq!(two.explanation, Explanation::TwoSteps { first: 20, second: 40 });
         assert!((two.added[0] - 30.0).abs() < 1.0 && (two.added[1] - 40.0).abs() < 1.0);
         // τ = 3 blocks of 1000 s is beyond 163 s and within a sixth of 60 000 s.
-        let warm = best(&fitted(
-            noisy(60, |i| -50.0 * (-(i as f64) / 3.0).exp()),
-            0.1,
-        ));
-        assert!(
-            matches!(warm.explanation, Explanation::WarmUp { .. }),
-            "{warm:?}"
-        );
+        let warm = best(&fitted(noisy(60, |i| -50.0 * (-(i as f64) / 3.0).exp()), 0.1));
+        assert!(matches!(warm.explanation, Explanation::WarmUp { .. }), "{warm:?}");
         let both = |i: usize| -50.0 * (-(i as f64) / 3.0).exp() + if i >= 40 { 20.0 } else { 0.0 };
         let both = best(&fitted(noisy(60, both), 0.1));
         assert!(
@@ -378,10 +355,7 @@ mod tests {
     fn rounding_keeps_a_constant_finite() {
         let fits = fitted(vec![7.0; 20], 1.0);
         assert!(!fits.is_empty());
-        assert!(
-            fits.iter()
-                .all(|f| f.growth.abs() < 1e-9 && f.standard_error > 0.0)
-        );
+        assert!(fits.iter().all(|f| f.growth.abs() < 1e-9 && f.standard_error > 0.0));
     }
 
     #[test]

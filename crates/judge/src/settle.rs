@@ -112,11 +112,7 @@ mod tests {
     use super::*;
 
     fn each_second(n: usize, value: impl Fn(usize) -> f64) -> Series {
-        Series::new(
-            (0..n).map(|i| i as f64).collect(),
-            (0..n).map(value).collect(),
-        )
-        .unwrap()
+        Series::new((0..n).map(|i| i as f64).collect(), (0..n).map(value).collect()).unwrap()
     }
 
     #[test]
@@ -131,14 +127,8 @@ mod tests {
     #[test]
     fn a_warm_up_is_rising_until_it_is_over() {
         let warm_up = each_second(300, |i| 100.0 - 100.0 * (-(i as f64) / 30.0).exp());
-        assert!(matches!(
-            settled(&warm_up.until(30.0), 2.0),
-            Settling::Rising { .. }
-        ));
-        assert!(matches!(
-            settled(&warm_up.since(240.0), 2.0),
-            Settling::Settled { .. }
-        ));
+        assert!(matches!(settled(&warm_up.until(30.0), 2.0), Settling::Rising { .. }));
+        assert!(matches!(settled(&warm_up.since(240.0), 2.0), Settling::Settled { .. }));
     }
 
     #[test]
@@ -155,19 +145,13 @@ mod tests {
     fn what_is_within_the_tolerance_has_settled() {
         // Ten blocks of six samples of a line: medians 2.5 to 56.5.
         let line = each_second(60, |i| i as f64);
-        assert!(matches!(
-            settled(&line, 54.0),
-            Settling::Settled { level: 29.5 }
-        ));
+        assert!(matches!(settled(&line, 54.0), Settling::Settled { level: 29.5 }));
         assert!(matches!(settled(&line, 53.9), Settling::Rising { .. }));
     }
 
     #[test]
     fn seven_samples_are_too_few() {
-        assert_eq!(
-            settled(&each_second(7, |i| i as f64), 0.0),
-            Settling::TooFew
-        );
+        assert_eq!(settled(&each_second(7, |i| i as f64), 0.0), Settling::TooFew);
         // Four rises in a row: S = 6 against 1.6449 · √(4·3·13/18) = 4.84.
         assert!(matches!(
             settled(&each_second(8, |i| i as f64), 0.0),
@@ -177,10 +161,7 @@ mod tests {
 
     #[test]
     fn kendall_by_hand() {
-        assert_eq!(
-            rises_less_falls(&[1.0, 3.0, 2.0, 2.0]),
-            1.0 + 1.0 + 1.0 - 1.0 - 1.0
-        );
+        assert_eq!(rises_less_falls(&[1.0, 3.0, 2.0, 2.0]), 1.0 + 1.0 + 1.0 - 1.0 - 1.0);
         assert!((standard_deviation(10) - 125f64.sqrt()).abs() < 1e-12);
     }
 

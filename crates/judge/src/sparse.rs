@@ -37,8 +37,7 @@ pub fn rises_in_a_row(series: &Series, limit_per_min: f64) -> Option<Rises> {
     (2..t.len()).find_map(|last| {
         let rise = |i: usize| v[i] - v[i - 1];
         let steep = |i: usize| {
-            t[i] - t[i - 1] >= APART_MIN_S
-                && rise(i) > TIMES_LIMIT * limit_per_min * (t[i] - t[i - 1]) / 60.0
+            t[i] - t[i - 1] >= APART_MIN_S && rise(i) > TIMES_LIMIT * limit_per_min * (t[i] - t[i - 1]) / 60.0
         };
         let found = steep(last - 1) && steep(last) && rise(last) >= KEPT_UP * rise(last - 1);
         let (from_s, to_s) = (t[last - 2], t[last]);
@@ -94,9 +93,7 @@ mod tests {
 
     #[test]
     fn samples_of_a_short_run_are_no_checkpoints() {
-        let every = |apart_s: f64| {
-            Series::new(vec![0.0, apart_s, 2.0 * apart_s], vec![0.0, 100.0, 200.0]).unwrap()
-        };
+        let every = |apart_s: f64| Series::new(vec![0.0, apart_s, 2.0 * apart_s], vec![0.0, 100.0, 200.0]).unwrap();
         assert_eq!(rises_in_a_row(&every(59.9), 2.0), None);
         assert!(rises_in_a_row(&every(60.0), 2.0).is_some());
     }

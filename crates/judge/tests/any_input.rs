@@ -1,8 +1,6 @@
 //! Whatever a series or a question holds, there is an answer and it does not contradict itself.
 
-use leakcheck_judge::{
-    Look, Outcome, Question, Series, assess, assess_per_rotation, budget, drain, settle, sparse,
-};
+use leakcheck_judge::{Look, Outcome, Question, Series, assess, assess_per_rotation, budget, drain, settle, sparse};
 use proptest::prelude::*;
 
 /// Spacings and values from the ordinary to the absurd.
@@ -21,11 +19,7 @@ fn series() -> impl Strategy<Value = Series> {
             t += spacing;
             t
         });
-        Series::new(
-            times.collect(),
-            points.iter().map(|point| point.1).collect(),
-        )
-        .expect("spacings are positive")
+        Series::new(times.collect(), points.iter().map(|point| point.1).collect()).expect("spacings are positive")
     })
 }
 

@@ -1,8 +1,6 @@
 //! One series after another: what the judge says of it and why.
 
-use leakcheck_judge::{
-    Answer, Code, Form, Look, Outcome, Question, Series, assess, assess_per_rotation,
-};
+use leakcheck_judge::{Answer, Code, Form, Look, Outcome, Question, Series, assess, assess_per_rotation};
 
 const LIMIT: f64 = 2.0;
 
@@ -40,10 +38,7 @@ fn first_form(answer: &Answer) -> Form {
 #[test]
 fn nothing_is_flat() {
     let answer = judged(900, |_| 0.0);
-    assert_eq!(
-        (answer.outcome, answer.reason.code),
-        (Outcome::Pass, Code::WithinLimit)
-    );
+    assert_eq!((answer.outcome, answer.reason.code), (Outcome::Pass, Code::WithinLimit));
     assert_eq!(first_form(&answer), Form::Flat);
     assert!(!answer.growing);
     assert!(answer.above_limit < 0.05);
@@ -110,11 +105,7 @@ fn two_steps_are_reported_as_two() {
 fn a_warm_up_is_no_leak_and_is_reported_with_size_and_time_constant() {
     let answer = judged(1800, |t| 300.0 * (1.0 - (-t / 60.0).exp()));
     assert_eq!(answer.outcome, Outcome::Pass, "{:?}", answer.reason);
-    let Form::WarmUp {
-        size,
-        time_constant_s,
-    } = first_form(&answer)
-    else {
+    let Form::WarmUp { size, time_constant_s } = first_form(&answer) else {
         panic!("{:?}", answer.shapes)
     };
     assert!(
@@ -158,8 +149,7 @@ fn a_baseline_that_still_falls_is_no_pass() {
 fn a_sawtooth_of_the_rotation_is_taken_out_and_reported() {
     let answer = judged(900, |t| 60.0 * (t / 30.0).fract());
     assert_eq!(answer.outcome, Outcome::Pass, "{:?}", answer.reason);
-    let Some(Form::Sawtooth { swing, period_s }) = answer.shapes.last().map(|shape| shape.form)
-    else {
+    let Some(Form::Sawtooth { swing, period_s }) = answer.shapes.last().map(|shape| shape.form) else {
         panic!("{:?}", answer.shapes)
     };
     assert!(period_s == 30.0 && (25.0..60.0).contains(&swing), "{swing}");
@@ -219,22 +209,16 @@ fn before_four_rotations_only_more_than_their_swing_fails() {
         },
     );
     assert_eq!(answer.outcome, Outcome::Inconclusive);
-    assert_eq!(
-        assess(&series, &slow.rotating_every(150.0)).outcome,
-        Outcome::Fail
-    );
+    assert_eq!(assess(&series, &slow.rotating_every(150.0)).outcome, Outcome::Fail);
 }
 
 #[test]
 fn six_rotations_are_needed_to_pass() {
     let series = each_second(599, |_| 0.0);
     let rotating = |period_s| {
-        assess(
-            &series,
-            &Question::at_most(LIMIT, 599.0).rotating_every(period_s),
-        )
-        .reason
-        .code
+        assess(&series, &Question::at_most(LIMIT, 599.0).rotating_every(period_s))
+            .reason
+            .code
     };
     assert_eq!(rotating(100.0), Code::WithinLimit);
     assert_eq!(rotating(101.0), Code::TooFewRotations);
@@ -269,14 +253,8 @@ fn a_look_may_fail_and_never_passes() {
             },
         )
     };
-    assert_eq!(
-        early(&each_second(600, |_| 0.0)).reason.code,
-        Code::TooShort
-    );
-    assert_eq!(
-        early(&each_second(120, |t| 200.0 * t / 60.0)).outcome,
-        Outcome::Fail
-    );
+    assert_eq!(early(&each_second(600, |_| 0.0)).reason.code, Code::TooShort);
+    assert_eq!(early(&each_second(120, |t| 200.0 * t / 60.0)).outcome, Outcome::Fail);
 }
 
 #[test]
@@ -288,13 +266,7 @@ fn a_quiet_minute_with_rotations_of_five_seconds_can_pass() {
         .collect();
     let series = Series::new(times, values).expect("in order");
     let answer = assess(&series, &Question::at_most(LIMIT, 60.0).rotating_every(5.0));
-    assert_eq!(
-        answer.outcome,
-        Outcome::Pass,
-        "{:?} {:?}",
-        answer.reason,
-        answer.growth
-    );
+    assert_eq!(answer.outcome, Outcome::Pass, "{:?} {:?}", answer.reason, answer.growth);
 }
 
 #[test]
@@ -318,11 +290,7 @@ fn growth_per_rotation_does_not_depend_on_the_speed() {
 fn growth_per_rotation_follows_a_run_that_changes_its_speed() {
     // Twice as fast in the second half: a kink in time, a straight line in rotations.
     let rotations_at = |t: f64| {
-        if t < 450.0 {
-            t / 30.0
-        } else {
-            15.0 + (t - 450.0) / 15.0
-        }
+        if t < 450.0 { t / 30.0 } else { 15.0 + (t - 450.0) / 15.0 }
     };
     let series = each_second(900, |t| 4.0 * rotations_at(t));
     let rotations: Vec<f64> = series.t_s().iter().map(|t| rotations_at(*t)).collect();
@@ -349,20 +317,14 @@ fn without_rotations_there_is_no_growth_per_rotation() {
 #[test]
 fn no_samples_are_invalid_and_few_are_not_enough() {
     let none = assess(&Series::default(), &Question::at_most(LIMIT, 60.0));
-    assert_eq!(
-        (none.outcome, none.reason.code),
-        (Outcome::Invalid, Code::NoData)
-    );
+    assert_eq!((none.outcome, none.reason.code), (Outcome::Invalid, Code::NoData));
     let few = each_second(14, |_| 0.0);
     assert_eq!(
         assess(&few, &Question::at_most(LIMIT, 14.0)).reason.code,
         Code::TooFewSamples
     );
     let bad = assess(&few, &Question::at_most(-1.0, 14.0));
-    assert_eq!(
-        (bad.outcome, bad.reason.code),
-        (Outcome::Invalid, Code::BadQuestion)
-    );
+    assert_eq!((bad.outcome, bad.reason.code), (Outcome::Invalid, Code::BadQuestion));
 }
 
 #[test]

@@ -45,7 +45,11 @@ impl Display {
             let growth = (limit.statistic == Statistic::GrowthPerMin).then_some(limit);
             match metrics.iter_mut().find(|m| m.name == name) {
                 Some(shown) => shown.growth = shown.growth.take().or(growth),
-                None => metrics.push(Shown { unit: all.get(&name).map_or("", |m| m.info().unit), name, growth }),
+                None => metrics.push(Shown {
+                    unit: all.get(&name).map_or("", |m| m.info().unit),
+                    name,
+                    growth,
+                }),
             }
         }
         // Those that are judged by growth first: they are what the run is about.
@@ -85,12 +89,23 @@ impl Display {
     fn event(&mut self, event: &Event) {
         self.now = event.t_s;
         match &event.what {
-            Happening::RunStarted { run_id, scenario, .. } => self.say(&format!("{BOLD}{scenario}{PLAIN} {DIM}run {run_id}{PLAIN}")),
-            Happening::EngineFound(engine) => {
-                let aloud = if engine.kind == "simulated" { "simulated engine (no Docker, no real containers)" } else { "Docker engine" };
-                self.say(&format!("{aloud} {}, API {}, at {}", engine.version, engine.api, engine.host));
+            Happening::RunStarted { run_id, scenario, .. } => {
+                self.say(&format!("{BOLD}{scenario}{PLAIN} {DIM}run {run_id}{PLAIN}"))
             }
-            Happening::ImageReady { image, made } => self.say(&format!("load image {image} {}", if *made { "made" } else { "found" })),
+            Happening::EngineFound(engine) => {
+                let aloud = if engine.kind == "simulated" {
+                    "simulated engine (no Docker, no real containers)"
+                } else {
+                    "Docker engine"
+                };
+                self.say(&format!(
+                    "{aloud} {}, API {}, at {}",
+                    engine.version, engine.api, engine.host
+                ));
+            }
+            Happening::ImageReady { image, made } => {
+                self.say(&format!("load image {image} {}", if *made { "made" } else { "found" }))
+            }
             Happening::TargetStarted(target) => {
                 let pid = target.pid.map_or(String::new(), |pid| format!(", pid {pid}"));
                 self.say(&format!("target: {}{pid}", target.kind));
@@ -100,12 +115,19 @@ impl Display {
             Happening::PhaseBegan { phase } => self.phase_began(*phase, event.t_s),
             Happening::Checkpoint { values, .. } => self.checkpoint(values),
             Happening::Warning { reason } => self.say(&format!("{DOUBT}note{PLAIN}: {}", reason.message)),
-            Happening::Impaired { reason } => self.say(&format!("{BAD}{}{PLAIN}: {}", reason.code.name(), reason.message)),
+            Happening::Impaired { reason } => {
+                self.say(&format!("{BAD}{}{PLAIN}: {}", reason.code.name(), reason.message))
+            }
             Happening::TargetDied { status } => self.say(&format!("{BAD}the target ended by itself{PLAIN}: {status}")),
             Happening::TargetRestarted { message } => self.say(&format!("{BAD}{message}{PLAIN}")),
             Happening::FaultBegan { what, .. } => self.say(&format!("{DOUBT}fault{PLAIN}: {what}")),
             Happening::FaultEnded { index } => self.say(&format!("fault {} is over", index + 1)),
-            Happening::StoppedEarly { saved_s } => self.say(&format!("{BAD}a fail is certain{PLAIN}: ending the run, {saved_s:.0} s early")),
+            Happening::EndedByUser { measured_s } => self.say(&format!(
+                "ended after {measured_s:.0} s of measuring; this is what they show"
+            )),
+            Happening::StoppedEarly { saved_s } => self.say(&format!(
+                "{BAD}a fail is certain{PLAIN}: ending the run, {saved_s:.0} s early"
+            )),
             Happening::Finished => {
                 if let Some(bar) = &self.bar {
                     bar.finish_and_clear();
@@ -119,7 +141,11 @@ impl Display {
         self.phase = phase;
         self.phase_began = t_s;
         if let Some(length) = self.lengths.get(&phase) {
-            self.say(&format!("{DIM}{}{PLAIN} {}", phase.name(), leakcheck_model::Span(*length)));
+            self.say(&format!(
+                "{DIM}{}{PLAIN} {}",
+                phase.name(),
+                leakcheck_model::Span(*length)
+            ));
         }
     }
 
@@ -133,8 +159,16 @@ impl Display {
             }
         }
         let Some(bar) = &self.bar else { return };
-        let values: BTreeMap<String, f64> = names.iter().zip(&sample.values).filter_map(|(n, v)| Some((n.clone(), (*v)?))).collect();
-        let live: Vec<String> = self.metrics.iter().filter_map(|m| Some(format!("{} {}", m.name, human(*values.get(&m.name)?, m.unit)))).collect();
+        let values: BTreeMap<String, f64> = names
+            .iter()
+            .zip(&sample.values)
+            .filter_map(|(n, v)| Some((n.clone(), (*v)?)))
+            .collect();
+        let live: Vec<String> = self
+            .metrics
+            .iter()
+            .filter_map(|m| Some(format!("{} {}", m.name, human(*values.get(&m.name)?, m.unit))))
+            .collect();
         let length = self.lengths.get(&self.phase).map_or(0.0, Duration::as_secs_f64);
         let done = (sample.t_s - self.phase_began).min(length);
         if length > 0.0 {
@@ -148,7 +182,7 @@ impl Display {
     /// One line: time since the baseline, then each metric with its growth and whether it is within its limit.
     fn checkpoint(&self, values: &BTreeMap<String, f64>) {
         let began = self.baseline.values().map(|(t, _)| *t).fold(f64::INFINITY, f64::min);
-        let elapsed = (self.now - began).max(0.0);
+        let elapsed = (self.now - began).max(0.0).round();
         let mut line = format!("{:>3}:{:02}", (elapsed / 60.0) as u64, elapsed as u64 % 60);
         for metric in &self.metrics {
             let Some(value) = values.get(&metric.name) else {
@@ -156,13 +190,23 @@ impl Display {
                 continue;
             };
             line.push_str(&format!("  {} {}", metric.name, human(*value, metric.unit)));
-            let Some((limit, (from, first))) = metric.growth.as_ref().zip(self.baseline.get(&metric.name)) else { continue };
+            let Some((limit, (from, first))) = metric.growth.as_ref().zip(self.baseline.get(&metric.name)) else {
+                continue;
+            };
             let minutes = (self.now - from) / 60.0;
             if minutes > 0.0 {
                 let rate = (value - first) / minutes;
                 let kept = matches!(limit.bound, Bound::Number(bound) if limit.comparison.holds(rate, bound));
-                let mark = if kept { format!("{GOOD}ok{PLAIN}") } else { format!("{DOUBT}over{PLAIN}") };
-                line.push_str(&format!(" ({}, {}/min {mark})", signed(value - first, metric.unit), signed(rate, metric.unit)));
+                let mark = if kept {
+                    format!("{GOOD}ok{PLAIN}")
+                } else {
+                    format!("{DOUBT}over{PLAIN}")
+                };
+                line.push_str(&format!(
+                    " ({}, {}/min {mark})",
+                    signed(value - first, metric.unit),
+                    per_minute(rate, metric.unit)
+                ));
             }
         }
         self.say(&line);
@@ -173,7 +217,11 @@ impl Display {
             if !self.lengths.contains_key(&self.phase) || self.phase == Phase::Idle {
                 bar.set_length(of.max(1));
                 bar.set_position(done);
-                bar.set_message(if of > 1 { format!("{what} {done}/{of}") } else { what.to_owned() });
+                bar.set_message(if of > 1 {
+                    format!("{what} {done}/{of}")
+                } else {
+                    what.to_owned()
+                });
             }
         } else if self.told != what && of <= 1 {
             self.told = what.to_owned();
@@ -192,7 +240,18 @@ impl Audience for Display {
 }
 
 fn line_style() -> ProgressStyle {
-    ProgressStyle::with_template("{bar:28.cyan/238} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─")
+    ProgressStyle::with_template("{bar:28.cyan/238} {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━━─")
+}
+
+/// A rate with its sign, in the FASE manner: two decimals.
+fn per_minute(rate: f64, unit: &str) -> String {
+    if unit.is_empty() {
+        format!("{rate:+.2}")
+    } else {
+        signed(rate, unit)
+    }
 }
 
 /// A difference with its sign.

@@ -12,7 +12,8 @@ use leakcheck_model::scenario::{Problem, override_keys};
 /// # Errors
 /// If it cannot be read; every problem with its place in the file.
 pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Scenario> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read the scenario {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("failed to read the scenario {}", path.display()))?;
     // The file must be right by itself, so that problems are shown at its own lines.
     let as_written = Scenario::parse(&text).map_err(|problems| anyhow!(shown(&problems, &text, path)))?;
     if sets.is_empty() {
@@ -20,7 +21,11 @@ pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Scenario> {
     }
     let overridden = override_keys(&text, sets)?;
     Scenario::parse(&overridden).map_err(|problems| {
-        let name = format!("{} with {}", path.display(), sets.iter().map(|s| format!("--set {s}")).collect::<Vec<_>>().join(" "));
+        let name = format!(
+            "{} with {}",
+            path.display(),
+            sets.iter().map(|s| format!("--set {s}")).collect::<Vec<_>>().join(" ")
+        );
         anyhow!(shown(&problems, &overridden, Path::new(&name)))
     })
 }
@@ -30,7 +35,9 @@ fn shown(problems: &[Problem], text: &str, path: &Path) -> String {
     let groups: Vec<Group<'_>> = problems
         .iter()
         .map(|problem| {
-            let snippet = Snippet::source(text).path(name.as_str()).annotation(AnnotationKind::Primary.span(problem.span.clone()));
+            let snippet = Snippet::source(text)
+                .path(name.as_str())
+                .annotation(AnnotationKind::Primary.span(problem.span.clone()));
             let group = Level::ERROR.primary_title(problem.message.as_str()).element(snippet);
             match &problem.help {
                 Some(help) => group.element(Level::HELP.message(help.as_str())),
@@ -42,5 +49,8 @@ fn shown(problems: &[Problem], text: &str, path: &Path) -> String {
     let plural = if count == 1 { "" } else { "s" };
     let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    format!("{count} problem{plural} in {name}; nothing was started\n{}", renderer.render(&groups))
+    format!(
+        "{count} problem{plural} in {name}; nothing was started\n{}",
+        renderer.render(&groups)
+    )
 }

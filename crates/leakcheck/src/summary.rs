@@ -18,7 +18,11 @@ pub(crate) fn human(x: f64, unit: &str) -> String {
         };
     }
     let whole = (x - x.round()).abs() < 1e-9;
+    // Adding zero makes of -0 a plain 0.
+    let x = if whole { x.round() + 0.0 } else { x };
     match x.abs() {
+        // No "-0": it is 0 to a reader.
+        a if a < 5e-4 => "0".to_owned(),
         _ if whole => format!("{x:.0}"),
         a if a >= 100.0 => format!("{x:.1}"),
         a if a >= 0.01 => format!("{x:.2}"),
@@ -35,10 +39,17 @@ pub(crate) fn tell(result: &RunResult, folder: Option<&Path>) {
         Verdict::Invalid => "no verdict: the data could not have shown a leak",
         Verdict::Inconclusive => "no verdict: the data do not decide",
     };
-    style::say(&format!("\n{colour}{word}{PLAIN}  {BOLD}{}{PLAIN}: {meaning}", result.scenario));
+    style::say(&format!(
+        "\n{colour}{word}{PLAIN}  {BOLD}{}{PLAIN}: {meaning}",
+        result.scenario
+    ));
     for reason in &result.reasons {
         let metric = reason.metric.as_ref().map_or(String::new(), |m| format!("{m}: "));
-        style::say(&format!("  {colour}{}{PLAIN} {metric}{}", reason.code.name(), reason.message));
+        style::say(&format!(
+            "  {colour}{}{PLAIN} {metric}{}",
+            reason.code.name(),
+            reason.message
+        ));
     }
     for warning in &result.warnings {
         style::say(&format!("  {DOUBT}note{PLAIN} {}", warning.message));
@@ -82,7 +93,7 @@ fn circumstances(result: &RunResult) -> String {
     if let Some(engine) = &result.engine {
         parts.push(format!("{} engine {}", engine.kind, engine.version));
     }
-    if let Some(containers) = result.containers {
+    if let Some(containers) = result.containers.filter(|n| *n > 0) {
         parts.push(format!("{containers} containers"));
     }
     if let Some(target) = &result.target {
@@ -103,13 +114,27 @@ fn table(result: &RunResult) {
         .limits
         .iter()
         .map(|l| {
-            let interval = l.low.zip(l.high).map_or(String::new(), |(low, high)| format!("{} .. {}", human(low, unit(l)), human(high, unit(l))));
+            let interval = l.low.zip(l.high).map_or(String::new(), |(low, high)| {
+                format!("{} .. {}", human(low, unit(l)), human(high, unit(l)))
+            });
             let measured = l.measured.map_or("not seen".to_owned(), |m| human(m, unit(l)));
-            [l.metric.clone(), l.rule.clone(), measured, interval, face(l.outcome).1.to_lowercase()]
+            [
+                l.metric.clone(),
+                l.rule.clone(),
+                measured,
+                interval,
+                face(l.outcome).1.to_lowercase(),
+            ]
         })
         .collect();
     let head = ["metric", "limit", "measured", "interval", ""].map(str::to_owned);
-    let width = |i: usize| rows.iter().chain([&head]).map(|r| r[i].chars().count()).max().unwrap_or(0);
+    let width = |i: usize| {
+        rows.iter()
+            .chain([&head])
+            .map(|r| r[i].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..4).map(width).collect();
     let line = |r: &[String; 5]| {
         let cells: Vec<String> = (0..4).map(|i| format!("{:<1$}", r[i], widths[i])).collect();

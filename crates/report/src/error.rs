@@ -143,7 +143,10 @@ pub struct BadRow {
 }
 
 fn rows_message(first: &[BadRow], total: usize) -> String {
-    let mut parts: Vec<String> = first.iter().map(|r| format!("line {}: {}", r.line, r.message)).collect();
+    let mut parts: Vec<String> = first
+        .iter()
+        .map(|r| format!("line {}: {}", r.line, r.message))
+        .collect();
     if total > first.len() {
         parts.push(format!("and {} more broken rows", total - first.len()));
     }

@@ -7,9 +7,7 @@ use leakcheck_model::facts::FaultSpan;
 use leakcheck_model::lines::EmitterLines;
 use leakcheck_model::record::{MetricInfo, Plan};
 use leakcheck_model::result::{Checkpoint, EngineResult, Growth, LimitResult, MetricResult, SCHEMA};
-use leakcheck_model::{
-    Facts, LineCounts, Phase, Reason, ReasonCode, Record, RunResult, Sample, Samples, Verdict,
-};
+use leakcheck_model::{Facts, LineCounts, Phase, Reason, ReasonCode, Record, RunResult, Sample, Samples, Verdict};
 
 /// Lengths of idle, launch, warm-up, measure and drain, in seconds.
 pub(crate) type Lengths = [f64; 5];
@@ -107,7 +105,11 @@ impl Example {
             self_cost: None,
             command: record.facts.command.clone(),
         };
-        Self { result, record, lengths }
+        Self {
+            result,
+            record,
+            lengths,
+        }
     }
 
     /// When the judged part begins.
@@ -131,6 +133,7 @@ impl Example {
                 counter,
                 quantum: 1.0,
                 unit,
+                moves_with_load: false,
             },
         );
         let rows = samples.rows(Phase::is_judged).count() as u64;
@@ -144,9 +147,7 @@ impl Example {
                 last: judged.last().copied(),
                 min: judged.iter().copied().min_by(f64::total_cmp),
                 max: judged.iter().copied().max_by(f64::total_cmp),
-                endpoint_per_min: Some(
-                    (judged[judged.len() - 1] - judged[0]) / ((judged.len() - 1) as f64 / 60.0),
-                ),
+                endpoint_per_min: Some((judged[judged.len() - 1] - judged[0]) / ((judged.len() - 1) as f64 / 60.0)),
                 ..MetricResult::default()
             },
         );
@@ -240,7 +241,9 @@ pub(crate) fn leaking() -> Example {
     let mut example = Example::new([2.0, 3.0, 5.0, 120.0, 5.0])
         .metric("fds", "", move |t| Some(if t < -5.0 { 12.0 } else { 67.0 } + leak(t)))
         .metric("rss", "B", |t| Some(6_291_456.0 + (t * 0.7).sin() * 8192.0))
-        .metric("streams", "", |t| (t > -6.0 && !(40.0..44.0).contains(&t)).then_some(55.0))
+        .metric("streams", "", |t| {
+            (t > -6.0 && !(40.0..44.0).contains(&t)).then_some(55.0)
+        })
         .growth("fds", 4.02, 3.9, 4.1)
         .growth("rss", 120.0, -900.0, 1100.0)
         .limit("fds", "growth_per_min < 1", 4.02, Verdict::Fail)
@@ -284,7 +287,10 @@ pub(crate) fn leaking() -> Example {
     example.result.self_cost = Some(SelfCost {
         cpu_s: 1.25,
         max_rss_bytes: 18 << 20,
-        sample_us: SampleCost { median: 180.0, max: 950.0 },
+        sample_us: SampleCost {
+            median: 180.0,
+            max: 950.0,
+        },
         missed_samples: 0,
         failed_scrapes: 4,
     });

@@ -36,6 +36,8 @@ pub struct Figure {
     pub phases: Vec<PhaseBand>,
     /// What was broken on purpose.
     pub faults: Vec<FaultBand>,
+    /// Where growth begins: time and value.
+    pub baseline: Option<(f64, f64)>,
     /// Time and value of each checkpoint.
     pub checkpoints: Vec<(f64, f64)>,
     /// The growth that was found.
@@ -75,7 +77,19 @@ const ROTATIONS: &str = "rotations";
 /// Each has at most about `max_points` points; peaks and gaps survive the thinning.
 #[must_use]
 pub fn figures(result: &RunResult, record: &Record, max_points: usize) -> Vec<Figure> {
+    charted(result, record)
+        .into_iter()
+        .filter_map(|name| figure(result, record, name, max_points))
+        .collect()
+}
+
+/// The metrics that have a chart, in the order of [`figures`].
+#[must_use]
+pub fn charted<'a>(result: &'a RunResult, record: &'a Record) -> Vec<&'a str> {
     let samples = &record.samples;
+    if samples.is_empty() {
+        return Vec::new();
+    }
     let mut names: Vec<&str> = Vec::new();
     let limited = result.limits.iter().map(|l| l.metric.as_str());
     for name in limited.chain(samples.names.iter().map(String::as_str)) {
@@ -84,9 +98,6 @@ pub fn figures(result: &RunResult, record: &Record, max_points: usize) -> Vec<Fi
         }
     }
     names
-        .into_iter()
-        .filter_map(|name| figure(result, record, name, max_points))
-        .collect()
 }
 
 fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) -> Option<Figure> {
@@ -103,7 +114,15 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
         .collect();
     let measured = result.metrics.get(metric);
     let baseline = baseline(measured, counter, &judged);
-    let limits = limit::lines(result, metric, baseline, &judged, &level_before_load(samples, &values), span_s, unit);
+    let limits = limit::lines(
+        result,
+        metric,
+        baseline,
+        &judged,
+        &level_before_load(samples, &values),
+        span_s,
+        unit,
+    );
     let (points, gaps) = decimate(&samples.t_s, &values, max_points);
     Some(Figure {
         metric: metric.to_owned(),
@@ -116,6 +135,7 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
         gaps,
         phases: phase_bands(samples),
         faults: fault_bands(record, span_s.1),
+        baseline,
         checkpoints: checkpoints(result, samples, &values),
         growth: measured
             .and_then(|m| m.growth_per_min)

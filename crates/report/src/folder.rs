@@ -4,7 +4,7 @@
 //! last tick, and at worst half a line after it, which reading leaves out.
 
 mod read;
-
+mod report;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -14,6 +14,8 @@ use leakcheck_model::{Event, RunResult, Sample};
 
 use crate::csv;
 use crate::error::Error;
+
+pub use report::chart_path;
 
 /// The scenario as run.
 pub const SCENARIO: &str = "scenario.toml";
@@ -179,3 +181,6 @@ impl RunFolder {
         fs::rename(&beside, &path).map_err(Error::io("write", &path))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,16 +6,24 @@
 pub mod chart;
 pub mod csv;
 pub mod error;
+pub mod export;
 pub mod figure;
 pub mod folder;
+pub mod github;
+pub mod html;
 pub mod json;
+pub mod junit;
+pub mod markdown;
 
+pub mod openmetrics;
 pub mod quantity;
 pub mod table;
+pub mod words;
 
 #[cfg(test)]
 mod example;
 
 pub use error::{Error, TableError};
+pub use export::{Format, export};
 pub use folder::RunFolder;
 pub use table::{TableOptions, parse_table, read_table};

@@ -63,7 +63,11 @@ impl Unit {
     pub fn show_interval(self, low: f64, high: f64) -> String {
         let (symbol, size) = self.multiple(low.abs().max(high.abs()));
         let text = format!("{} to {}", number(low / size), number(high / size));
-        if symbol.is_empty() { text } else { format!("{text} {symbol}") }
+        if symbol.is_empty() {
+            text
+        } else {
+            format!("{text} {symbol}")
+        }
     }
 }
 
@@ -87,7 +91,9 @@ fn number(value: f64) -> String {
     };
     let text = format!("{value:.decimals$}");
     let text = match text.split_once('.') {
-        Some((_, fraction)) if fraction.bytes().all(|b| b == b'0') => text[..text.len() - fraction.len() - 1].to_owned(),
+        Some((_, fraction)) if fraction.bytes().all(|b| b == b'0') => {
+            text[..text.len() - fraction.len() - 1].to_owned()
+        }
         _ => text,
     };
     if size < 10_000.0 { text } else { grouped(&text) }
@@ -99,7 +105,7 @@ fn grouped(text: &str) -> String {
     let digits = &text[start..];
     let mut out = text[..start].to_owned();
     for (i, digit) in digits.char_indices() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -123,7 +129,11 @@ pub fn duration(seconds: f64) -> String {
         return format!("{} s", number(seconds));
     }
     let sign = if seconds <= -0.5 { "-" } else { "" };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded and not negative; saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded and not negative; saturates"
+    )]
     let whole = seconds.abs().round() as u64;
     let (h, m, s) = (whole / 3600, whole / 60 % 60, whole % 60);
     let parts: Vec<String> = [(h, "h"), (m, "min"), (s, "s")]
@@ -141,7 +151,11 @@ pub fn duration(seconds: f64) -> String {
 #[must_use]
 pub fn clock(seconds: f64) -> String {
     let sign = if seconds <= -0.5 { "-" } else { "" };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded and not negative; saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded and not negative; saturates"
+    )]
     let whole = seconds.abs().round() as u64;
     let (h, m, s) = (whole / 3600, whole / 60 % 60, whole % 60);
     if h > 0 {

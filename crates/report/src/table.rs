@@ -182,7 +182,9 @@ impl Rows {
                 },
             }
         }
-        let t_s = self.time.read(&self.names[self.time_at], record[self.time_at].trim_ascii())?;
+        let t_s = self
+            .time
+            .read(&self.names[self.time_at], record[self.time_at].trim_ascii())?;
         self.phase.push(phase);
         self.t_s.push(t_s);
         Ok(())
@@ -226,7 +228,10 @@ impl Rows {
 }
 
 fn not_a_number(column: &str, cell: &[u8]) -> String {
-    format!("`{}` in column `{column}` is not a number", String::from_utf8_lossy(cell))
+    format!(
+        "`{}` in column `{column}` is not a number",
+        String::from_utf8_lossy(cell)
+    )
 }
 
 fn phase_of(cell: &[u8]) -> Result<Phase, String> {

@@ -78,7 +78,11 @@ fn count_lines(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
     let (sent, unaccounted, _) = load.account();
     let mut ledger = Ledger::new(&stage.run_id);
     if let Err(error) = ledger.read_all(delivered) {
-        let reason = Reason::of(ReasonCode::LinesUnaccounted, "lines", crate::bring_up::with_causes(&error));
+        let reason = Reason::of(
+            ReasonCode::LinesUnaccounted,
+            "lines",
+            crate::bring_up::with_causes(&error),
+        );
         return stage.journal.event(Happening::Impaired { reason });
     }
     let mut counts = ledger.counts(&sent);
@@ -98,12 +102,15 @@ pub(crate) async fn clear_away(stage: &mut Stage) -> Result<(), leakcheck_report
     if let Some(target) = &mut stage.target {
         let _ = target.stop().await;
     }
-    if stage.load.is_some() {
+    if let (Some(docker), true) = (&stage.docker, stage.load.is_some()) {
         stage.journal.progress("removing containers", 0, 1);
-        if let Err(error) = remove_all(&stage.docker, Some(&stage.run_id)).await {
+        if let Err(error) = remove_all(docker, Some(&stage.run_id)).await {
             let message = format!("not everything is removed: {error}; `leakcheck clean` tries again");
             stage.journal.warn(ReasonCode::EngineLost, message)?;
         }
+    }
+    if let Some(wire) = &mut stage.wire {
+        wire.cut().await;
     }
     if let Some(engine) = &mut stage.engine {
         let _ = engine.stop(Duration::from_secs(3)).await;

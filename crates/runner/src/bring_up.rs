@@ -9,10 +9,13 @@ use leakcheck_model::limit::Statistic;
 use leakcheck_model::scenario::Start;
 use leakcheck_model::verdict::{Reason, ReasonCode};
 
+use crate::build;
+use crate::host::Host;
 use crate::image;
 use crate::load::{Load, LoadError};
 use crate::stage::{Ended, Stage};
 use crate::target::{Surroundings, Target, TargetError, free_port};
+use crate::wire::Wire;
 
 /// How long the level without load is looked at.
 const IDLE: Duration = Duration::from_secs(3);
@@ -29,6 +32,7 @@ const SETTLE_WINDOW_S: f64 = 10.0;
 /// [`Ended`].
 pub(crate) async fn bring_up(stage: &mut Stage) -> Result<(), Ended> {
     let before = stage.scenario.target.starts() == Start::BeforeLoad;
+    lay_wire(stage)?;
     make_image(stage).await?;
     if before {
         target(stage).await?;
@@ -43,10 +47,26 @@ pub(crate) async fn bring_up(stage: &mut Stage) -> Result<(), Ended> {
     settle(stage).await
 }
 
+/// Puts the wire that breaks between engine and target, if there are faults.
+fn lay_wire(stage: &mut Stage) -> Result<(), Ended> {
+    let Some(docker) = stage.docker.as_ref().filter(|_| !stage.scenario.fault.is_empty()) else {
+        return Ok(());
+    };
+    let socket = stage.scratch.join("wire.sock");
+    let wire = Wire::lay(&socket, docker.host(), &stage.scenario.fault);
+    stage.wire =
+        Some(wire.map_err(|error| Ended::Impaired(Reason::new(ReasonCode::EngineUnreachable, with_causes(&error))))?);
+    stage.engine_for_target = Some(Host::Unix(socket).to_string());
+    Ok(())
+}
+
 async fn make_image(stage: &mut Stage) -> Result<(), Ended> {
+    let Some(docker) = stage.docker.clone().filter(|_| !stage.scenario.load.is_empty()) else {
+        return Ok(());
+    };
     let image = if stage.scenario.load.iter().any(|l| l.image.is_none()) {
         stage.journal.progress("load image", 0, 1);
-        let (image, made) = image::ensure(&stage.docker)
+        let (image, made) = image::ensure(&docker)
             .await
             .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::LoadNotDelivered, with_causes(&error))))?;
         stage.journal.event(Happening::ImageReady {
@@ -57,7 +77,7 @@ async fn make_image(stage: &mut Stage) -> Result<(), Ended> {
     } else {
         String::new()
     };
-    stage.load = Some(Load::new(stage.docker.clone(), &stage.scenario, &stage.run_id, &image));
+    stage.load = Some(Load::new(docker, &stage.scenario, &stage.run_id, &image));
     Ok(())
 }
 
@@ -101,8 +121,9 @@ async fn target(stage: &mut Stage) -> Result<(), Ended> {
     };
     let log = stage.journal.folder().target_log();
     let began = Instant::now();
-    let brought = Target::bring_up(&stage.scenario, &around, &stage.docker, &log).await;
+    let brought = Target::bring_up(&stage.scenario, &around, stage.docker.as_ref(), &log).await;
     let mut target = brought.map_err(|error| not_ready(&error))?;
+    build::describe(&stage.scenario, &mut target.facts).await;
     stage.journal.event(Happening::TargetStarted(target.facts.clone()))?;
     let ready = tokio::select! {
         ready = target.await_ready() => ready,
@@ -167,14 +188,30 @@ async fn settle(stage: &mut Stage) -> Result<(), Ended> {
 /// A metric with a growth limit that is not settled yet.
 fn unsettled(stage: &Stage) -> Option<String> {
     let samples = stage.journal.samples();
-    let from = stage.journal.now() - SETTLE_WINDOW_S.max(2.0 * stage.scenario.rotation_period_s().unwrap_or(0.0).min(30.0));
+    let from =
+        stage.journal.now() - SETTLE_WINDOW_S.max(2.0 * stage.scenario.rotation_period_s().unwrap_or(0.0).min(30.0));
     let known = stage.scenario.all_metrics();
-    let growing = stage.scenario.all_limits().into_iter().filter(|(_, l)| l.statistic == Statistic::GrowthPerMin);
+    let growing = stage
+        .scenario
+        .all_limits()
+        .into_iter()
+        .filter(|(_, l)| l.statistic == Statistic::GrowthPerMin);
     growing.map(|(metric, _)| metric).find(|metric| {
-        let (t, v): (Vec<f64>, Vec<f64>) = samples.series(metric, |p| p == Phase::WarmUp).filter(|(t, _)| *t >= from).unzip();
+        let (t, v): (Vec<f64>, Vec<f64>) = samples
+            .series(metric, |p| p == Phase::WarmUp)
+            .filter(|(t, _)| *t >= from)
+            .unzip();
         // Memory moves by pages all the time; a count moves by ones.
-        let tolerance = known.get(metric).map_or(1.0, |m| m.info().quantum) * if known.get(metric).is_some_and(|m| m.info().unit == "B") { 64.0 } else { 1.0 };
+        let tolerance = known.get(metric).map_or(1.0, |m| m.info().quantum)
+            * if known.get(metric).is_some_and(|m| m.info().unit == "B") {
+                64.0
+            } else {
+                1.0
+            };
         let Ok(series) = Series::new(t, v) else { return false };
-        matches!(settled(&series, tolerance), Settling::Falling { .. } | Settling::Rising { .. })
+        matches!(
+            settled(&series, tolerance),
+            Settling::Falling { .. } | Settling::Rising { .. }
+        )
     })
 }

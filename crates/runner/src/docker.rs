@@ -445,7 +445,9 @@ async fn send(
     mut request: BollardRequest,
 ) -> Result<hyper::Response<hyper::body::Incoming>, bollard::errors::Error> {
     // HTTP/1.1 wants a host, and a Unix socket has none.
-    request.headers_mut().insert(hyper::header::HOST, hyper::header::HeaderValue::from_static("engine"));
+    request
+        .headers_mut()
+        .insert(hyper::header::HOST, hyper::header::HeaderValue::from_static("engine"));
     macro_rules! on {
         ($stream:expr) => {{
             let connected = timeout(CONNECT_DEADLINE, $stream).await;

@@ -5,6 +5,7 @@
 
 mod bring_down;
 mod bring_up;
+mod build;
 pub mod docker;
 pub mod engine;
 pub mod host;
@@ -17,6 +18,8 @@ mod process;
 mod run;
 mod stage;
 mod target;
+mod who;
+mod wire;
 
 pub use image::IMAGE_LABEL;
 pub use journal::{Audience, Nobody, Notice};

@@ -10,13 +10,29 @@ use crate::stage::{Ended, Stage};
 /// Between looks at floors and ceilings, whose fail is certain at once.
 const PLAIN_LOOK: Duration = Duration::from_secs(5);
 
-/// Measures for the planned length, and once longer if it is undecided.
+/// Measures for the planned length, and once longer if it is undecided. If the user ends it when there is enough for a
+/// verdict, that is its end.
 ///
 /// # Errors
 /// [`Ended`].
 pub(crate) async fn measure(stage: &mut Stage) -> Result<(), Ended> {
-    let schedule = stage.scenario.schedule.clone();
     stage.begin(Phase::Measure)?;
+    let began = stage.journal.now();
+    let ended = as_planned(stage).await;
+    let measured_s = stage.journal.now() - began;
+    match (ended, stage.enough) {
+        (Err(Ended::Interrupted), Some(enough)) if measured_s >= enough.as_secs_f64() => {
+            Ok(stage.journal.event(Happening::EndedByUser { measured_s })?)
+        }
+        (ended, _) => ended,
+    }
+}
+
+async fn as_planned(stage: &mut Stage) -> Result<(), Ended> {
+    let schedule = stage.scenario.schedule.clone();
+    if let Some(wire) = &stage.wire {
+        wire.begin();
+    }
     judged(stage, schedule.measure.0, 0.0).await?;
     let record = stage.journal.record(&stage.scenario);
     if !schedule.extend.0.is_zero() && leakcheck_judge::would_more_help(&record) {
@@ -32,7 +48,10 @@ async fn judged(stage: &mut Stage, length: Duration, before_s: f64) -> Result<()
     let began = tokio::time::Instant::now();
     let mut checkpoints = Every::new(schedule.checkpoint_every.0);
     let mut plain = Every::new(PLAIN_LOOK);
-    let mut looks = looks_s(before_s + schedule.measure.as_secs(), stage.scenario.rotation_period_s());
+    let mut looks = looks_s(
+        before_s + schedule.measure.as_secs(),
+        stage.scenario.rotation_period_s(),
+    );
     looks.retain(|at| *at > before_s);
     // The last sample belongs to the end of the phase: half a tick more lets it in.
     let end = length + schedule.sample_every.0 / 2;

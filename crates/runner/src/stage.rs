@@ -15,6 +15,7 @@ use crate::journal::Journal;
 use crate::load::Load;
 use crate::process::Process;
 use crate::target::Target;
+use crate::wire::Wire;
 
 /// How often progress is told while something is awaited.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -48,18 +49,22 @@ pub(crate) struct Stage {
     pub run_id: String,
     /// The record.
     pub journal: Journal,
-    /// The engine.
-    pub docker: Docker,
+    /// The engine, if the run needs one.
+    pub docker: Option<Docker>,
     /// The simulated engine's process, if it is ours.
     pub engine: Option<Process>,
-    /// What the target is told.
-    pub engine_for_target: String,
+    /// What the target is told of the engine, if there is one.
+    pub engine_for_target: Option<String>,
     /// The load, once there is an image.
     pub load: Option<Load>,
     /// The target, once it is there.
     pub target: Option<Target>,
+    /// The wire that breaks, if there are faults.
+    pub wire: Option<Wire>,
     /// The user's wish to end.
     pub stop: CancellationToken,
+    /// How long must be measured for the user's end to be a normal one.
+    pub enough: Option<Duration>,
     /// A scratch folder for sockets, removed at the end.
     pub scratch: PathBuf,
     /// Where the target writes what it collects.
@@ -84,12 +89,14 @@ pub(crate) struct Props {
     pub run_id: String,
     /// The record.
     pub journal: Journal,
-    /// The engine.
-    pub docker: Docker,
+    /// The engine, if the run needs one.
+    pub docker: Option<Docker>,
     /// The simulated engine's process, if it is ours.
     pub engine: Option<Process>,
     /// The user's wish to end.
     pub stop: CancellationToken,
+    /// How long must be measured for the user's end to be a normal one.
+    pub enough: Option<Duration>,
     /// A scratch folder for sockets.
     pub scratch: PathBuf,
 }
@@ -102,7 +109,7 @@ impl Stage {
         ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Self {
             output: props.journal.folder().path().join("delivered"),
-            engine_for_target: props.docker.host().to_string(),
+            engine_for_target: props.docker.as_ref().map(|d| d.host().to_string()),
             scenario: props.scenario,
             run_id: props.run_id,
             journal: props.journal,
@@ -110,7 +117,9 @@ impl Stage {
             engine: props.engine,
             load: None,
             target: None,
+            wire: None,
             stop: props.stop,
+            enough: props.enough,
             scratch: props.scratch,
             launched_at: None,
             sampler: None,
@@ -139,6 +148,9 @@ impl Stage {
         .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::TargetNotReady, error.to_string())))?;
         let mut names = sampler.names().to_vec();
         names.push("containers".into());
+        if self.wire.is_some() {
+            names.push("faults".into());
+        }
         self.journal.begin_samples(names)?;
         self.sampler = Some(sampler);
         self.ticker.reset_immediately();
@@ -199,6 +211,13 @@ impl Stage {
         let running = self.load.as_ref().map_or(0.0, |load| load.running().0 as f64);
         let mut values = row.values;
         values.push(Some(running));
+        if let Some(wire) = &mut self.wire {
+            for news in wire.news() {
+                self.journal.event(news)?;
+            }
+            #[expect(clippy::cast_precision_loss, reason = "faults are few")]
+            values.push(Some(wire.active() as f64));
+        }
         self.journal.sample(t_s, values)?;
         if let Some(error) = row.scrape_failed {
             self.failed_scrapes += 1;
@@ -212,15 +231,25 @@ impl Stage {
         }
         if let Some(why) = row.unreadable {
             let told = format!("the target's process cannot be read: {why}");
-            self.once(|message| Happening::Warning { reason: Reason::new(ReasonCode::MetricAbsent, message) }, &told)?;
+            self.once(
+                |message| Happening::Warning {
+                    reason: Reason::new(ReasonCode::MetricAbsent, message),
+                },
+                &told,
+            )?;
         }
         match row.process {
             Liveness::Alive => Ok(()),
-            Liveness::Restarted => {
-                self.once(|message| Happening::TargetRestarted { message }, "another process has the target's pid now")
-            }
+            Liveness::Restarted => self.once(
+                |message| Happening::TargetRestarted { message },
+                "another process has the target's pid now",
+            ),
             Liveness::Gone => {
-                let status = self.target.as_mut().and_then(Target::ended).unwrap_or_else(|| "its process is gone".into());
+                let status = self
+                    .target
+                    .as_mut()
+                    .and_then(Target::ended)
+                    .unwrap_or_else(|| "its process is gone".into());
                 self.journal.event(Happening::TargetDied { status })?;
                 Err(Ended::TargetDied)
             }

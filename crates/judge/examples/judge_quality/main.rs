@@ -24,7 +24,7 @@ fn arguments() -> Arguments {
     let mut arguments = Arguments {
         effort: Effort {
             traces: 200,
-            watched: 100,
+            watched: 50,
             rivals: true,
             seed: 1,
         },
@@ -34,14 +34,8 @@ fn arguments() -> Arguments {
     };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
-        let value = given
-            .next()
-            .unwrap_or_else(|| panic!("{name} needs a value"));
-        let number = || {
-            value
-                .parse()
-                .unwrap_or_else(|_| panic!("{name} needs a number"))
-        };
+        let value = given.next().unwrap_or_else(|| panic!("{name} needs a value"));
+        let number = || value.parse().unwrap_or_else(|_| panic!("{name} needs a number"));
         match name.as_str() {
             "--traces" => arguments.effort.traces = number(),
             "--watched" => arguments.effort.watched = number(),
@@ -75,19 +69,11 @@ fn periods_s(minutes: f64) -> &'static [f64] {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "a program for people: its output is the table"
-)]
+#[expect(clippy::print_stdout, reason = "a program for people: its output is the table")]
 fn main() {
     let arguments = arguments();
     let mut text = table::opening(&arguments.effort);
-    let wanted = |kind: Kind| {
-        arguments
-            .only
-            .as_ref()
-            .is_none_or(|only| format!("{kind:?}") == *only)
-    };
+    let wanted = |kind: Kind| arguments.only.as_ref().is_none_or(|only| format!("{kind:?}") == *only);
     for &minutes in &arguments.minutes {
         let cell = |kind, rate| Cell {
             kind,
@@ -138,7 +124,6 @@ fn main() {
         write!(text, "{done}").expect("writing to a string");
     }
     if let Some(path) = arguments.write {
-        std::fs::write(&path, text)
-            .unwrap_or_else(|error| panic!("failed to write {path}: {error}"));
+        std::fs::write(&path, text).unwrap_or_else(|error| panic!("failed to write {path}: {error}"));
     }
 }

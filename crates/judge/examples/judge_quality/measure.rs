@@ -107,8 +107,7 @@ fn measure_every_other(cell: Cell, effort: Effort, odd: usize) -> Counts {
 
 /// The same trace whatever else is measured.
 fn seed(cell: Cell, seed: u64, number: usize) -> u64 {
-    let cell_number =
-        (cell.kind as u64) << 40 ^ ((cell.rate * 16.0) as u64) << 24 ^ (cell.minutes as u64) << 12;
+    let cell_number = (cell.kind as u64) << 40 ^ ((cell.rate * 16.0) as u64) << 24 ^ (cell.minutes as u64) << 12;
     seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
         ^ cell_number
         ^ u64::from(cell.held_out) << 60
@@ -131,10 +130,7 @@ fn at_the_end(counts: &mut Counts, trace: &Trace, setting: Setting, rivals: bool
     counts.microseconds += begin.microseconds();
     counts.traces += 1;
     count(&answer, &mut counts.fail, &mut counts.pass);
-    if answer
-        .growth
-        .is_some_and(|growth| growth.low_99 > trace.growth)
-    {
+    if answer.growth.is_some_and(|growth| growth.low_99 > trace.growth) {
         counts.bound_wrong += 1;
     }
     if rivals {
@@ -142,8 +138,7 @@ fn at_the_end(counts: &mut Counts, trace: &Trace, setting: Setting, rivals: bool
         let per_min = 60.0 / setting.spacing_s;
         let ends = (values[values.len() - 1] - values[0]) / setting.minutes;
         counts.endpoint_fail += usize::from(ends > LIMIT_PER_MIN);
-        counts.least_squares_fail +=
-            usize::from(rival::least_squares(values) * per_min > LIMIT_PER_MIN);
+        counts.least_squares_fail += usize::from(rival::least_squares(values) * per_min > LIMIT_PER_MIN);
         let stride = values.len().div_ceil(POINTS_OF_THEIL_SEN);
         let points: Vec<f64> = values.iter().copied().step_by(stride).collect();
         let slope = rival::theil_sen(&points);
@@ -202,11 +197,7 @@ fn watched(counts: &mut Counts, trace: &Trace, setting: Setting) {
         if last && answer.outcome != Outcome::Fail {
             question.look = Look::Final;
             let end = assess(&part, &question);
-            answer = if end.outcome == Outcome::Pass {
-                end
-            } else {
-                answer
-            };
+            answer = if end.outcome == Outcome::Pass { end } else { answer };
         }
         count(&answer, &mut counts.watched_fail, &mut counts.watched_pass);
         if answer.outcome == Outcome::Fail {

@@ -53,30 +53,19 @@ pub(crate) fn mann_kendall_p(values: &[f64], slope: f64) -> f64 {
         return 1.0;
     }
     variance *= correction(values, slope).max(0.1);
-    let z = if s > 0.0 {
-        (s - 1.0) / variance.sqrt()
-    } else {
-        0.0
-    };
+    let z = if s > 0.0 { (s - 1.0) / variance.sqrt() } else { 0.0 };
     1.0 - normal::cdf(z)
 }
 
 fn ties(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted
-        .chunk_by(|a, b| a == b)
-        .map(|group| group.len() as f64)
-        .collect()
+    sorted.chunk_by(|a, b| a == b).map(|group| group.len() as f64).collect()
 }
 
 /// n/n* = 1 + 2/(n(n−1)(n−2)) Σ (n−k)(n−k−1)(n−k−2) ρ(k) over the significant rank autocorrelations.
 fn correction(values: &[f64], slope: f64) -> f64 {
-    let detrended: Vec<f64> = values
-        .iter()
-        .enumerate()
-        .map(|(i, v)| v - slope * i as f64)
-        .collect();
+    let detrended: Vec<f64> = values.iter().enumerate().map(|(i, v)| v - slope * i as f64).collect();
     let mut order: Vec<usize> = (0..detrended.len()).collect();
     order.sort_by(|a, b| detrended[*a].total_cmp(&detrended[*b]));
     let mut rank = vec![0.0; detrended.len()];

@@ -10,8 +10,8 @@ pub(crate) fn opening(effort: &Effort) -> String {
          Written by `cargo run --release -p leakcheck-judge --example judge_quality -- --traces {} --watched {} --seed {} --write docs/judge-quality.md`.\n\
          Limit 2 per minute, sampled each second, rotation period known. Shares of traces in per cent. *Endpoint*: (last − first) / minutes > 2. *OLS*: least-squares slope > 2.\n\
          *TS+MK*: Theil–Sen slope > 2 and Mann–Kendall with Hamed & Rao's correction below 5 % (on 150 equally spaced points). These three know no third\n\
-         answer: what they do not fail, they pass. *Bound wrong*: the 99 % lower bound lies above the true growth. *Watched*: rotation every 30 s, looked at after 2, 3, 4, 5, 6, 8,\n\
-         10, 12, 15, 18, 21, 25 and 30 minutes, ending at the first `fail`; minutes count from the onset of the leak.\n\n",
+         answer: what they do not fail, they pass. *Bound wrong*: the 99 % lower bound lies above the true growth. *Watched*: rotation every 30 s, looked at\n\
+         each minute from the second on, ending at the first `fail`; minutes count from the onset of the leak.\n\n",
         effort.traces, effort.watched, effort.seed
     )
 }
@@ -65,15 +65,13 @@ impl Section {
     }
 
     pub(crate) fn sound(&mut self, kind: Kind, counts: &Counts) {
-        self.sound
-            .push_str(&sound_row(&format!("{kind:?}"), counts));
+        self.sound.push_str(&sound_row(&format!("{kind:?}"), counts));
         self.all_sound.add(counts);
         self.all.add(counts);
     }
 
     pub(crate) fn leaking(&mut self, kind: Kind, times: f64, counts: &Counts) {
-        self.leaking
-            .push_str(&leaking_row(&format!("{kind:?}"), times, counts));
+        self.leaking.push_str(&leaking_row(&format!("{kind:?}"), times, counts));
         self.all.add(counts);
         match self.by_size.iter_mut().find(|(known, _)| *known == times) {
             Some((_, sum)) => sum.add(counts),
@@ -82,8 +80,7 @@ impl Section {
     }
 
     pub(crate) fn deceiving(&mut self, kind: Kind, counts: &Counts) {
-        self.deceiving
-            .push_str(&short_row(&format!("{kind:?}"), counts));
+        self.deceiving.push_str(&short_row(&format!("{kind:?}"), counts));
     }
 
     pub(crate) fn held_out(&mut self, name: &str, counts: &Counts) {
@@ -94,8 +91,7 @@ impl Section {
         let mut text = String::new();
         self.sound.push_str(&sound_row("**all**", &self.all_sound));
         for (times, counts) in &self.by_size {
-            self.leaking
-                .push_str(&leaking_row("**all**", *times, counts));
+            self.leaking.push_str(&leaking_row("**all**", *times, counts));
         }
         let mean_ms = self.all.microseconds / self.all.traces.max(1) as f64 / 1000.0;
         let _ = write!(

@@ -143,16 +143,8 @@ pub(crate) fn make(setting: Setting, seed: u64) -> Trace {
     };
     let containers = maker.shape(onset_s);
     maker.noise();
-    let quantum = if setting.kind == Kind::Quantum16 {
-        16.0
-    } else {
-        1.0
-    };
-    let value = maker
-        .value
-        .iter()
-        .map(|v| (v / quantum).round() * quantum)
-        .collect();
+    let quantum = if setting.kind == Kind::Quantum16 { 16.0 } else { 1.0 };
+    let value = maker.value.iter().map(|v| (v / quantum).round() * quantum).collect();
     let times = maker.times;
     let series = Series::new(times, value).expect("made in order and finite");
     Trace {
@@ -311,12 +303,9 @@ impl Maker<'_> {
         }
     }
 
-    /// Containers come at random and stay for exponential times; five tasks each.
+    /// Containers come at random and stay for exponential times, five tasks each: sd about 12, correlation time about 120 s.
     fn churn(&mut self) -> Vec<f64> {
-        let (mean, stay_s) = (
-            self.random.between(4.0, 12.0),
-            self.random.between(60.0, 180.0),
-        );
+        let (mean, stay_s) = (self.random.between(3.0, 9.0), self.random.between(60.0, 180.0));
         let dt = self.setting.spacing_s;
         let mut running = mean.round();
         let mut containers = Vec::with_capacity(self.value.len());
@@ -347,20 +336,15 @@ impl Maker<'_> {
         let sd = self.random.between(least, most);
         let tau_s = self.random.log_between(1.0, 30.0);
         let slow_s = self.random.between(60.0, 150.0);
-        let fast_share = if held_out {
-            self.random.between(0.4, 1.0)
-        } else {
-            1.0
-        };
+        let fast_share = if held_out { self.random.between(0.4, 1.0) } else { 1.0 };
         let mut fast = Correlated::new(self.random, sd * fast_share.sqrt(), tau_s, dt);
         let mut slow = Correlated::new(self.random, sd * (1.0 - fast_share).sqrt(), slow_s, dt);
         let samples = self.value.len() as f64;
         for (i, value) in self.value.iter_mut().enumerate() {
             let heavy = match self.setting.kind {
-                Kind::HeavyTails => (3.0
-                    / (0..3).map(|_| self.random.normal().powi(2)).sum::<f64>())
-                .sqrt()
-                .min(30.0),
+                Kind::HeavyTails => (3.0 / (0..3).map(|_| self.random.normal().powi(2)).sum::<f64>())
+                    .sqrt()
+                    .min(30.0),
                 Kind::Uneven => 0.3 + 2.0 * i as f64 / samples,
                 _ => 1.0,
             };
@@ -373,10 +357,7 @@ impl Maker<'_> {
 
     /// A count that stands still but for a task that comes and goes.
     fn flicker(&mut self) {
-        let (often, most) = (
-            self.random.one_of(&[0.0, 0.02, 0.1]),
-            self.random.one_of(&[1.0, 2.0]),
-        );
+        let (often, most) = (self.random.one_of(&[0.0, 0.02, 0.1]), self.random.one_of(&[1.0, 2.0]));
         for value in &mut self.value {
             if self.random.happens(often) {
                 *value += most;

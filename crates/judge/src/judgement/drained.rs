@@ -36,19 +36,38 @@ pub(super) fn left(record: &Record, metric: &str) -> Option<f64> {
 /// `drained <= 2`.
 pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
     let Bound::Number(bound) = rule.bound else {
-        return invalid(result, Reason::of(ReasonCode::NotComputable, metric, format!("`{rule}` cannot be computed")));
+        return invalid(
+            result,
+            Reason::of(
+                ReasonCode::NotComputable,
+                metric,
+                format!("`{rule}` cannot be computed"),
+            ),
+        );
     };
     let Some(measured) = measure(record, metric, bound) else {
         let message = format!("`{metric}` was not seen before or after the load, so whether it drained is not known");
         return invalid(result, Reason::of(ReasonCode::NotComputable, metric, message));
     };
     let what = format!("after the load was gone, what was left of `{metric}` above its level before the load");
-    let (low, high) = (measured.left - measured.uncertainty, measured.left + measured.uncertainty);
+    let (low, high) = (
+        measured.left - measured.uncertainty,
+        measured.left + measured.uncertainty,
+    );
     let mut told = compared(result, rule, measured.left, bound, ReasonCode::NotDrained, &what);
     (told.low, told.high) = (Some(low), Some(high));
     // Noise at either level may hide the difference.
-    if measured.outcome == Outcome::Inconclusive && measured.uncertainty > 0.0 && rule.comparison.is_ceiling() && low < bound && high > bound {
-        let message = format!("{what} is between {} and {}", super::limit::number(low), super::limit::number(high));
+    if measured.outcome == Outcome::Inconclusive
+        && measured.uncertainty > 0.0
+        && rule.comparison.is_ceiling()
+        && low < bound
+        && high > bound
+    {
+        let message = format!(
+            "{what} is between {} and {}",
+            super::limit::number(low),
+            super::limit::number(high)
+        );
         told.outcome = Verdict::Inconclusive;
         told.reason = Some(Reason::of(ReasonCode::Straddles, metric, message));
     }

@@ -6,9 +6,12 @@ use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
 use super::Judged;
-use super::limit::{compared, invalid, number};
+use super::limit::{amount, compared, invalid, number, unit};
 use crate::budget::{budget, net_growth};
 use crate::{Answer, Code, Look, Outcome, Question, Series, assess, assess_per_rotation, endpoint};
+
+/// The effect of a container is learnt from differences of 15 s means (JUDGE.md, C); fewer than ten teach nothing.
+const COVARIATE_S: f64 = 150.0;
 
 /// The judged values of a metric.
 pub(super) fn series(record: &Record, metric: &str) -> Result<Series, Reason> {
@@ -53,6 +56,9 @@ fn growing_limits(record: &Record) -> usize {
 fn containers(record: &Record, metric: &str) -> Option<Vec<f64>> {
     let (column, containers) = (record.samples.column(metric)?, record.samples.column("containers")?);
     let judged = Judged::of(record);
+    if judged.length_s() < COVARIATE_S {
+        return None;
+    }
     let wanted = judged.rows.iter().filter(|&&i| column[i].is_some());
     let all: Vec<f64> = wanted.map(|&i| containers[i]).collect::<Option<_>>()?;
     let first = *all.first()?;
@@ -131,12 +137,13 @@ fn answered(result: LimitResult, answer: &Answer, what: &str) -> LimitResult {
         Outcome::Invalid => Verdict::Invalid,
     };
     let growth = answer.growth.as_ref();
+    let unit = unit(&result.rule);
     let figures = growth.map_or(String::new(), |g| {
         format!(
             " ({what} {}, between {} and {})",
-            number(g.estimate),
-            number(g.low),
-            number(g.high)
+            amount(g.estimate, unit),
+            amount(g.low, unit),
+            amount(g.high, unit)
         )
     });
     let reason = (outcome != Verdict::Pass).then(|| {
@@ -187,15 +194,27 @@ pub(super) fn endpoint(record: &Record, metric: &str, rule: &Limit, result: Limi
 
 /// `growth < N`: net growth, robust at both ends. A level that rose once and stayed is over budget, not a leak.
 pub(super) fn net(record: &Record, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
-    let Some(bound) = ceiling(rule) else { return not_a_ceiling(result, rule) };
+    let Some(bound) = ceiling(rule) else {
+        return not_a_ceiling(result, rule);
+    };
     let series = match series(record, metric) {
         Ok(series) => series,
         Err(reason) => return invalid(result, reason),
     };
     let Some(net) = net_growth(&series) else {
-        return invalid(result, Reason::of(ReasonCode::TooShort, metric, "too few samples for a net growth"));
+        return invalid(
+            result,
+            Reason::of(ReasonCode::TooShort, metric, "too few samples for a net growth"),
+        );
     };
-    let judged = compared(result, rule, net, bound, ReasonCode::LimitExceeded, &format!("net growth of `{metric}`"));
+    let judged = compared(
+        result,
+        rule,
+        net,
+        bound,
+        ReasonCode::LimitExceeded,
+        &format!("net growth of `{metric}`"),
+    );
     let minutes = Judged::of(record).length_s() / 60.0;
     if judged.outcome == Verdict::Pass || minutes <= 0.0 {
         return judged;
@@ -203,9 +222,17 @@ pub(super) fn net(record: &Record, metric: &str, rule: &Limit, result: LimitResu
     // Over the budget: a leak if it still grows, else a level that rose once.
     let growing = assess(&series, &question(record, metric, bound / minutes, Look::Final)).growing;
     if budget(&series, bound, growing).is_some_and(|b| b.outcome == Outcome::Inconclusive) {
-        let message = format!("`{metric}` rose by {} and stays there: more than the budget of {}, but not a leak", number(net), number(bound));
+        let message = format!(
+            "`{metric}` rose by {} and stays there: more than the budget of {}, but not a leak",
+            number(net),
+            number(bound)
+        );
         let reason = Some(Reason::of(ReasonCode::OverBudget, metric, message));
-        return LimitResult { outcome: Verdict::Inconclusive, reason, ..judged };
+        return LimitResult {
+            outcome: Verdict::Inconclusive,
+            reason,
+            ..judged
+        };
     }
     judged
 }

@@ -15,12 +15,17 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = arguments.into_config();
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");
-    runtime.block_on(leakcheck_capture::run(config, stop)).map_err(|error| Failure::no_verdict(format!("{:#}", anyhow::Error::from(error))))?;
+    runtime
+        .block_on(leakcheck_capture::run(config, stop))
+        .map_err(|error| Failure::no_verdict(format!("{:#}", anyhow::Error::from(error))))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The daemons' own log lines: `LEAKCHECK_LOG=debug` says more.
 pub(super) fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("LEAKCHECK_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -41,20 +41,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// The scenario in words.
 fn explained(scenario: &Scenario) -> String {
-    let mut text = format!("{}{}\n", scenario.name, if scenario.description.is_empty() { String::new() } else { format!(": {}", scenario.description) });
+    let mut text = format!(
+        "{}{}\n",
+        scenario.name,
+        if scenario.description.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", scenario.description)
+        }
+    );
     let mut row = |name: &str, what: String| text.push_str(&format!("  {name:<10} {what}\n"));
-    row("engine", match scenario.engine.kind {
-        EngineKind::Auto => "Docker if it answers, else simulated".into(),
-        EngineKind::Docker => "Docker".into(),
-        EngineKind::Simulated => "simulated".into(),
-    });
+    row(
+        "engine",
+        match scenario.engine.kind {
+            EngineKind::Auto => "Docker if it answers, else simulated".into(),
+            EngineKind::Docker => "Docker".into(),
+            EngineKind::Simulated => "simulated".into(),
+        },
+    );
     for load in &scenario.load {
         let pace = match load.lines_per_second {
             Rate::PerSecond(0.0) => "idle".into(),
             Rate::PerSecond(rate) => format!("{rate} lines/s of {} bytes each", load.line_bytes),
             Rate::Max => format!("as many lines of {} bytes as the engine takes", load.line_bytes),
         };
-        let churn = load.lifetime.map_or(String::new(), |l| format!(", each replaced after {l}"));
+        let churn = load
+            .lifetime
+            .map_or(String::new(), |l| format!(", each replaced after {l}"));
         row("load", format!("{} x {}: {pace}{churn}", load.containers, load.name));
     }
     row("in all", totals(scenario));
@@ -64,21 +77,39 @@ fn explained(scenario: &Scenario) -> String {
         row("limit", format!("{metric}: {limit}"));
     }
     for fault in &scenario.fault {
-        let whom = fault.containers.as_ref().map_or_else(|| fault.share.map_or("all containers".into(), |s| format!("{:.0} % of the containers", s * 100.0)), |g| format!("the containers of `{g}`"));
-        row("fault", format!("{} after {} for {}, {whom}", fault.kind.name(), fault.at, fault.length));
+        let whom = fault.containers.as_ref().map_or_else(
+            || {
+                fault.share.map_or("all containers".into(), |s| {
+                    format!("{:.0} % of the containers", s * 100.0)
+                })
+            },
+            |g| format!("the containers of `{g}`"),
+        );
+        row(
+            "fault",
+            format!("{} after {} for {}, {whom}", fault.kind.name(), fault.at, fault.length),
+        );
     }
     text.push('\n');
     text
 }
 
 fn totals(scenario: &Scenario) -> String {
-    let bytes: f64 = scenario.load.iter().map(|l| l.total_lines_per_second().unwrap_or(0.0) * (l.line_bytes.mean() + 1.0)).sum();
+    let bytes: f64 = scenario
+        .load
+        .iter()
+        .map(|l| l.total_lines_per_second().unwrap_or(0.0) * (l.line_bytes.mean() + 1.0))
+        .sum();
     let lines = match scenario.lines_per_second() {
         Some(lines) => format!("{lines} lines/s, {:.1} kB/s", bytes / 1000.0),
         None => "as many lines as the engine takes".into(),
     };
     let rotations = scenario.plan().rotations_per_s.map_or("no rotation".into(), |rate| {
-        format!("{:.0} rotations expected in {}", rate * scenario.schedule.measure.as_secs(), scenario.schedule.measure)
+        format!(
+            "{:.0} rotations expected in {}",
+            rate * scenario.schedule.measure.as_secs(),
+            scenario.schedule.measure
+        )
     });
     format!("{} containers, {lines}, {rotations}", scenario.containers())
 }
@@ -89,9 +120,19 @@ fn target(scenario: &Scenario) -> String {
         Start::BeforeLoad => "started before the load",
         Start::AfterLoad => "started after the load",
     };
-    let rotate = target.rotate_every.map_or(String::new(), |every| format!(", rotating every {every}"));
-    let lines = if scenario.lines_checked() { "every line is checked" } else { "lines are not checked" };
-    let what = if target.command.is_empty() { target.kind.name().to_owned() } else { target.command.join(" ") };
+    let rotate = target
+        .rotate_every
+        .map_or(String::new(), |every| format!(", rotating every {every}"));
+    let lines = if scenario.lines_checked() {
+        "every line is checked"
+    } else {
+        "lines are not checked"
+    };
+    let what = if target.command.is_empty() {
+        target.kind.name().to_owned()
+    } else {
+        target.command.join(" ")
+    };
     format!("{what}{rotate}; {start}; {lines}")
 }
 
@@ -106,6 +147,10 @@ fn timing(scenario: &Scenario) -> String {
         s.measure,
         s.sample_every,
         s.drain,
-        if s.extend.0.is_zero() { String::new() } else { format!(", {} more if undecided", s.extend) }
+        if s.extend.0.is_zero() {
+            String::new()
+        } else {
+            format!(", {} more if undecided", s.extend)
+        }
     )
 }

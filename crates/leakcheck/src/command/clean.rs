@@ -34,7 +34,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
         docker.hello().await.map_err(failed)?;
         let removed = remove_all(&docker, arguments.run.as_deref()).await.map_err(failed)?;
-        style::say(&format!("removed {removed} container{}", if removed == 1 { "" } else { "s" }));
+        style::say(&format!(
+            "removed {removed} container{}",
+            if removed == 1 { "" } else { "s" }
+        ));
         if arguments.images {
             for image in docker.images_with(IMAGE_LABEL).await.map_err(failed)? {
                 match docker.remove_image(&image).await {

@@ -31,7 +31,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 /// If it cannot be written, which no page has shown.
 pub(super) fn man() -> Result<ExitCode, Failure> {
     let mut out = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut out).map_err(anyhow::Error::from)?;
+    clap_mangen::Man::new(Cli::command())
+        .render(&mut out)
+        .map_err(anyhow::Error::from)?;
     style::print(&String::from_utf8_lossy(&out));
     Ok(ExitCode::SUCCESS)
 }

@@ -48,30 +48,52 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let n = arguments.containers;
     let host = engine::host(arguments.docker_host.as_deref()).map_err(|e| Failure::usage(e.to_string()))?;
     match runtime()?.block_on(Docker::new(host).hello()) {
-        Ok(found) => line(Some(true), &format!("{} engine {} (API {}) at {}", found.kind, found.version, found.api, found.host)),
+        Ok(found) => line(
+            Some(true),
+            &format!(
+                "{} engine {} (API {}) at {}",
+                found.kind, found.version, found.api, found.host
+            ),
+        ),
         Err(error) => {
             let mut cause = error.to_string();
             if cause.contains("ermission denied") {
                 cause.push_str("; you may not use its socket: join the group `docker`, or use sudo");
             }
-            line(None, &format!("{cause}; scenarios run on the simulated engine (--engine simulated)"));
+            line(
+                None,
+                &format!("{cause}; scenarios run on the simulated engine (--engine simulated)"),
+            );
         }
     }
     let files = getrlimit(Resource::Nofile);
     let needed = FDS_BESIDE + FDS_PER_STREAM * n;
     let (soft, hard) = (files.current.unwrap_or(u64::MAX), files.maximum.unwrap_or(u64::MAX));
-    line(Some(hard >= needed), &format!("open files: {soft} (at most {hard}); a collector of {n} containers needs about {needed}"));
+    line(
+        Some(hard >= needed),
+        &format!("open files: {soft} (at most {hard}); a collector of {n} containers needs about {needed}"),
+    );
     for (name, path, needed) in [
         ("processes", "/proc/sys/kernel/pid_max", n * 12),
         ("inotify instances", "/proc/sys/fs/inotify/max_user_instances", 8),
     ] {
         if let Some(limit) = leakcheck_probe::system_limit(path) {
-            line(Some(limit >= needed), &format!("{name}: {limit}; about {needed} are needed"));
+            line(
+                Some(limit >= needed),
+                &format!("{name}: {limit}; about {needed} are needed"),
+            );
         }
     }
     if let Some(free) = leakcheck_probe::available_memory() {
         let needed = n * BYTES_PER_CONTAINER;
-        line(Some(free >= needed), &format!("memory: {} available; {n} containers need about {}", leakcheck_model::Bytes(free >> 20 << 20), leakcheck_model::Bytes(needed)));
+        line(
+            Some(free >= needed),
+            &format!(
+                "memory: {} available; {n} containers need about {}",
+                leakcheck_model::Bytes(free >> 20 << 20),
+                leakcheck_model::Bytes(needed)
+            ),
+        );
     }
     Ok(ExitCode::from(if healthy { 0 } else { NO_VERDICT }))
 }

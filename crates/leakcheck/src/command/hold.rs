@@ -24,7 +24,8 @@ pub(super) struct Arguments {
 /// If there is no such program.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let parent = getppid();
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| Failure::usage(format!("failed to bind to the parent: {e}")))?;
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|e| Failure::usage(format!("failed to bind to the parent: {e}")))?;
     if getppid() != parent {
         return Ok(ExitCode::from(super::NO_VERDICT));
     }
@@ -32,5 +33,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::usage("there is no command to hold"));
     };
     let error = std::process::Command::new(program).args(words).exec();
-    Err(Failure::usage(format!("failed to start `{}`: {error}", program.to_string_lossy())))
+    Err(Failure::usage(format!(
+        "failed to start `{}`: {error}",
+        program.to_string_lossy()
+    )))
 }

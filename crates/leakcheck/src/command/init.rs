@@ -27,10 +27,13 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let file = arguments.file.display();
     let mut out = std::fs::File::create_new(&arguments.file).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => Failure::usage(format!("{file} exists already; name another file, or remove it")),
+        std::io::ErrorKind::AlreadyExists => {
+            Failure::usage(format!("{file} exists already; name another file, or remove it"))
+        }
         _ => Failure::usage(format!("failed to write {file}: {error}")),
     })?;
-    out.write_all(TEMPLATE.as_bytes()).map_err(|error| Failure::usage(format!("failed to write {file}: {error}")))?;
+    out.write_all(TEMPLATE.as_bytes())
+        .map_err(|error| Failure::usage(format!("failed to write {file}: {error}")))?;
     style::say(&format!("wrote {file}; run it with `leakcheck run {file}`"));
     Ok(ExitCode::SUCCESS)
 }

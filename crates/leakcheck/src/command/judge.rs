@@ -35,8 +35,12 @@ pub(super) struct Arguments {
 
 /// `METRIC: STATISTIC OP NUMBER`.
 pub(super) fn metric_and_limit(text: &str) -> Result<(String, Limit), String> {
-    let (metric, rule) = text.split_once(':').ok_or("write METRIC: RULE, for example `fds: growth_per_min < 1`")?;
-    let rule: Limit = rule.parse().map_err(|e: leakcheck_model::limit::LimitError| e.to_string())?;
+    let (metric, rule) = text
+        .split_once(':')
+        .ok_or("write METRIC: RULE, for example `fds: growth_per_min < 1`")?;
+    let rule: Limit = rule
+        .parse()
+        .map_err(|e: leakcheck_model::limit::LimitError| e.to_string())?;
     if metric.trim().is_empty() {
         return Err("there is no metric before the colon".into());
     }
@@ -48,7 +52,11 @@ pub(super) fn metric_and_limit(text: &str) -> Result<(String, Limit), String> {
 /// # Errors
 /// If the record cannot be read, or nothing is asked of it.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let record = if arguments.record.is_dir() { of_folder(arguments)? } else { of_table(arguments)? };
+    let record = if arguments.record.is_dir() {
+        of_folder(arguments)?
+    } else {
+        of_table(arguments)?
+    };
     let result = sum_up(&record, judge(&record));
     if arguments.json {
         let text = serde_json::to_string_pretty(&result).map_err(anyhow::Error::from)?;
@@ -78,7 +86,9 @@ fn of_folder(arguments: &Arguments) -> Result<Record, Failure> {
 
 fn of_table(arguments: &Arguments) -> Result<Record, Failure> {
     let path = &arguments.record;
-    let options = TableOptions { time: arguments.time.clone() };
+    let options = TableOptions {
+        time: arguments.time.clone(),
+    };
     let samples = read_table(path, &options).map_err(anyhow::Error::from)?;
     let mut limits = arguments.limit.clone();
     let mut period = arguments.rotation_period.map(Span::as_secs);
@@ -99,9 +109,15 @@ fn of_table(arguments: &Arguments) -> Result<Record, Failure> {
     for (metric, _) in &limits {
         if !samples.names.contains(metric) && metric != "lines" {
             let hint = leakcheck_model::suggest::did_you_mean(metric, samples.names.iter().map(String::as_str));
-            return Err(Failure::usage(format!("{} has no column `{metric}`; it has {} {hint}", path.display(), samples.names.join(", "))));
+            return Err(Failure::usage(format!(
+                "{} has no column `{metric}`; it has {} {hint}",
+                path.display(),
+                samples.names.join(", ")
+            )));
         }
     }
-    let name = path.file_stem().map_or_else(|| "table".into(), |s| s.to_string_lossy().into_owned());
+    let name = path
+        .file_stem()
+        .map_or_else(|| "table".into(), |s| s.to_string_lossy().into_owned());
     Ok(Record::of_table(name, samples, limits, period))
 }

@@ -67,7 +67,11 @@ pub fn value_axis(from: f64, to: f64, unit: Unit, about: usize, whole: bool) -> 
     if whole && symbol.is_empty() {
         step = step.max(1.0);
     }
-    let decimals = if step >= 1.0 { 0 } else { (-step.log10()).ceil().max(0.0) as usize };
+    let decimals = if step >= 1.0 {
+        0
+    } else {
+        (-step.log10()).ceil().max(0.0) as usize
+    };
     // 2.5 and 0.25 need one more.
     let quarter = (step * 10f64.powi(decimals as i32)).fract().abs() > 1e-6;
     let decimals = decimals + usize::from(quarter);
@@ -107,11 +111,15 @@ fn grouped(text: &str) -> String {
     let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
     let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(w, f)| (w, Some(f)));
     if whole.len() < 5 {
-        return if text.trim_start_matches(['-', '0', '.']).is_empty() { text.trim_start_matches('-').into() } else { text.into() };
+        return if text.trim_start_matches(['-', '0', '.']).is_empty() {
+            text.trim_start_matches('-').into()
+        } else {
+            text.into()
+        };
     }
     let mut out = String::from(sign);
     for (i, digit) in whole.char_indices() {
-        if i > 0 && (whole.len() - i) % 3 == 0 {
+        if i > 0 && (whole.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -152,10 +160,16 @@ mod tests {
         assert_eq!(labels(&axis.ticks), ["120", "125", "130"]);
         let mib = 1024.0 * 1024.0;
         let axis = value_axis(9.9 * mib, 12.1 * mib, Unit::Bytes, 5, false);
-        assert_eq!((labels(&axis.ticks), axis.unit), (vec!["10.0", "10.5", "11.0", "11.5", "12.0"], "MiB"));
+        assert_eq!(
+            (labels(&axis.ticks), axis.unit),
+            (vec!["10.0", "10.5", "11.0", "11.5", "12.0"], "MiB")
+        );
         let axis = value_axis(0.0, 2.0, Unit::Count, 6, true);
         assert_eq!(labels(&axis.ticks), ["0", "1", "2"], "there is no half a task");
-        assert_eq!(labels(&value_axis(0.0, 25_000.0, Unit::Count, 3, true).ticks), ["0", "10,000", "20,000"]);
+        assert_eq!(
+            labels(&value_axis(0.0, 25_000.0, Unit::Count, 3, true).ticks),
+            ["0", "10,000", "20,000"]
+        );
     }
 
     #[test]

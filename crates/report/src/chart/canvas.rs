@@ -7,7 +7,9 @@ use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color as _, FontDesc, FontFamily, FontStyle, IntoTextStyle as _, RGBAColor, RGBColor, ShapeStyle};
+use plotters::style::{
+    Color as _, FontDesc, FontFamily, FontStyle, IntoTextStyle as _, RGBAColor, RGBColor, ShapeStyle,
+};
 
 use super::ChartError;
 use super::palette::Color;
@@ -47,7 +49,9 @@ pub(super) fn failed(error: impl std::fmt::Display) -> ChartError {
 /// How wide a text may become, whichever font draws it.
 pub(super) fn text_width(text: &str, em: f64) -> f64 {
     let font = FontDesc::new(FontFamily::SansSerif, em * LINE_HEIGHT * 10.0, FontStyle::Normal);
-    let width = font.box_size(text).map_or(text.len() as f64 * em * 6.0, |(w, _)| f64::from(w));
+    let width = font
+        .box_size(text)
+        .map_or(text.len() as f64 * em * 6.0, |(w, _)| f64::from(w));
     width / 10.0 * WIDER_FONT
 }
 
@@ -108,7 +112,9 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     /// A filled box.
     pub(super) fn area(&self, from: At, to: At, color: Color, opacity: f64) -> Result<(), ChartError> {
         let style = ShapeStyle::from(&mixed(color, opacity)).filled();
-        self.area.draw(&Rectangle::new([px(from), px(to)], style)).map_err(failed)
+        self.area
+            .draw(&Rectangle::new([px(from), px(to)], style))
+            .map_err(failed)
     }
 
     /// A filled shape.
@@ -152,13 +158,20 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "pixels of a picture; out of range saturates and is clipped")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "pixels of a picture; out of range saturates and is clipped"
+)]
 fn px((x, y): At) -> (i32, i32) {
     let scale = f64::from(SCALE);
     ((x * scale).round() as i32, (y * scale).round() as i32)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a stroke's width is a few pixels")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a stroke's width is a few pixels"
+)]
 fn stroke(color: Color, width: f64) -> ShapeStyle {
     let width = (width * f64::from(SCALE)).round().max(1.0) as u32;
     ShapeStyle::from(&RGBColor(color.0, color.1, color.2)).stroke_width(width)

@@ -25,7 +25,9 @@ const VALUE_TICKS: usize = 5;
 /// Slices of the growth's wedge.
 const WEDGE_SLICES: u8 = 100;
 /// Room for one mark of a checkpoint; of more only every so many is marked.
-const MARK_ROOM: f64 = 14.0;
+const MARK_ROOM: f64 = 40.0;
+/// With this many points a stroke of values may cover what lies under it.
+const NOISY: usize = 500;
 
 /// Draws all of it.
 pub(super) fn paint<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, figure: &Figure) -> Result<(), ChartError> {
@@ -39,8 +41,14 @@ pub(super) fn paint<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, figure: &Figure
     bands::rotations(canvas, &plane, figure)?;
     growth_wedge(canvas, &plane, figure)?;
     limits(canvas, &plane, figure)?;
-    growth_line(canvas, &plane, figure)?;
-    measured(canvas, &plane, figure)?;
+    // A calm series lies on the line's wide stroke; a noisy one would bury it.
+    if figure.points.len() < NOISY {
+        growth_line(canvas, &plane, figure)?;
+        measured(canvas, &plane, figure)?;
+    } else {
+        measured(canvas, &plane, figure)?;
+        growth_line(canvas, &plane, figure)?;
+    }
     labels.limits(canvas, &plane, figure)?;
     frame(canvas, &plane)?;
     bands::phase_names(canvas, &plane, figure)?;
@@ -60,16 +68,34 @@ fn grid<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane, figure: &Fig
     for tick in time_ticks(from, to, TIME_TICKS) {
         let x = plane.x(tick.at);
         canvas.line(&[(x, plane.bottom), (x, plane.bottom + 6.0)], palette::FRAME, 1.0)?;
-        canvas.text(&tick.label, (x, plane.bottom + 22.0), SMALL, palette::INK, Align::Center)?;
+        canvas.text(
+            &tick.label,
+            (x, plane.bottom + 22.0),
+            SMALL,
+            palette::INK,
+            Align::Center,
+        )?;
     }
     let unit = match (axis.unit, figure.counter) {
         ("", false) => "count",
         ("", true) => "increase",
         (unit, _) => unit,
     };
-    canvas.text(unit, (plane.left - 10.0, plane.top - 15.0), SMALL, palette::QUIET, Align::Right)?;
+    canvas.text(
+        unit,
+        (plane.left - 10.0, plane.top - 15.0),
+        SMALL,
+        palette::QUIET,
+        Align::Right,
+    )?;
     let below = (plane.right, plane.bottom + 48.0);
-    canvas.text("time since the first sample", below, SMALL, palette::QUIET, Align::Right)
+    canvas.text(
+        "time since the first sample",
+        below,
+        SMALL,
+        palette::QUIET,
+        Align::Right,
+    )
 }
 
 fn frame<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane) -> Result<(), ChartError> {

@@ -15,10 +15,21 @@ fn a_chart_names_its_metric_its_verdict_and_its_limit() {
     let example = leaking();
     let (_, figure) = &drawn(&example)[0];
     let text = svg(figure).expect("draws");
-    for words in ["<title>fds: fail", "growth_per_min &lt; 1", "measure", "F1", "1 min", "growth +4.02/min (3.90 to 4.10)"] {
+    for words in [
+        "<title>fds: fail",
+        "growth_per_min &lt; 1",
+        "measure",
+        "F1",
+        "1 min",
+        "growth +4.02/min (3.90 to 4.10)",
+    ] {
         assert!(text.contains(words), "{words}");
     }
-    assert!(text.starts_with("<svg width=\"1200\" height=\"500\" role=\"img\" viewBox=\"0 0 2400 1000\""), "{}", &text[..120]);
+    assert!(
+        text.starts_with("<svg width=\"1200\" height=\"500\" role=\"img\" viewBox=\"0 0 2400 1000\""),
+        "{}",
+        &text[..120]
+    );
 }
 
 #[test]
@@ -32,7 +43,9 @@ fn what_a_metric_is_called_cannot_break_the_picture() {
 #[test]
 fn a_png_is_a_png_of_the_size_that_was_promised() {
     let bytes = png(&drawn(&leaking())[1].1).expect("draws");
-    let info = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().expect("decodes");
+    let info = png::Decoder::new(std::io::Cursor::new(&bytes))
+        .read_info()
+        .expect("decodes");
     assert_eq!(info.info().size(), (WIDTH, HEIGHT));
     assert!(bytes.len() < 150_000, "{}", bytes.len());
 }
@@ -42,7 +55,9 @@ fn odd_runs_are_drawn_too() {
     let mut blind = Example::new(FIVE_MINUTES).metric("tasks", "", |_| Some(1.0));
     blind.record.samples.columns[0].fill(None);
     let mut one_row = Example::new([0.0, 0.0, 0.0, 1.0, 0.0]).metric("tasks", "", |_| Some(1.0));
-    one_row = one_row.growth("tasks", 0.0, 0.0, 0.0).limit("tasks", "max < 1", 1.0, Verdict::Fail);
+    one_row = one_row
+        .growth("tasks", 0.0, 0.0, 0.0)
+        .limit("tasks", "max < 1", 1.0, Verdict::Fail);
     let huge = Example::new(FIVE_MINUTES).metric("tasks", "", |t| Some(if t > 9.0 { 1e300 } else { -1e300 }));
     for example in [blind, one_row, huge] {
         for (name, figure) in drawn(&example) {
@@ -67,7 +82,9 @@ fn gallery() {
         .limit("tasks", "drained <= 2", 0.0, Verdict::Pass)
         .checkpoints(30.0);
     let ramp = Example::new(FIVE_MINUTES)
-        .metric("fds", "", |t| Some(if t < -35.0 { 12.0 } else { 67.0 } + (t.max(0.0) / 15.0).floor()))
+        .metric("fds", "", |t| {
+            Some(if t < -35.0 { 12.0 } else { 67.0 } + (t.max(0.0) / 15.0).floor())
+        })
         .growth("fds", 4.0, 3.7, 4.3)
         .limit("fds", "growth_per_min < 1", 4.0, Verdict::Fail)
         .limit("fds", "growth < 50", 20.0, Verdict::Pass)
@@ -79,17 +96,23 @@ fn gallery() {
         .limit("rotations", "increase >= 90% of expected", 550.0, Verdict::Pass)
         .checkpoints(30.0);
     let rss = Example::new(FIVE_MINUTES)
-        .metric("rss", "B", move |t| Some(((14.0 + 1.5 * (1.0 - (-t.max(0.0) / 40.0).exp())) * mib + wobble(t) * 30_000.0).floor()))
+        .metric("rss", "B", move |t| {
+            Some(((14.0 + 1.5 * (1.0 - (-t.max(0.0) / 40.0).exp())) * mib + wobble(t) * 30_000.0).floor())
+        })
         .growth("rss", 12_000.0, -8000.0, 40_000.0)
         .limit("rss", "growth_per_min < 1 MiB", 12_000.0, Verdict::Pass)
         .limit("rss", "max < 200 MiB", 15.6 * mib, Verdict::Pass)
         .checkpoints(30.0);
     let gaps = Example::new(FIVE_MINUTES)
-        .metric("streams", "", |t| (!(60.0..85.0).contains(&t) && !(200.0..203.0).contains(&t)).then_some(55.0))
+        .metric("streams", "", |t| {
+            (!(60.0..85.0).contains(&t) && !(200.0..203.0).contains(&t)).then_some(55.0)
+        })
         .limit("streams", "min >= 53", 55.0, Verdict::Invalid)
         .limit("streams", "max <= 57", 55.0, Verdict::Invalid);
     let mut faults = Example::new([5.0, 8.0, 30.0, 600.0, 15.0])
-        .metric("tasks", "", move |t| Some((120.0 + if (t as i64).rem_euclid(45) < 12 { 3.0 } else { 0.0 } + wobble(t).round()).floor()))
+        .metric("tasks", "", move |t| {
+            Some((120.0 + if (t as i64).rem_euclid(45) < 12 { 3.0 } else { 0.0 } + wobble(t).round()).floor())
+        })
         .growth("tasks", 0.1, -0.4, 0.6)
         .limit("tasks", "growth_per_min < 2", 0.1, Verdict::Pass)
         .checkpoints(60.0);
@@ -97,7 +120,9 @@ fn gallery() {
         faults = faults.fault("stall on a fifth", 20.0 + 45.0 * f64::from(i), 15.0);
     }
     let half_hour = Example::new([5.0, 20.0, 60.0, 1800.0, 30.0])
-        .metric("tasks", "", move |t| Some((400.0 + wobble(t) * 6.0 + if t > 1080.0 { (t - 1080.0) / 12.0 } else { 0.0 }).floor()))
+        .metric("tasks", "", move |t| {
+            Some((400.0 + wobble(t) * 6.0 + if t > 1080.0 { (t - 1080.0) / 12.0 } else { 0.0 }).floor())
+        })
         .growth("tasks", 1.9, -0.2, 5.1)
         .limit("tasks", "growth_per_min < 2", 1.9, Verdict::Inconclusive)
         .limit("tasks", "max < 1000", 465.0, Verdict::Pass)
@@ -108,11 +133,24 @@ fn gallery() {
         .limit("threads", "growth_per_min < 2", 0.0, Verdict::Pass)
         .checkpoints(5.0);
     let six_hours = Example::new([5.0, 20.0, 60.0, 21_600.0, 30.0])
-        .metric("tasks", "", move |t| Some((1200.0 + wobble(t) * 40.0 + t.max(0.0) / 60.0).floor()))
+        .metric("tasks", "", move |t| {
+            Some((1200.0 + wobble(t) * 40.0 + t.max(0.0) / 60.0).floor())
+        })
         .growth("tasks", 1.0, 0.9, 1.1)
         .limit("tasks", "growth_per_min < 2", 1.0, Verdict::Pass)
         .checkpoints(60.0);
-    let runs = [flat, ramp, counter, rss, gaps, faults, half_hour, short, six_hours, leaking()];
+    let runs = [
+        flat,
+        ramp,
+        counter,
+        rss,
+        gaps,
+        faults,
+        half_hour,
+        short,
+        six_hours,
+        leaking(),
+    ];
     for (i, example) in runs.iter().enumerate() {
         for (name, figure) in drawn(example) {
             std::fs::write(folder.join(format!("{i}-{name}.png")), png(&figure).expect("png")).expect("write");

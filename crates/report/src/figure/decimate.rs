@@ -41,7 +41,11 @@ pub fn decimate(t_s: &[f64], values: &[Option<f64>], max_points: usize) -> (Vec<
     for bucket in points.chunk_by(|a, b| bucket_of(a) == bucket_of(b)) {
         let at = |better: fn(f64, f64) -> bool| {
             (1..bucket.len()).fold(0, |best, i| {
-                if better(bucket[i].value, bucket[best].value) { i } else { best }
+                if better(bucket[i].value, bucket[best].value) {
+                    i
+                } else {
+                    best
+                }
             })
         };
         let mut stay = [0, at(|a, b| a < b), at(|a, b| a > b), bucket.len() - 1];
@@ -51,14 +55,21 @@ pub fn decimate(t_s: &[f64], values: &[Option<f64>], max_points: usize) -> (Vec<
                 continue;
             }
             // A gap narrower than a bucket is narrower than a pixel.
-            let before = if nth == 0 { kept.last().map(|p| p.t_s) } else { Some(bucket[stay[nth - 1]].t_s) };
+            let before = if nth == 0 {
+                kept.last().map(|p| p.t_s)
+            } else {
+                Some(bucket[stay[nth - 1]].t_s)
+            };
             let from = if nth == 0 { 0 } else { stay[nth - 1] + 1 };
             let breaks = bucket[from..=i].iter().any(|p| p.breaks)
                 && before.is_some_and(|before| bucket[i].t_s - before > width);
             kept.push(Point { breaks, ..bucket[i] });
         }
     }
-    (kept, gaps.into_iter().filter(|g| g.to_s - g.from_s > width / 2.0).collect())
+    (
+        kept,
+        gaps.into_iter().filter(|g| g.to_s - g.from_s > width / 2.0).collect(),
+    )
 }
 
 fn with_gaps(t_s: &[f64], values: &[Option<f64>]) -> (Vec<Point>, Vec<Gap>) {

@@ -28,15 +28,18 @@ fn an_allowed_growth_is_a_line_from_the_baseline() {
 #[test]
 fn drained_is_a_level_above_the_one_without_load_and_lies_in_the_drain() {
     let figure = of(&leaking(), "fds");
-    let drained = figure.limits.iter().find(|l| l.rule.starts_with("drained")).expect("there");
+    let drained = figure
+        .limits
+        .iter()
+        .find(|l| l.rule.starts_with("drained"))
+        .expect("there");
     assert_eq!(drained.line, Some([(129.0, 14.0), (134.0, 14.0)]));
 }
 
 #[test]
 fn a_counter_is_drawn_as_its_increase_and_a_restart_takes_nothing_away() {
-    let example = Example::new([1.0, 1.0, 1.0, 6.0, 0.0]).metric("rotations", "", |t| {
-        Some(if t < 3.0 { 100.0 + t } else { t - 3.0 })
-    });
+    let example = Example::new([1.0, 1.0, 1.0, 6.0, 0.0])
+        .metric("rotations", "", |t| Some(if t < 3.0 { 100.0 + t } else { t - 3.0 }));
     let values: Vec<f64> = of(&example, "rotations").points.iter().map(|p| p.value).collect();
     assert_eq!(values, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 6.0, 7.0]);
 }
@@ -61,7 +64,13 @@ fn peaks_and_gaps_survive_thinning_out() {
     let (points, gaps) = decimate(&t_s, &values, 2000);
     assert!(points.len() <= 2004, "{}", points.len());
     assert!(points.iter().any(|p| p.value == 99.0) && points.iter().any(|p| p.value == 1.0));
-    assert_eq!(gaps, [Gap { from_s: 69_999.0, to_s: 71_000.0 }]);
+    assert_eq!(
+        gaps,
+        [Gap {
+            from_s: 69_999.0,
+            to_s: 71_000.0
+        }]
+    );
     let broken: Vec<_> = points.iter().filter(|p| p.breaks).map(|p| p.t_s).collect();
     assert_eq!(broken, [71_000.0]);
     assert!(points.windows(2).all(|w| w[0].t_s < w[1].t_s));
@@ -70,7 +79,13 @@ fn peaks_and_gaps_survive_thinning_out() {
 #[test]
 fn a_late_row_is_no_gap_and_a_long_silence_is_one() {
     let (points, gaps) = decimate(&[0.0, 1.0, 2.0, 4.5, 5.5, 30.0], &[Some(1.0); 6], 100);
-    assert_eq!(gaps, [Gap { from_s: 5.5, to_s: 30.0 }]);
+    assert_eq!(
+        gaps,
+        [Gap {
+            from_s: 5.5,
+            to_s: 30.0
+        }]
+    );
     assert!(points[5].breaks && !points[3].breaks);
     let (_, blind) = decimate(&[0.0, 1.0, 2.0], &[None, None, None], 100);
     assert_eq!(blind, [Gap { from_s: 0.0, to_s: 2.0 }]);
@@ -81,6 +96,9 @@ fn faults_are_numbered_in_the_order_of_time_and_last_until_they_end() {
     let mut example = leaking().fault("reset", 10.0, 5.0);
     example.record.facts.faults[0].to_s = None;
     let bands = fault_bands(&example.record, 134.0);
-    let shown: Vec<_> = bands.iter().map(|b| (b.label.as_str(), b.what.as_str(), b.to_s)).collect();
+    let shown: Vec<_> = bands
+        .iter()
+        .map(|b| (b.label.as_str(), b.what.as_str(), b.to_s))
+        .collect();
     assert_eq!(shown, [("F1", "reset", 25.0), ("F2", "stall on idle", 134.0)]);
 }

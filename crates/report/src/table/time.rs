@@ -4,20 +4,48 @@ use crate::error::TableError;
 
 /// Names that say seconds; compared in lower case.
 const SECONDS: [&str; 15] = [
-    "t_s", "t", "s", "sec", "secs", "second", "seconds", "time_s", "time_sec", "time_seconds", "elapsed", "elapsed_s",
-    "elapsed_sec", "elapsed_seconds", "uptime_s",
+    "t_s",
+    "t",
+    "s",
+    "sec",
+    "secs",
+    "second",
+    "seconds",
+    "time_s",
+    "time_sec",
+    "time_seconds",
+    "elapsed",
+    "elapsed_s",
+    "elapsed_sec",
+    "elapsed_seconds",
+    "uptime_s",
 ];
 /// Names that say milliseconds.
 const MILLIS: [&str; 6] = ["t_ms", "ms", "time_ms", "elapsed_ms", "millis", "milliseconds"];
 /// Names that say minutes.
 const MINUTES: [&str; 8] = [
-    "t_min", "t_m", "minute", "minutes", "mins", "time_min", "elapsed_min", "elapsed_minutes",
+    "t_min",
+    "t_m",
+    "minute",
+    "minutes",
+    "mins",
+    "time_min",
+    "elapsed_min",
+    "elapsed_minutes",
 ];
 /// Names that say hours.
 const HOURS: [&str; 5] = ["t_h", "hour", "hours", "time_h", "elapsed_h"];
 /// Names of a moment: RFC 3339, or seconds (or thousandths and smaller) since 1970.
 const MOMENT: [&str; 9] = [
-    "timestamp", "time", "ts", "datetime", "date", "@timestamp", "_time", "at", "epoch",
+    "timestamp",
+    "time",
+    "ts",
+    "datetime",
+    "date",
+    "@timestamp",
+    "_time",
+    "at",
+    "epoch",
 ];
 /// Numbers above this are moments since 1970, not lengths: 10^8 s is 1973, and three years of run.
 const LEAST_EPOCH: f64 = 1e8;

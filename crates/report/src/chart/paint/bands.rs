@@ -6,9 +6,9 @@ use plotters::backend::DrawingBackend;
 use super::super::ChartError;
 use super::super::canvas::{Align, Canvas, text_width};
 use super::super::palette;
+use super::SMALL;
 use super::labels::Labels;
 use super::plane::Plane;
-use super::SMALL;
 use crate::figure::Figure;
 
 /// Height of the strip with the phases' names.
@@ -19,7 +19,11 @@ const NAME: f64 = 16.0;
 const ROTATION_ROOM: f64 = 6.0;
 
 /// Shades everything that is not judged.
-pub(super) fn phases<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane, figure: &Figure) -> Result<(), ChartError> {
+pub(super) fn phases<DB: DrawingBackend>(
+    canvas: &Canvas<'_, DB>,
+    plane: &Plane,
+    figure: &Figure,
+) -> Result<(), ChartError> {
     for band in &figure.phases {
         let (left, right) = (plane.x(band.from_s), plane.x(band.to_s));
         if !band.phase.is_judged() {
@@ -43,7 +47,12 @@ pub(super) fn phase_names<DB: DrawingBackend>(
     for band in &figure.phases {
         let (left, right) = (plane.x(band.from_s), plane.x(band.to_s));
         let opacity = if band.phase.is_judged() { 0.08 } else { 0.24 };
-        canvas.area((left, plane.top - STRIP), (right, plane.top), palette::UNJUDGED, opacity)?;
+        canvas.area(
+            (left, plane.top - STRIP),
+            (right, plane.top),
+            palette::UNJUDGED,
+            opacity,
+        )?;
         canvas.line(&[(left, plane.top - STRIP), (left, plane.bottom)], palette::FRAME, 0.5)?;
         let name = band.phase.name();
         if text_width(name, NAME) + 4.0 < right - left {
@@ -62,7 +71,10 @@ pub(super) fn faults<DB: DrawingBackend>(
     labels: &mut Labels,
 ) -> Result<(), ChartError> {
     for fault in &figure.faults {
-        let (left, right) = (plane.x(fault.from_s).max(plane.left), plane.x(fault.to_s).min(plane.right));
+        let (left, right) = (
+            plane.x(fault.from_s).max(plane.left),
+            plane.x(fault.to_s).min(plane.right),
+        );
         if right < plane.left || left > plane.right {
             continue;
         }
@@ -77,7 +89,11 @@ pub(super) fn faults<DB: DrawingBackend>(
 }
 
 /// A dark foot under every stretch in which nothing was seen.
-pub(super) fn gaps<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane, figure: &Figure) -> Result<(), ChartError> {
+pub(super) fn gaps<DB: DrawingBackend>(
+    canvas: &Canvas<'_, DB>,
+    plane: &Plane,
+    figure: &Figure,
+) -> Result<(), ChartError> {
     for gap in &figure.gaps {
         let (left, right) = (plane.x(gap.from_s), plane.x(gap.to_s).max(plane.x(gap.from_s) + 2.0));
         canvas.area((left, plane.top), (right, plane.bottom), palette::INK, 0.05)?;

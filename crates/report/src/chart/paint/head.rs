@@ -3,9 +3,9 @@
 use plotters::backend::DrawingBackend;
 
 use super::super::ChartError;
+use super::super::WIDTH;
 use super::super::canvas::{Align, At, Canvas, text_width};
 use super::super::palette::{self, Color};
-use super::super::WIDTH;
 use super::SMALL;
 use crate::figure::Figure;
 
@@ -60,7 +60,11 @@ pub(super) fn head<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, figure: &Figure)
 fn fitting(parts: &[String], room: f64) -> String {
     for shown in (1..=parts.len()).rev() {
         let rest = parts.len() - shown;
-        let more = if rest > 0 { format!("; {rest} more") } else { String::new() };
+        let more = if rest > 0 {
+            format!("; {rest} more")
+        } else {
+            String::new()
+        };
         let text = parts[..shown].join("; ") + &more;
         if text_width(&text, SMALL) <= room {
             return text;
@@ -87,7 +91,10 @@ fn legend<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, figure: &Figure) -> Resul
     }
     if let Some(growth) = &figure.growth {
         let g = growth.per_min;
-        let (rate, between) = (figure.unit.show_rate(g.estimate), figure.unit.show_interval(g.low, g.high));
+        let (rate, between) = (
+            figure.unit.show_rate(g.estimate),
+            figure.unit.show_interval(g.low, g.high),
+        );
         entries.push((Sample::Line(palette::GROWTH), format!("growth {rate} ({between})")));
     }
     if figure.limits.iter().any(|l| l.line.is_some()) {

@@ -52,7 +52,11 @@ impl Labels {
     pub(super) fn new(plane: &Plane, figure: &Figure) -> Self {
         let mut ink: Vec<At> = Vec::new();
         for pair in figure.points.windows(2) {
-            between(plane.at((pair[0].t_s, pair[0].value)), plane.at((pair[1].t_s, pair[1].value)), &mut ink);
+            between(
+                plane.at((pair[0].t_s, pair[0].value)),
+                plane.at((pair[1].t_s, pair[1].value)),
+                &mut ink,
+            );
         }
         for [from, to] in figure.limits.iter().filter_map(|l| l.line) {
             if let Some((from, to)) = plane.clipped(from, to) {
@@ -95,7 +99,11 @@ impl Labels {
             }
             let text = format!("{} lies {where_to} this chart", rules.join(" and "));
             let half = text_width(&text, SMALL) / 2.0;
-            let places = [plane.right - half - 8.0, plane.left + half + 8.0, f64::midpoint(plane.left, plane.right)];
+            let places = [
+                plane.right - half - 8.0,
+                plane.left + half + 8.0,
+                f64::midpoint(plane.left, plane.right),
+            ];
             let nearby = [0.0, LINE, -LINE, 2.0 * LINE, -2.0 * LINE];
             let candidates = nearby.iter().flat_map(|dy| places.map(|x| (x, y + dy)));
             self.write(canvas, plane, &text, candidates)?;
@@ -108,8 +116,13 @@ impl Labels {
             let outside = if limit.ceiling { -AWAY } else { AWAY };
             // From the line's end backwards, on the forbidden side first.
             let candidates = (0..12).flat_map(|step| {
-                let x = (to.0 - half - 6.0 - f64::from(step) * 80.0).clamp(plane.left + half + 4.0, plane.right - half - 4.0);
-                let share = if to.0 > from.0 { ((x - from.0) / (to.0 - from.0)).clamp(0.0, 1.0) } else { 0.0 };
+                let x = (to.0 - half - 6.0 - f64::from(step) * 80.0)
+                    .clamp(plane.left + half + 4.0, plane.right - half - 4.0);
+                let share = if to.0 > from.0 {
+                    ((x - from.0) / (to.0 - from.0)).clamp(0.0, 1.0)
+                } else {
+                    0.0
+                };
                 let rise = half * ((to.1 - from.1) / (to.0 - from.0).max(1.0)).abs();
                 let y = from.1 + (to.1 - from.1) * share;
                 let side = outside + rise.min(60.0) * outside.signum();
@@ -135,7 +148,12 @@ impl Labels {
             .min_by_key(|(_, place)| self.ink.iter().filter(|p| place.holds(**p)).count());
         let Some((at, place)) = place else { return Ok(()) };
         self.taken.push(place);
-        canvas.area((place.left, place.top + 2.0), (place.right, place.bottom - 2.0), palette::WHITE, 0.8)?;
+        canvas.area(
+            (place.left, place.top + 2.0),
+            (place.right, place.bottom - 2.0),
+            palette::WHITE,
+            0.8,
+        )?;
         canvas.text(text, at, SMALL, palette::LIMIT, Align::Center)
     }
 }
