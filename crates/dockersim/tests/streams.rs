@@ -90,7 +90,7 @@ async fn lines(stream: &mut UnixStream, count: usize) -> Vec<(String, u64)> {
             .lines()
             .filter_map(|line| {
                 let at = line.find(" lc1 ")?;
-                let (stamp, _) = stamp::read(line[at + 1..].as_bytes()).ok()?;
+                let (stamp, _) = stamp::read(&line.as_bytes()[at + 1..]).ok()?;
                 Some((line[at - 30..at].to_owned(), stamp.sequence))
             })
             .collect();
