@@ -24,6 +24,8 @@ pub(crate) struct Select {
     pub(crate) tail: Option<usize>,
     /// A terminal's stream has no frames.
     pub(crate) raw: bool,
+    /// An attached client gets no HTTP any more.
+    pub(crate) bare: bool,
 }
 
 /// How far a read came.
@@ -116,7 +118,7 @@ impl Reader {
         let details = select.details.as_ref().map_or(0, |details| details.len() + 1);
         let payload = stamp + details + entry.text.len() + usize::from(entry.newline);
         let frame = if select.raw { 0 } else { 8 };
-        push_chunk(out, frame + payload, |out| {
+        let mut fill = |out: &mut Vec<u8>| {
             if !select.raw {
                 let stream = if entry.stream == Stream::Stdout { 1 } else { 2 };
                 out.extend_from_slice(&[stream, 0, 0, 0]);
@@ -134,7 +136,12 @@ impl Reader {
             if entry.newline {
                 out.push(b'\n');
             }
-        });
+        };
+        if select.bare {
+            fill(out);
+        } else {
+            push_chunk(out, frame + payload, fill);
+        }
     }
 }
 
