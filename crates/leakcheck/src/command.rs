@@ -4,6 +4,7 @@ mod capture;
 mod chaos;
 mod check;
 mod clean;
+mod compare;
 mod completions;
 mod doctor;
 mod engine;
@@ -11,10 +12,12 @@ mod hold;
 mod init;
 mod judge;
 mod noise;
+mod plan;
 mod replica;
 mod report;
 mod run;
 mod schema;
+mod selftest;
 
 use std::process::ExitCode;
 
@@ -52,10 +55,16 @@ enum Command {
     Run(run::Arguments),
     /// Judge a stored run again, or any CSV with a time column
     Judge(judge::Arguments),
+    /// Before a run: how long, how many rotations, and the smallest leak that it can prove
+    Plan(plan::Arguments),
+    /// Runs side by side, and whether the newest got worse
+    Compare(compare::Arguments),
     /// Read and explain scenarios; start nothing
     Check(check::Arguments),
     /// Write a commented scenario to start from
     Init(init::Arguments),
+    /// Prove that each gate fires on a target that leaks on purpose, and that a clean one stays green
+    Selftest(selftest::Arguments),
     /// Is there an engine, may I use it, are the limits enough
     Doctor(doctor::Arguments),
     /// Remove whatever an earlier run left behind, by label; nothing else
@@ -137,8 +146,11 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Judge(arguments) => judge::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

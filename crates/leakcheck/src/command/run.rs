@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     quiet: bool,
 }
 
-fn engine_kind(text: &str) -> Result<EngineKind, String> {
+pub(super) fn engine_kind(text: &str) -> Result<EngineKind, String> {
     match text {
         "auto" => Ok(EngineKind::Auto),
         "docker" => Ok(EngineKind::Docker),
@@ -96,6 +96,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         command: std::env::args().map(|word| quoted(&word)).collect::<Vec<_>>().join(" "),
         audience,
         stop,
+        enough: None,
     };
     let outcome = runtime
         .block_on(leakcheck_runner::run(request))
