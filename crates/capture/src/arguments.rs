@@ -7,12 +7,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::config::Config;
+use crate::sink::loki::LokiAddress;
 use crate::sink::{Fsync, SinkConfig};
 
 /// The kinds of sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum SinkKind {
     File,
+    Loki,
     Discard,
 }
 
@@ -61,9 +63,12 @@ pub struct Arguments {
     /// Where lines go
     #[arg(long, value_enum, default_value = "file")]
     sink: SinkKind,
-    /// The folder of the file sink
+    /// The folder of the file sink, and of the Loki sink's positions
     #[arg(long, value_name = "DIR", default_value = "captured")]
     output: PathBuf,
+    /// Where Loki listens, for the Loki sink
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3100")]
+    loki: LokiAddress,
     /// Begin a new output file at this size, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 256 * 1024 * 1024)]
     rotate_bytes: u64,
@@ -87,6 +92,10 @@ impl Arguments {
     pub fn into_config(self) -> Config {
         let sink = match self.sink {
             SinkKind::Discard => SinkConfig::Discard,
+            SinkKind::Loki => SinkConfig::Loki {
+                address: self.loki,
+                folder: self.output,
+            },
             SinkKind::File => SinkConfig::File {
                 folder: self.output,
                 rotate_bytes: self.rotate_bytes,

@@ -21,6 +21,8 @@ use crate::queue::Queue;
 use crate::sink::{self, SinkError};
 use crate::status::Status;
 use crate::task::Tasks;
+use crate::timestamp::Timestamp;
+use crate::watchdog;
 use crate::wire::dial::{Dial, Endpoint, EndpointError};
 use crate::wire::request::Client;
 
@@ -91,6 +93,7 @@ pub(crate) async fn run_with(
         rotations: Arc::new(Semaphore::new(ROTATIONS_AT_ONCE)),
         engine_back: watch::Sender::new(0),
         ready: AtomicBool::new(false),
+        clock: Timestamp::now,
     });
     // Fails only if it was set before.
     let _ = looked_up.set(Arc::downgrade(&shared));
@@ -101,6 +104,10 @@ pub(crate) async fn run_with(
         sink.resume,
     );
     tasks.spawn("discovery", None, |entry| discovery.run(entry));
+    let (watched, watched_tasks, unwatch) = (Arc::clone(&shared), tasks.clone(), shutdown.clone());
+    tasks.spawn("watchdog", None, |entry| {
+        watchdog::watch(watched, watched_tasks, unwatch, entry)
+    });
     let status = Status {
         listener,
         shared: Arc::clone(&shared),

@@ -1,4 +1,4 @@
-//! What we ask of the engine's API: its version, its containers, one container, its events, a container's log.
+//! What we ask of the engine's API: its containers, one container, its events, a container's log.
 //!
 //! Only the fields that we use are named. The paths carry no version: the engine then answers in its newest, and each
 //! field here has been there since API 1.24.
@@ -54,7 +54,6 @@ impl Listed {
 pub(crate) struct Inspected {
     pub(crate) state: State,
     pub(crate) config: Config,
-    pub(crate) host_config: HostConfig,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,20 +70,6 @@ pub(crate) struct State {
 pub(crate) struct Config {
     #[serde(default)]
     pub(crate) tty: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct HostConfig {
-    #[serde(default)]
-    pub(crate) log_config: LogConfig,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct LogConfig {
-    #[serde(default)]
-    pub(crate) r#type: String,
 }
 
 /// Something that happened to a container.
@@ -106,20 +91,7 @@ pub(crate) struct Actor {
     pub(crate) attributes: HashMap<String, String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Version {
-    #[serde(default)]
-    pub(crate) version: String,
-    #[serde(default)]
-    pub(crate) api_version: String,
-}
-
 impl Client {
-    pub(crate) async fn version(&self) -> Result<Version, WireError> {
-        self.json("/version").await
-    }
-
     /// All containers, stopped ones too, that carry every label of `labels` (`key` or `key=value`).
     pub(crate) async fn list(&self, labels: &[String]) -> Result<Vec<Listed>, WireError> {
         let filters = serde_json::json!({ "label": labels });

@@ -22,11 +22,15 @@ mod sink;
 mod status;
 mod stream;
 mod task;
+#[cfg(test)]
+mod testbed;
 mod timestamp;
+mod watchdog;
 mod wire;
 
 pub use arguments::Arguments;
 pub use config::Config;
 pub use daemon::{Error, run};
+pub use sink::loki::LokiAddress;
 pub use sink::{Fsync, SinkConfig, SinkError};
 pub use wire::dial::EndpointError;

@@ -78,6 +78,8 @@ pub(crate) struct Metrics {
     /// Containers paused by their circuit breaker, ever.
     pub(crate) breaker_trips: Counter,
     pub(crate) streams_opened: Counter,
+    /// Lines that the sink's other end would not have.
+    pub(crate) refused: Counter,
 }
 
 impl Metrics {
@@ -96,6 +98,7 @@ impl Metrics {
             gaps: Counter::default(),
             breaker_trips: Counter::default(),
             streams_opened: Counter::default(),
+            refused: Counter::default(),
         };
         metrics.register(&mut registry);
         registry.register_collector(live);
@@ -153,6 +156,11 @@ impl Metrics {
             "log_capturer_circuit_breaker_trips",
             "Containers paused after too many failures in a row",
             self.breaker_trips.clone(),
+        );
+        registry.register(
+            "log_capturer_sink_refused_lines",
+            "Lines that the sink's other end refused for good",
+            self.refused.clone(),
         );
         registry.register(
             "log_capturer_streams_opened",

@@ -16,7 +16,7 @@ const CHUNKS: usize = 4096;
 #[derive(Debug)]
 pub(crate) enum Item {
     /// Lines to deliver.
-    Lines(Chunk, Room),
+    Lines(Box<Chunk>, Room),
     /// This container exists no more; its position need not be kept.
     Forget(String),
     /// Nothing comes after this.
@@ -86,21 +86,31 @@ impl Queue {
             _bytes: bytes,
         };
         self.sender
-            .send(Item::Lines(chunk, room))
+            .send(Item::Lines(Box::new(chunk), room))
             .await
             .map_err(|_| SinkGone)
     }
 
-    /// Tells the sink that a container is gone for good.
-    pub(crate) async fn forget(&self, id: String) {
+    /// Tells the sink that a container is gone for good; false if the queue is full, to be tried again.
+    pub(crate) fn forget(&self, id: String) -> bool {
         // Without a sink there is no position to forget.
-        let _ = self.sender.send(Item::Forget(id)).await;
+        !matches!(
+            self.sender.try_send(Item::Forget(id)),
+            Err(mpsc::error::TrySendError::Full(_))
+        )
     }
 
     /// Tells the sink that nothing more will come.
     pub(crate) async fn end(&self) {
         // A sink that is gone has ended.
         let _ = self.sender.send(Item::End).await;
+    }
+
+    /// True if the next chunk would have to wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lines.available_permits() == 0
+            || self.bytes.available_permits() == 0
+            || self.sender.capacity() == 0
     }
 
     /// Lines waiting or being written.

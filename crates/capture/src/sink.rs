@@ -4,6 +4,7 @@
 //! behind the last delivered line and nowhere else.
 
 pub(crate) mod file;
+pub(crate) mod loki;
 pub(crate) mod positions;
 pub(crate) mod recover;
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 use crate::queue::Item;
 use crate::seam::Position;
+use loki::LokiAddress;
 
 /// Where each container's delivered lines end, by container id.
 pub(crate) type Positions = HashMap<String, Position>;
@@ -49,6 +51,13 @@ pub enum SinkConfig {
         /// When lines are forced to the disk.
         fsync: Fsync,
     },
+    /// Loki's push API; positions are kept in `folder`.
+    Loki {
+        /// Where Loki listens.
+        address: LokiAddress,
+        /// The folder of the position file; it is made if it is not there.
+        folder: PathBuf,
+    },
 }
 
 /// A sink that could not begin.
@@ -77,6 +86,9 @@ pub enum SinkError {
     },
 }
 
+/// What the sink's thread does: it takes items until they end.
+type Work = Box<dyn FnMut(mpsc::Receiver<Item>) + Send>;
+
 /// A sink at work.
 pub(crate) struct Running {
     /// Where delivery ended the last time.
@@ -96,8 +108,7 @@ pub(crate) fn start(
     abandon: CancellationToken,
 ) -> Result<Running, SinkError> {
     let (ended, done) = oneshot::channel();
-    let (resume, mut work): (Positions, Box<dyn FnMut(mpsc::Receiver<Item>) + Send>) = match config
-    {
+    let (resume, mut work): (Positions, Work) = match config {
         SinkConfig::Discard => (
             Positions::new(),
             Box::new(move |items| discard(items, &metrics)),
@@ -110,6 +121,10 @@ pub(crate) fn start(
         } => {
             let (mut sink, resume) =
                 file::FileSink::open(folder, rotate_bytes, keep_files, fsync, metrics)?;
+            (resume, Box::new(move |items| sink.run(items, &abandon)))
+        }
+        SinkConfig::Loki { address, folder } => {
+            let (mut sink, resume) = loki::LokiSink::open(address, folder, metrics)?;
             (resume, Box::new(move |items| sink.run(items, &abandon)))
         }
     };

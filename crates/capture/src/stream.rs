@@ -47,10 +47,6 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// A place to come [`Self::back_to`].
     pub(crate) fn mark(&self) -> usize {
         self.at

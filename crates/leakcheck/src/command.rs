@@ -1,8 +1,10 @@
 //! Every command, and what its failure means to a script.
 
 mod capture;
+mod chaos;
 mod check;
 mod clean;
+mod compare;
 mod completions;
 mod doctor;
 mod engine;
@@ -10,9 +12,12 @@ mod hold;
 mod init;
 mod judge;
 mod noise;
+mod plan;
+mod replica;
 mod report;
 mod run;
 mod schema;
+mod selftest;
 
 use std::process::ExitCode;
 
@@ -50,10 +55,16 @@ enum Command {
     Run(run::Arguments),
     /// Judge a stored run again, or any CSV with a time column
     Judge(judge::Arguments),
+    /// Before a run: how long, how many rotations, and the smallest leak that it can prove
+    Plan(plan::Arguments),
+    /// Runs side by side, and whether the newest got worse
+    Compare(compare::Arguments),
     /// Read and explain scenarios; start nothing
     Check(check::Arguments),
     /// Write a commented scenario to start from
     Init(init::Arguments),
+    /// Prove that each gate fires on a target that leaks on purpose, and that a clean one stays green
+    Selftest(selftest::Arguments),
     /// Is there an engine, may I use it, are the limits enough
     Doctor(doctor::Arguments),
     /// Remove whatever an earlier run left behind, by label; nothing else
@@ -66,6 +77,8 @@ enum Command {
     Capture(Box<capture::Arguments>),
     /// The simulated Docker Engine on a Unix socket, for any client
     Engine(engine::Arguments),
+    /// The breaking wire alone: a proxy in front of any engine's socket
+    Chaos(chaos::Arguments),
     /// What runs inside a load container
     Noise(leakcheck_noise::Settings),
     /// The JSON Schema of scenario files
@@ -74,6 +87,9 @@ enum Command {
     Completions(completions::Arguments),
     /// Man page
     Man,
+    /// A small target that leaks on purpose
+    #[command(hide = true)]
+    Replica(replica::Arguments),
     /// Start a program that dies with its parent
     #[command(hide = true)]
     Hold(hold::Arguments),
@@ -130,18 +146,23 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Judge(arguments) => judge::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Export(arguments) => report::export(&arguments),
         Command::Capture(arguments) => capture::run(*arguments),
         Command::Engine(arguments) => engine::run(arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Noise(settings) => noise::run(&settings),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man => completions::man(),
+        Command::Replica(arguments) => replica::run(arguments),
         Command::Hold(arguments) => hold::run(&arguments),
     }
 }

@@ -122,6 +122,9 @@ impl Display {
             Happening::TargetRestarted { message } => self.say(&format!("{BAD}{message}{PLAIN}")),
             Happening::FaultBegan { what, .. } => self.say(&format!("{DOUBT}fault{PLAIN}: {what}")),
             Happening::FaultEnded { index } => self.say(&format!("fault {} is over", index + 1)),
+            Happening::EndedByUser { measured_s } => self.say(&format!(
+                "ended after {measured_s:.0} s of measuring; this is what they show"
+            )),
             Happening::StoppedEarly { saved_s } => self.say(&format!(
                 "{BAD}a fail is certain{PLAIN}: ending the run, {saved_s:.0} s early"
             )),

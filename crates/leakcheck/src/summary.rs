@@ -18,7 +18,11 @@ pub(crate) fn human(x: f64, unit: &str) -> String {
         };
     }
     let whole = (x - x.round()).abs() < 1e-9;
+    // Adding zero makes of -0 a plain 0.
+    let x = if whole { x.round() + 0.0 } else { x };
     match x.abs() {
+        // No "-0": it is 0 to a reader.
+        a if a < 5e-4 => "0".to_owned(),
         _ if whole => format!("{x:.0}"),
         a if a >= 100.0 => format!("{x:.1}"),
         a if a >= 0.01 => format!("{x:.2}"),
@@ -89,7 +93,7 @@ fn circumstances(result: &RunResult) -> String {
     if let Some(engine) = &result.engine {
         parts.push(format!("{} engine {}", engine.kind, engine.version));
     }
-    if let Some(containers) = result.containers {
+    if let Some(containers) = result.containers.filter(|n| *n > 0) {
         parts.push(format!("{containers} containers"));
     }
     if let Some(target) = &result.target {

@@ -172,6 +172,11 @@ pub enum Happening {
     Attributed(Attribution),
     /// What the harness cost.
     SelfMeasured(SelfCost),
+    /// The user ended the measuring when there was enough for a verdict: the judged part is this long.
+    EndedByUser {
+        /// Seconds that were measured.
+        measured_s: f64,
+    },
     /// The user ended the run.
     Interrupted,
     /// Everything planned was done, everything started is removed.

@@ -45,6 +45,8 @@ pub struct Facts {
     pub attribution: Option<Attribution>,
     /// What the harness cost.
     pub self_cost: Option<SelfCost>,
+    /// The user ended the measuring after so many seconds, which were enough for a verdict.
+    pub ended_after_s: Option<f64>,
     /// The user ended the run.
     pub interrupted: bool,
     /// Everything planned was done.
@@ -120,6 +122,7 @@ impl Facts {
             Happening::Lines(lines) => self.lines = Some(lines),
             Happening::Attributed(attribution) => self.attribution = Some(attribution),
             Happening::SelfMeasured(cost) => self.self_cost = Some(cost),
+            Happening::EndedByUser { measured_s } => self.ended_after_s = Some(measured_s),
             Happening::Interrupted => self.interrupted = true,
             Happening::Finished => self.finished = true,
             Happening::ImageReady { .. } | Happening::Checkpoint { .. } => {}

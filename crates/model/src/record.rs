@@ -60,6 +60,14 @@ pub struct Plan {
     pub lines_checked: bool,
 }
 
+impl Plan {
+    /// The same plan for a judged part that the user ended after `measured_s`.
+    pub fn end_at(&mut self, measured_s: f64) {
+        self.measure_s = self.measure_s.min(measured_s);
+        self.max_s = self.max_s.min(measured_s).max(self.measure_s);
+    }
+}
+
 impl Record {
     /// A run of a scenario, from its samples and facts.
     #[must_use]
@@ -78,13 +86,17 @@ impl Record {
                 )
             })
             .collect();
+        let mut plan = scenario.plan();
+        if let Some(measured_s) = facts.ended_after_s {
+            plan.end_at(measured_s);
+        }
         Self {
             name: scenario.name.clone(),
             limits: scenario.all_limits(),
             metrics,
             samples,
             facts,
-            plan: Some(scenario.plan()),
+            plan: Some(plan),
             rotation_period_s: scenario.rotation_period_s(),
         }
     }

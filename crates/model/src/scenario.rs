@@ -137,6 +137,19 @@ impl Scenario {
         self.load.iter().map(|l| u64::from(l.containers)).sum()
     }
 
+    /// Whether the run needs an engine: for its load, its faults, or a target that lives on one; or because one is named.
+    #[must_use]
+    pub fn needs_engine(&self) -> bool {
+        let target = &self.target;
+        let mut told = target.command.iter().chain(target.env.values());
+        !self.load.is_empty()
+            || !self.fault.is_empty()
+            || matches!(target.kind, TargetKind::Capture | TargetKind::Container)
+            || self.engine.kind != EngineKind::Auto
+            || self.engine.host.is_some()
+            || told.any(|word| word.contains("{engine}"))
+    }
+
     /// Lines a second of all groups together; `None` if one writes as fast as the engine takes it.
     #[must_use]
     pub fn lines_per_second(&self) -> Option<f64> {

@@ -133,6 +133,7 @@ impl Example {
                 counter,
                 quantum: 1.0,
                 unit,
+                moves_with_load: false,
             },
         );
         let rows = samples.rows(Phase::is_judged).count() as u64;

@@ -6,11 +6,16 @@
 pub mod chart;
 pub mod csv;
 pub mod error;
+pub mod export;
 pub mod figure;
 pub mod folder;
+pub mod github;
+pub mod html;
 pub mod json;
+pub mod junit;
 pub mod markdown;
 
+pub mod openmetrics;
 pub mod quantity;
 pub mod table;
 pub mod words;
@@ -19,5 +24,6 @@ pub mod words;
 mod example;
 
 pub use error::{Error, TableError};
+pub use export::{Format, export};
 pub use folder::RunFolder;
 pub use table::{TableOptions, parse_table, read_table};

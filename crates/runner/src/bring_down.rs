@@ -102,9 +102,9 @@ pub(crate) async fn clear_away(stage: &mut Stage) -> Result<(), leakcheck_report
     if let Some(target) = &mut stage.target {
         let _ = target.stop().await;
     }
-    if stage.load.is_some() {
+    if let (Some(docker), true) = (&stage.docker, stage.load.is_some()) {
         stage.journal.progress("removing containers", 0, 1);
-        if let Err(error) = remove_all(&stage.docker, Some(&stage.run_id)).await {
+        if let Err(error) = remove_all(docker, Some(&stage.run_id)).await {
             let message = format!("not everything is removed: {error}; `leakcheck clean` tries again");
             stage.journal.warn(ReasonCode::EngineLost, message)?;
         }

@@ -49,21 +49,24 @@ pub(crate) async fn bring_up(stage: &mut Stage) -> Result<(), Ended> {
 
 /// Puts the wire that breaks between engine and target, if there are faults.
 fn lay_wire(stage: &mut Stage) -> Result<(), Ended> {
-    if stage.scenario.fault.is_empty() {
+    let Some(docker) = stage.docker.as_ref().filter(|_| !stage.scenario.fault.is_empty()) else {
         return Ok(());
-    }
+    };
     let socket = stage.scratch.join("wire.sock");
-    let wire = Wire::lay(&socket, stage.docker.host(), &stage.scenario.fault);
+    let wire = Wire::lay(&socket, docker.host(), &stage.scenario.fault);
     stage.wire =
         Some(wire.map_err(|error| Ended::Impaired(Reason::new(ReasonCode::EngineUnreachable, with_causes(&error))))?);
-    stage.engine_for_target = Host::Unix(socket).to_string();
+    stage.engine_for_target = Some(Host::Unix(socket).to_string());
     Ok(())
 }
 
 async fn make_image(stage: &mut Stage) -> Result<(), Ended> {
+    let Some(docker) = stage.docker.clone().filter(|_| !stage.scenario.load.is_empty()) else {
+        return Ok(());
+    };
     let image = if stage.scenario.load.iter().any(|l| l.image.is_none()) {
         stage.journal.progress("load image", 0, 1);
-        let (image, made) = image::ensure(&stage.docker)
+        let (image, made) = image::ensure(&docker)
             .await
             .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::LoadNotDelivered, with_causes(&error))))?;
         stage.journal.event(Happening::ImageReady {
@@ -74,7 +77,7 @@ async fn make_image(stage: &mut Stage) -> Result<(), Ended> {
     } else {
         String::new()
     };
-    stage.load = Some(Load::new(stage.docker.clone(), &stage.scenario, &stage.run_id, &image));
+    stage.load = Some(Load::new(docker, &stage.scenario, &stage.run_id, &image));
     Ok(())
 }
 
@@ -118,7 +121,7 @@ async fn target(stage: &mut Stage) -> Result<(), Ended> {
     };
     let log = stage.journal.folder().target_log();
     let began = Instant::now();
-    let brought = Target::bring_up(&stage.scenario, &around, &stage.docker, &log).await;
+    let brought = Target::bring_up(&stage.scenario, &around, stage.docker.as_ref(), &log).await;
     let mut target = brought.map_err(|error| not_ready(&error))?;
     build::describe(&stage.scenario, &mut target.facts).await;
     stage.journal.event(Happening::TargetStarted(target.facts.clone()))?;

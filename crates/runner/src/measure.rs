@@ -10,13 +10,26 @@ use crate::stage::{Ended, Stage};
 /// Between looks at floors and ceilings, whose fail is certain at once.
 const PLAIN_LOOK: Duration = Duration::from_secs(5);
 
-/// Measures for the planned length, and once longer if it is undecided.
+/// Measures for the planned length, and once longer if it is undecided. If the user ends it when there is enough for a
+/// verdict, that is its end.
 ///
 /// # Errors
 /// [`Ended`].
 pub(crate) async fn measure(stage: &mut Stage) -> Result<(), Ended> {
-    let schedule = stage.scenario.schedule.clone();
     stage.begin(Phase::Measure)?;
+    let began = stage.journal.now();
+    let ended = as_planned(stage).await;
+    let measured_s = stage.journal.now() - began;
+    match (ended, stage.enough) {
+        (Err(Ended::Interrupted), Some(enough)) if measured_s >= enough.as_secs_f64() => {
+            Ok(stage.journal.event(Happening::EndedByUser { measured_s })?)
+        }
+        (ended, _) => ended,
+    }
+}
+
+async fn as_planned(stage: &mut Stage) -> Result<(), Ended> {
+    let schedule = stage.scenario.schedule.clone();
     if let Some(wire) = &stage.wire {
         wire.begin();
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use leakcheck_judge::{judge, sum_up};
 use leakcheck_model::event::Happening;
-use leakcheck_model::{RunResult, Scenario};
+use leakcheck_model::{Record, RunResult, Scenario};
 use leakcheck_report::RunFolder;
 use tokio_util::sync::CancellationToken;
 
@@ -33,12 +34,17 @@ pub struct Request {
     pub audience: Box<dyn Audience>,
     /// The user's wish to end.
     pub stop: CancellationToken,
+    /// If the user ends the measuring after at least this long, that is a normal end with a verdict; without it, any
+    /// end by the user is an interruption.
+    pub enough: Option<Duration>,
 }
 
 /// What a run came to.
 pub struct Outcome {
     /// As in `result.json`.
     pub result: RunResult,
+    /// What was judged.
+    pub record: Record,
     /// Where everything is.
     pub folder: PathBuf,
 }
@@ -55,6 +61,9 @@ pub enum RunError {
     /// The scenario cannot be written as TOML.
     #[error("failed to write the scenario as it is run")]
     Scenario(#[source] leakcheck_model::scenario::WriteError),
+    /// Judging or reporting broke, which is a defect of leakcheck.
+    #[error("the report broke: {0}")]
+    Broken(String),
     /// There is no room for sockets.
     #[error("failed to create a scratch folder at {path}")]
     Scratch {
@@ -69,7 +78,7 @@ pub enum RunError {
 /// Runs a scenario, and leaves nothing behind but its folder.
 ///
 /// # Errors
-/// If there is no engine, or the record cannot be written. Everything else is a verdict.
+/// If there is no engine and one is needed, or the record cannot be written. Everything else is a verdict.
 pub async fn run(request: Request) -> Result<Outcome, RunError> {
     let mut stage = set_up(request).await?;
     let walked = walk(&mut stage).await;
@@ -80,12 +89,14 @@ pub async fn run(request: Request) -> Result<Outcome, RunError> {
     stage.journal.event(Happening::SelfMeasured(cost))?;
     stage.journal.event(Happening::Finished)?;
     let record = stage.journal.record(&stage.scenario);
-    let result = sum_up(&record, judge(&record));
-    stage.journal.folder().write_report(&result, &record)?;
-    Ok(Outcome {
-        result,
-        folder: stage.journal.folder().path().to_owned(),
-    })
+    let folder = stage.journal.folder().path().to_owned();
+    // Arithmetic and pixels take their time, which belongs to no async thread.
+    let reported = tokio::task::spawn_blocking(move || {
+        let result = sum_up(&record, judge(&record));
+        RunFolder::open(&folder)?.write_report(&result, &record)?;
+        Ok(Outcome { result, record, folder })
+    });
+    reported.await.map_err(|error| RunError::Broken(error.to_string()))?
 }
 
 async fn set_up(request: Request) -> Result<Stage, RunError> {
@@ -97,8 +108,12 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
     })?;
     let scenario = request.scenario;
     let asked = request.docker_host.as_deref().or(scenario.engine.host.as_deref());
-    let found = engine::find(scenario.engine.kind, asked, &scratch).await;
-    let engine = found.inspect_err(|_| _ = std::fs::remove_dir_all(&scratch))?;
+    let engine = if scenario.needs_engine() || asked.is_some() {
+        let found = engine::find(scenario.engine.kind, asked, &scratch).await;
+        Some(found.inspect_err(|_| _ = std::fs::remove_dir_all(&scratch))?)
+    } else {
+        None
+    };
     let folder = RunFolder::create(&request.reports, &scenario.name, &run_id)?;
     let text = scenario.to_toml().map_err(RunError::Scenario)?;
     folder.write_scenario(&text)?;
@@ -110,18 +125,22 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
         command: request.command,
         host: machine(),
     })?;
-    journal.event(Happening::EngineFound(engine.facts))?;
-    if let Some(why) = engine.fell_back {
-        let message = format!("no Docker engine answered ({why}), so the load is simulated");
-        journal.warn(leakcheck_model::ReasonCode::EngineUnreachable, message)?;
+    if let Some(engine) = &engine {
+        journal.event(Happening::EngineFound(engine.facts.clone()))?;
+        if let Some(why) = &engine.fell_back {
+            let message = format!("no Docker engine answered ({why}), so the load is simulated");
+            journal.warn(leakcheck_model::ReasonCode::EngineUnreachable, message)?;
+        }
     }
+    let (docker, process) = engine.map_or((None, None), |e| (Some(e.docker), e.process));
     Ok(Stage::new(Props {
         scenario,
         run_id,
         journal,
-        docker: engine.docker,
-        engine: engine.process,
+        docker,
+        engine: process,
         stop: request.stop,
+        enough: request.enough,
         scratch,
     }))
 }

@@ -49,12 +49,12 @@ pub(crate) struct Stage {
     pub run_id: String,
     /// The record.
     pub journal: Journal,
-    /// The engine.
-    pub docker: Docker,
+    /// The engine, if the run needs one.
+    pub docker: Option<Docker>,
     /// The simulated engine's process, if it is ours.
     pub engine: Option<Process>,
-    /// What the target is told.
-    pub engine_for_target: String,
+    /// What the target is told of the engine, if there is one.
+    pub engine_for_target: Option<String>,
     /// The load, once there is an image.
     pub load: Option<Load>,
     /// The target, once it is there.
@@ -63,6 +63,8 @@ pub(crate) struct Stage {
     pub wire: Option<Wire>,
     /// The user's wish to end.
     pub stop: CancellationToken,
+    /// How long must be measured for the user's end to be a normal one.
+    pub enough: Option<Duration>,
     /// A scratch folder for sockets, removed at the end.
     pub scratch: PathBuf,
     /// Where the target writes what it collects.
@@ -87,12 +89,14 @@ pub(crate) struct Props {
     pub run_id: String,
     /// The record.
     pub journal: Journal,
-    /// The engine.
-    pub docker: Docker,
+    /// The engine, if the run needs one.
+    pub docker: Option<Docker>,
     /// The simulated engine's process, if it is ours.
     pub engine: Option<Process>,
     /// The user's wish to end.
     pub stop: CancellationToken,
+    /// How long must be measured for the user's end to be a normal one.
+    pub enough: Option<Duration>,
     /// A scratch folder for sockets.
     pub scratch: PathBuf,
 }
@@ -105,7 +109,7 @@ impl Stage {
         ticker.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Self {
             output: props.journal.folder().path().join("delivered"),
-            engine_for_target: props.docker.host().to_string(),
+            engine_for_target: props.docker.as_ref().map(|d| d.host().to_string()),
             scenario: props.scenario,
             run_id: props.run_id,
             journal: props.journal,
@@ -115,6 +119,7 @@ impl Stage {
             target: None,
             wire: None,
             stop: props.stop,
+            enough: props.enough,
             scratch: props.scratch,
             launched_at: None,
             sampler: None,

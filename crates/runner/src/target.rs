@@ -20,8 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a target is told, filled into `{…}` of its command and set in its environment.
 pub(crate) struct Surroundings {
-    /// The engine's address, which may be the proxy's.
-    pub engine: String,
+    /// The engine's address, which may be the proxy's; none if the run has no engine.
+    pub engine: Option<String>,
     /// Where it may write what it collects.
     pub output: PathBuf,
     /// A free port of 127.0.0.1.
@@ -104,7 +104,7 @@ impl Target {
     pub(crate) async fn bring_up(
         scenario: &Scenario,
         around: &Surroundings,
-        docker: &Docker,
+        docker: Option<&Docker>,
         log: &Path,
     ) -> Result<Self, TargetError> {
         let wanted = &scenario.target;
@@ -142,6 +142,7 @@ impl Target {
             }
             TargetKind::Container => {
                 let name = wanted.container.clone().unwrap_or_default();
+                let docker = docker.ok_or_else(|| TargetError::Absent("a container needs an engine".into()))?;
                 let pid = docker.pid(&name).await?;
                 let pid = pid.ok_or_else(|| TargetError::Absent(format!("container {name} does not run")))?;
                 target.facts.command = Some(format!("container {name}"));
@@ -167,11 +168,12 @@ impl Target {
         log: &Path,
     ) -> Result<(), TargetError> {
         let mut env: BTreeMap<String, String> = BTreeMap::from([
-            ("DOCKER_HOST".into(), around.engine.clone()),
             ("LEAKCHECK_OUTPUT".into(), around.output.display().to_string()),
             ("LEAKCHECK_PORT".into(), around.port.to_string()),
             ("LEAKCHECK_RUN".into(), around.run.clone()),
         ]);
+        // Without an engine of the run, the target keeps whatever it would find by itself.
+        env.extend(around.engine.clone().map(|engine| ("DOCKER_HOST".into(), engine)));
         env.extend(scenario.target.env.iter().map(|(k, v)| (k.clone(), filled(v, around))));
         let cwd = scenario.target.cwd.as_ref().map(PathBuf::from);
         let process = Process::start(&command, &env, cwd.as_deref(), log)?;
@@ -264,7 +266,9 @@ impl Target {
 }
 
 fn filled(word: &str, around: &Surroundings) -> String {
-    word.replace("{engine}", &around.engine)
+    let ourselves = || std::env::current_exe().map_or_else(|_| "leakcheck".into(), |path| path.display().to_string());
+    let word = if word.contains("{leakcheck}") { word.replace("{leakcheck}", &ourselves()) } else { word.to_owned() };
+    word.replace("{engine}", around.engine.as_deref().unwrap_or_default())
         .replace("{output}", &around.output.display().to_string())
         .replace("{port}", &around.port.to_string())
         .replace("{run}", &around.run)
@@ -275,7 +279,7 @@ fn capture_command(scenario: &Scenario, around: &Surroundings) -> Result<Vec<Str
     let ourselves = std::env::current_exe().map_err(|error| TargetError::Absent(error.to_string()))?;
     let mut words = vec![ourselves.display().to_string(), "capture".into()];
     let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
-    option("--docker-host", around.engine.clone());
+    option("--docker-host", around.engine.clone().unwrap_or_default());
     option("--listen", format!("127.0.0.1:{}", around.port));
     option("--output", around.output.display().to_string());
     option("--label", format!("{}={}", crate::load_plan::RUN_LABEL, around.run));
@@ -293,7 +297,7 @@ mod tests {
     #[test]
     fn a_command_is_told_its_surroundings() {
         let around = Surroundings {
-            engine: "unix:///e.sock".into(),
+            engine: Some("unix:///e.sock".into()),
             output: "/out".into(),
             port: 7,
             run: "k3".into(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Follower, TurnEnd};
+use super::{Follower, QUIET_FACTOR, TurnEnd};
 use crate::assemble::Line;
 use crate::buffer::Buffers;
 use crate::chunk::Chunk;
@@ -31,10 +31,8 @@ const BUSY: Duration = Duration::from_millis(200);
 const BACKLOG_NANOS: i64 = 2_000_000_000;
 /// A line that the old stream should have brought this long ago shows that it was dead.
 const OVERDUE_NANOS: i64 = 1_000_000_000;
-/// With adaptive rotation, this many lines a minute are enough for the usual interval (from the FASE reports)...
+/// With adaptive rotation, a container that writes fewer lines is a quiet one (from the FASE reports).
 const LIVELY_LINES_PER_MINUTE: f64 = 10.0;
-/// ... and fewer make it this much longer (there: 15 min instead of 5).
-const QUIET_FACTOR: u32 = 3;
 
 /// Why a stream is being replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +140,8 @@ impl Follower {
         .await?;
         stream.join_by(join);
         self.opened();
+        // The rotation clock starts anew with a stream; else one that waited long for its slot would look stuck.
+        self.entry.rotated();
         Ok(stream)
     }
 
@@ -223,6 +223,7 @@ impl Follower {
         }
         chunk.after = self.position;
         self.lines_since_rotation += chunk.line_count() as u64;
+        self.entry.took(self.position.newest());
         self.entry.set(Doing::Queueing);
         self.shared
             .queue
@@ -350,7 +351,7 @@ impl Follower {
 
     /// Begins to open a successor of `current`.
     fn succeed(&mut self, reason: Reason, current: &LogStream) -> Successor {
-        let asked = Timestamp::now();
+        let asked = (self.shared.clock)();
         let busy = current.last_read.elapsed() < BUSY
             && self.position.newest().behind(asked) > BACKLOG_NANOS;
         let usual = if busy {

@@ -86,7 +86,7 @@ impl FileSink {
     /// Writes what comes until nothing more can come, or until `abandon` while writing fails.
     pub(crate) fn run(&mut self, mut items: mpsc::Receiver<Item>, abandon: &CancellationToken) {
         let mut records = Vec::with_capacity(BATCH_BYTES * 2);
-        let mut batch: Vec<(Chunk, Room)> = Vec::new();
+        let mut batch: Vec<(Box<Chunk>, Room)> = Vec::new();
         let mut ended = false;
         while !ended && let Some(item) = items.blocking_recv() {
             let mut next = Some(item);

@@ -6,9 +6,12 @@ use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
 use super::Judged;
-use super::limit::{compared, invalid, number};
+use super::limit::{amount, compared, invalid, number, unit};
 use crate::budget::{budget, net_growth};
 use crate::{Answer, Code, Look, Outcome, Question, Series, assess, assess_per_rotation, endpoint};
+
+/// The effect of a container is learnt from differences of 15 s means (JUDGE.md, C); fewer than ten teach nothing.
+const COVARIATE_S: f64 = 150.0;
 
 /// The judged values of a metric.
 pub(super) fn series(record: &Record, metric: &str) -> Result<Series, Reason> {
@@ -53,6 +56,9 @@ fn growing_limits(record: &Record) -> usize {
 fn containers(record: &Record, metric: &str) -> Option<Vec<f64>> {
     let (column, containers) = (record.samples.column(metric)?, record.samples.column("containers")?);
     let judged = Judged::of(record);
+    if judged.length_s() < COVARIATE_S {
+        return None;
+    }
     let wanted = judged.rows.iter().filter(|&&i| column[i].is_some());
     let all: Vec<f64> = wanted.map(|&i| containers[i]).collect::<Option<_>>()?;
     let first = *all.first()?;
@@ -131,12 +137,13 @@ fn answered(result: LimitResult, answer: &Answer, what: &str) -> LimitResult {
         Outcome::Invalid => Verdict::Invalid,
     };
     let growth = answer.growth.as_ref();
+    let unit = unit(&result.rule);
     let figures = growth.map_or(String::new(), |g| {
         format!(
             " ({what} {}, between {} and {})",
-            number(g.estimate),
-            number(g.low),
-            number(g.high)
+            amount(g.estimate, unit),
+            amount(g.low, unit),
+            amount(g.high, unit)
         )
     });
     let reason = (outcome != Verdict::Pass).then(|| {

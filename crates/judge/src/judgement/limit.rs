@@ -80,9 +80,9 @@ pub(super) fn compared(
     let holds = rule.comparison.holds(measured, bound);
     let message = format!(
         "{what} is {}, and the limit is {} {}",
-        number(measured),
+        amount(measured, unit(&rule.text)),
         rule.comparison.sign(),
-        number(bound)
+        amount(bound, unit(&rule.text))
     );
     LimitResult {
         bound: Some(bound),
@@ -90,6 +90,20 @@ pub(super) fn compared(
         outcome: if holds { Verdict::Pass } else { Verdict::Fail },
         reason: (!holds).then(|| Reason::of(code, result.metric.clone(), message)),
         ..result
+    }
+}
+
+/// The unit that a rule is written in: bytes or none.
+pub(super) fn unit(rule: &str) -> &'static str {
+    if rule.trim_end_matches("/min").trim_end().ends_with('B') { "B" } else { "" }
+}
+
+/// A number in its metric's unit: bytes as KiB or MiB.
+pub(super) fn amount(x: f64, unit: &str) -> String {
+    match unit {
+        "B" if x.abs() >= 1_048_576.0 => format!("{} MiB", number(x / 1_048_576.0)),
+        "B" => format!("{} KiB", number(x / 1024.0)),
+        _ => number(x),
     }
 }
 

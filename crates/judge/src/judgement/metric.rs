@@ -7,7 +7,7 @@ use leakcheck_model::result::{Growth, LimitResult, MetricResult};
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
-use super::limit::number;
+use super::limit::{amount, number};
 use super::{Judged, drained, growth};
 use crate::{Answer, Form, Look, assess, assess_per_rotation, endpoint};
 
@@ -107,18 +107,20 @@ fn shape(answer: &Answer, unit: &str) -> Option<String> {
 }
 
 /// Growth inside its limit that is certainly growth all the same.
-pub(super) fn warnings(metrics: &BTreeMap<String, MetricResult>, limits: &[LimitResult]) -> Vec<Reason> {
+pub(super) fn warnings(
+    infos: &BTreeMap<String, MetricInfo>,
+    metrics: &BTreeMap<String, MetricResult>,
+    limits: &[LimitResult],
+) -> Vec<Reason> {
     limits
         .iter()
         .filter(|l| l.outcome == Verdict::Pass && l.rule.starts_with("growth_per_min"))
         .filter_map(|l| {
             let growth = metrics.get(&l.metric)?.growth_per_min?;
             (growth.low > 0.0).then(|| {
-                let message = format!(
-                    "`{}` grows by {} a minute: inside its limit, but not nothing",
-                    l.metric,
-                    number(growth.estimate)
-                );
+                let unit = infos.get(&l.metric).map_or("", |i| i.unit);
+                let rate = amount(growth.estimate, unit);
+                let message = format!("`{}` grows by {rate} a minute: inside its limit, but not nothing", l.metric);
                 Reason::of(ReasonCode::Straddles, l.metric.clone(), message)
             })
         })

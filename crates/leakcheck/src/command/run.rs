@@ -1,5 +1,6 @@
 //! `leakcheck run`: the main job.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,7 +8,8 @@ use clap::Args;
 use leakcheck_model::scenario::EngineKind;
 use leakcheck_model::{Scenario, Span};
 use leakcheck_runner::engine::EngineError;
-use leakcheck_runner::{Audience, Nobody, Request, RunError};
+use leakcheck_report::github;
+use leakcheck_runner::{Audience, Nobody, Outcome, Request, RunError};
 
 use super::{Failure, runtime, stop_on_signal};
 use crate::display::Display;
@@ -47,7 +49,7 @@ pub(super) struct Arguments {
     quiet: bool,
 }
 
-fn engine_kind(text: &str) -> Result<EngineKind, String> {
+pub(super) fn engine_kind(text: &str) -> Result<EngineKind, String> {
     match text {
         "auto" => Ok(EngineKind::Auto),
         "docker" => Ok(EngineKind::Docker),
@@ -94,6 +96,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         command: std::env::args().map(|word| quoted(&word)).collect::<Vec<_>>().join(" "),
         audience,
         stop,
+        enough: None,
     };
     let outcome = runtime
         .block_on(leakcheck_runner::run(request))
@@ -103,7 +106,21 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         style::print(&format!("{text}\n"));
     }
     summary::tell(&outcome.result, Some(&outcome.folder));
+    tell_github(&outcome);
     Ok(ExitCode::from(outcome.result.exit_code))
+}
+
+/// In a GitHub workflow: annotations on the run's page (its log is read for them), and the step's summary.
+fn tell_github(outcome: &Outcome) {
+    if std::env::var("GITHUB_ACTIONS").is_ok_and(|v| v == "true") {
+        style::say(&github::annotations(&outcome.result));
+    }
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|p| !p.is_empty()) else { return };
+    let page = github::step_summary(&outcome.result, &outcome.record);
+    let opened = std::fs::File::options().create(true).append(true).open(&path);
+    if let Err(error) = opened.and_then(|mut file| file.write_all(page.as_bytes())) {
+        style::say(&format!("note: failed to write {}: {error}", path.to_string_lossy()));
+    }
 }
 
 /// No engine is no verdict; the user is told what to do about it.
