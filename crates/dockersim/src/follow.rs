@@ -37,6 +37,7 @@ pub(crate) async fn send_logs(
     };
     connection.write(&Reply::streaming(head, "")).await?;
     let mut reader = Reader::new(Arc::clone(&container), &select);
+    let mut caught_up = false;
     loop {
         let changed = container.changed.notified();
         tokio::pin!(changed);
@@ -52,8 +53,13 @@ pub(crate) async fn send_logs(
             connection.write(&out).await?;
         }
         drop(out);
+        let has_caught_up = caught_up;
+        caught_up |= progress != Progress::More;
         match progress {
             Progress::More => continue,
+            // Docker looks at `until` again only when a later line comes: it does not end a follow by time, nor by
+            // what was there before.
+            Progress::Ended if !ended && !has_caught_up => reader.skip_to_end(),
             Progress::Ended => break,
             Progress::CaughtUp if ended => break,
             Progress::CaughtUp => {}
@@ -61,7 +67,6 @@ pub(crate) async fn send_logs(
         tokio::select! {
             () = changed => {}
             () = connection.closed() => return Ok(()),
-            () = sleep_until(select.until) => break,
         }
     }
     Ok(connection.write_last_chunk().await?)

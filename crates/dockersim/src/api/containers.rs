@@ -13,8 +13,9 @@ use crate::failure::Failure;
 use crate::filter::Filters;
 use crate::follow::WaitFor;
 use crate::http::{Head, Reply};
-use crate::lifecycle::{Done, signal_number};
+use crate::lifecycle::Done;
 use crate::log::Select;
+use crate::signal::signal_number;
 
 /// The filters of `docker ps` that 20.10 takes.
 const FILTERS: [&str; 15] = [

@@ -62,6 +62,11 @@ impl Reader {
         }
     }
 
+    /// Goes on with what comes from now on.
+    pub(crate) fn skip_to_end(&mut self) {
+        self.position = self.container.log.files().end;
+    }
+
     /// Appends the chunks of the next entries to `out` until it has grown by about `enough` bytes.
     pub(crate) fn read(&mut self, select: &Select, out: &mut Vec<u8>, enough: usize) -> Progress {
         let container = Arc::clone(&self.container);
