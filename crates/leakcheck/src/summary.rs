@@ -21,8 +21,6 @@ pub(crate) fn human(x: f64, unit: &str) -> String {
     // Adding zero makes of -0 a plain 0.
     let x = if whole { x.round() + 0.0 } else { x };
     match x.abs() {
-        // No "-0": it is 0 to a reader.
-        a if a < 5e-4 => "0".to_owned(),
         _ if whole => format!("{x:.0}"),
         a if a >= 100.0 => format!("{x:.1}"),
         a if a >= 0.01 => format!("{x:.2}"),

@@ -12,15 +12,18 @@ mod ledger;
 mod log_gate;
 mod machine;
 mod own;
+mod ports;
 mod process;
 mod sampler;
 pub mod scrape;
+pub mod sight;
 mod tail;
 
 pub use ledger::{Delivered, DeliveredError, Ledger, Progress, Strand};
 pub use log_gate::{LogGate, PatternError};
 pub use machine::{available_memory, system_limit};
 pub use own::{OwnUsage, loaded_libraries, own_usage};
+pub use ports::{Ports, ports};
 pub use process::{ProcSample, Process, ProcessError, Stat};
 pub use sampler::{Liveness, Row, Sampler, SamplerError};
 pub use scrape::{ScrapeError, Scraper, answers};
