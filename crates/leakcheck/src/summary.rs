@@ -14,7 +14,8 @@ pub(crate) fn human(x: f64, unit: &str) -> String {
         return match x.abs() {
             a if a >= 1_048_576.0 => format!("{:.1} MiB", x / 1_048_576.0),
             a if a >= 1024.0 => format!("{:.1} KiB", x / 1024.0),
-            _ => format!("{x:.0} B"),
+            // Adding zero makes of -0 a plain 0.
+            _ => format!("{:.0} B", x.round() + 0.0),
         };
     }
     let whole = (x - x.round()).abs() < 1e-9;

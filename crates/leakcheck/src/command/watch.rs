@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use leakcheck_model::scenario::{EngineKind, Schedule};
 use leakcheck_model::{Limit, Scenario, Span};
+use leakcheck_probe::ProcessError;
 use leakcheck_probe::sight::{Sight, exposed};
 use leakcheck_runner::Request;
 
@@ -21,7 +22,7 @@ use crate::display::Display;
 use crate::{style, summary};
 use learn::Wanted;
 
-/// Long enough for a target that was started a moment ago; one that settles slowly is waited for as long again.
+/// A quarter of the measurement, up to this: long enough for a target that was started a moment ago; one that settles slowly is waited for as long again.
 const WARM_UP: Span = Span::seconds(5);
 
 /// Ctrl-C after this much measuring is the end that the user chose, and the verdict stands; before it, an interruption.
@@ -154,8 +155,10 @@ impl Arguments {
     fn target(&self) -> Result<(String, String), Failure> {
         let quoted = |text: &str| toml_string(text);
         if let Some(pid) = self.pid {
-            let process = leakcheck_probe::Process::open(pid)
-                .map_err(|error| Failure::usage(format!("--pid {pid}: {error}")))?;
+            let process = leakcheck_probe::Process::open(pid).map_err(|error| match error {
+                ProcessError::Gone { .. } => Failure::usage(format!("--pid {pid}: there is no such process")),
+                error => Failure::usage(format!("--pid {pid}: {error}")),
+            })?;
             let exe = process.exe().ok();
             let file = exe.as_deref().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
             let name = name_of(&file.unwrap_or_else(|| pid.to_string()));
@@ -183,13 +186,13 @@ impl Arguments {
 
     fn sample_every(&self) -> Span {
         let even = self.duration.0 / SAMPLES;
-        Span(even.clamp(Duration::from_millis(100), Duration::from_secs(1)))
+        Span(even.clamp(Duration::from_millis(200), Duration::from_secs(1)))
     }
 
     fn schedule(&self) -> Schedule {
         let checkpoint = (self.duration.0 / 6).clamp(Duration::from_secs(1), Duration::from_secs(30));
         Schedule {
-            warm_up: WARM_UP.min(self.duration),
+            warm_up: Span(self.duration.0 / 4).clamp(Span::seconds(1), WARM_UP),
             measure: self.duration,
             sample_every: self.sample_every(),
             checkpoint_every: Span(checkpoint),
