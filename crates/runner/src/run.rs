@@ -43,7 +43,7 @@ pub struct Request {
 }
 
 /// Completes a scenario by what can be seen of its target; says what people should know about it.
-pub type Learn = Box<dyn FnOnce(&mut Scenario, &Sight) -> Result<Vec<String>, String> + Send>;
+pub type Learn = Box<dyn FnOnce(&mut Scenario, &Sight) -> Result<Vec<String>, String> + Send + Sync>;
 
 /// What a run came to.
 pub struct Outcome {

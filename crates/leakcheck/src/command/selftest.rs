@@ -145,6 +145,7 @@ async fn one(row: &Row, scenario: Scenario, reports: PathBuf, stop: Cancellation
         command: format!("leakcheck selftest --only {}", row.name),
         audience: Box::new(Nobody),
         enough: None,
+        learn: None,
         stop,
     };
     let wanted = words(row.verdict, row.reasons.iter().map(|(code, metric)| (code.name(), (*metric).to_owned())).collect());
