@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod schema;
 mod selftest;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,8 @@ Exit codes: 0 pass, 1 fail, 2 usage or scenario error, 125 no verdict (invalid o
 enum Command {
     /// Run a scenario: start load and target, sample, judge, report
     Run(run::Arguments),
+    /// Judge something that is running already, or a command started here, with no scenario
+    Watch(watch::Arguments),
     /// Judge a stored run again, or any CSV with a time column
     Judge(judge::Arguments),
     /// Before a run: how long, how many rotations, and the smallest leak that it can prove
@@ -145,6 +148,7 @@ impl From<anyhow::Error> for Failure {
 pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Judge(arguments) => judge::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),

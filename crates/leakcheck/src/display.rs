@@ -1,7 +1,7 @@
 //! What is seen while a run goes on: a live line on a terminal, plain lines elsewhere; a checkpoint line in the FASE
 //! manner (time, each metric, growth since the baseline, per minute, ok or not).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -14,10 +14,15 @@ use leakcheck_runner::{Audience, Notice};
 use crate::style::{self, BAD, BOLD, DIM, DOUBT, GOOD, PLAIN};
 use crate::summary::human;
 
+/// Values in a sparkline: half a minute at one a second.
+const RECENT: usize = 30;
+
 /// The progress of one run.
 pub(crate) struct Display {
     bar: Option<ProgressBar>,
     metrics: Vec<Shown>,
+    /// The last values of each metric, for its sparkline.
+    recent: BTreeMap<String, VecDeque<f64>>,
     baseline: BTreeMap<String, (f64, f64)>,
     phase: Phase,
     phase_began: f64,
@@ -36,24 +41,6 @@ struct Shown {
 impl Display {
     /// A display for a run of this scenario.
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        let all = scenario.all_metrics();
-        let mut metrics: Vec<Shown> = Vec::new();
-        for (name, limit) in scenario.all_limits() {
-            if name == "lines" {
-                continue;
-            }
-            let growth = (limit.statistic == Statistic::GrowthPerMin).then_some(limit);
-            match metrics.iter_mut().find(|m| m.name == name) {
-                Some(shown) => shown.growth = shown.growth.take().or(growth),
-                None => metrics.push(Shown {
-                    unit: all.get(&name).map_or("", |m| m.info().unit),
-                    name,
-                    growth,
-                }),
-            }
-        }
-        // Those that are judged by growth first: they are what the run is about.
-        metrics.sort_by_key(|m| (m.growth.is_none(), m.name.clone()));
         let schedule = &scenario.schedule;
         let lengths = BTreeMap::from([
             (Phase::WarmUp, schedule.warm_up.0),
@@ -69,7 +56,8 @@ impl Display {
         });
         Self {
             bar,
-            metrics,
+            metrics: shown(scenario),
+            recent: BTreeMap::new(),
             baseline: BTreeMap::new(),
             phase: Phase::Idle,
             phase_began: 0.0,
@@ -164,11 +152,16 @@ impl Display {
             .zip(&sample.values)
             .filter_map(|(n, v)| Some((n.clone(), (*v)?)))
             .collect();
-        let live: Vec<String> = self
-            .metrics
-            .iter()
-            .filter_map(|m| Some(format!("{} {}", m.name, human(*values.get(&m.name)?, m.unit))))
-            .collect();
+        let mut live = Vec::new();
+        for metric in &self.metrics {
+            let Some(value) = values.get(&metric.name) else { continue };
+            let recent = self.recent.entry(metric.name.clone()).or_default();
+            if recent.len() == RECENT {
+                recent.pop_front();
+            }
+            recent.push_back(*value);
+            live.push(format!("{} {} {}", metric.name, human(*value, metric.unit), sparkline(recent)));
+        }
         let length = self.lengths.get(&self.phase).map_or(0.0, Duration::as_secs_f64);
         let done = (sample.t_s - self.phase_began).min(length);
         if length > 0.0 {
@@ -230,6 +223,19 @@ impl Display {
 }
 
 impl Audience for Display {
+    fn learned(&mut self, scenario: &Scenario) {
+        self.metrics = shown(scenario);
+        let judged: Vec<String> = scenario
+            .all_limits()
+            .iter()
+            .map(|(metric, limit)| format!("{metric} {limit}"))
+            .collect();
+        self.say(&format!("judged by: {}", judged.join(", ")));
+        if let Some(url) = &scenario.target.metrics_url {
+            self.say(&format!("metrics: {url}"));
+        }
+    }
+
     fn notice(&mut self, notice: Notice<'_>) {
         match notice {
             Notice::Event(event) => self.event(event),
@@ -237,6 +243,41 @@ impl Audience for Display {
             Notice::Progress { what, done, of } => self.progress(what, done, of),
         }
     }
+}
+
+/// The metrics that have limits; those judged by growth first, because they are what the run is about.
+fn shown(scenario: &Scenario) -> Vec<Shown> {
+    let all = scenario.all_metrics();
+    let mut metrics: Vec<Shown> = Vec::new();
+    for (name, limit) in scenario.all_limits() {
+        if name == "lines" {
+            continue;
+        }
+        let growth = (limit.statistic == Statistic::GrowthPerMin).then_some(limit);
+        match metrics.iter_mut().find(|m| m.name == name) {
+            Some(shown) => shown.growth = shown.growth.take().or(growth),
+            None => metrics.push(Shown {
+                unit: all.get(&name).map_or("", |m| m.info().unit),
+                name,
+                growth,
+            }),
+        }
+    }
+    metrics.sort_by_key(|m| (m.growth.is_none(), m.name.clone()));
+    metrics
+}
+
+/// The values as a row of bars, from the smallest to the largest of them.
+fn sparkline(values: &VecDeque<f64>) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let bar = |value: &f64| {
+        let share = if most > least { (value - least) / (most - least) } else { 0.0 };
+        // From 0 to 7; a share is never negative.
+        BARS[((share * 7.0).round() as usize).min(7)]
+    };
+    values.iter().map(bar).collect()
 }
 
 fn line_style() -> ProgressStyle {
@@ -259,4 +300,17 @@ fn signed(x: f64, unit: &str) -> String {
     let text = human(x.abs(), unit);
     let sign = if x < 0.0 { "-" } else { "+" };
     format!("{sign}{text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sparkline_goes_from_the_smallest_to_the_largest_value() {
+        let line = |values: &[f64]| sparkline(&values.iter().copied().collect());
+        assert_eq!(line(&[0.0, 7.0, 3.5, 1.0]), "▁█▅▂");
+        assert_eq!(line(&[5.0, 5.0]), "▁▁");
+        assert_eq!(line(&[]), "");
+    }
 }

@@ -14,15 +14,14 @@ pub(crate) fn human(x: f64, unit: &str) -> String {
         return match x.abs() {
             a if a >= 1_048_576.0 => format!("{:.1} MiB", x / 1_048_576.0),
             a if a >= 1024.0 => format!("{:.1} KiB", x / 1024.0),
-            _ => format!("{x:.0} B"),
+            // Adding zero makes of -0 a plain 0.
+            _ => format!("{:.0} B", x.round() + 0.0),
         };
     }
     let whole = (x - x.round()).abs() < 1e-9;
     // Adding zero makes of -0 a plain 0.
     let x = if whole { x.round() + 0.0 } else { x };
     match x.abs() {
-        // No "-0": it is 0 to a reader.
-        a if a < 5e-4 => "0".to_owned(),
         _ if whole => format!("{x:.0}"),
         a if a >= 100.0 => format!("{x:.1}"),
         a if a >= 0.01 => format!("{x:.2}"),

@@ -18,7 +18,7 @@ mod difference;
 mod fds;
 mod memory;
 mod sentence;
-mod sockets;
+pub(crate) mod sockets;
 mod tasks;
 mod threads;
 pub(crate) mod unix_diag;

@@ -12,6 +12,7 @@ use leakcheck_model::verdict::{Reason, ReasonCode};
 use crate::build;
 use crate::host::Host;
 use crate::image;
+use crate::learn::learn;
 use crate::load::{Load, LoadError};
 use crate::stage::{Ended, Stage};
 use crate::target::{Surroundings, Target, TargetError, free_port};
@@ -134,6 +135,7 @@ async fn target(stage: &mut Stage) -> Result<(), Ended> {
     };
     stage.target = Some(target);
     ready.map_err(|error| not_ready(&error))?;
+    learn(stage).await?;
     stage.journal.event(Happening::TargetReady {
         after_s: began.elapsed().as_secs_f64(),
     })?;

@@ -30,6 +30,9 @@ pub enum Notice<'a> {
 pub trait Audience: Send + Sync {
     /// Something to show, or to leave.
     fn notice(&mut self, notice: Notice<'_>);
+
+    /// The scenario was completed by what was seen of the target.
+    fn learned(&mut self, _: &Scenario) {}
 }
 
 /// An audience that shows nothing.
@@ -114,6 +117,16 @@ impl Journal {
         self.event(Happening::Warning {
             reason: Reason::new(code, message),
         })
+    }
+
+    /// Writes the scenario again, completed, and shows it to the audience.
+    ///
+    /// # Errors
+    /// As [`Journal::event`].
+    pub(crate) fn learned(&mut self, scenario: &Scenario, toml: &str) -> Result<(), leakcheck_report::Error> {
+        self.folder.write_scenario(toml)?;
+        self.audience.learned(scenario);
+        Ok(())
     }
 
     /// Begins the table with these columns.

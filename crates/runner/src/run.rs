@@ -7,6 +7,7 @@ use std::time::Duration;
 use leakcheck_judge::{judge, sum_up};
 use leakcheck_model::event::Happening;
 use leakcheck_model::{Record, RunResult, Scenario};
+use leakcheck_probe::sight::Sight;
 use leakcheck_report::RunFolder;
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +38,12 @@ pub struct Request {
     /// If the user ends the measuring after at least this long, that is a normal end with a verdict; without it, any
     /// end by the user is an interruption.
     pub enough: Option<Duration>,
+    /// Completes the scenario by what can be seen of the target once it is there.
+    pub learn: Option<Learn>,
 }
+
+/// Completes a scenario by what can be seen of its target; says what people should know about it.
+pub type Learn = Box<dyn FnOnce(&mut Scenario, &Sight) -> Result<Vec<String>, String> + Send + Sync>;
 
 /// What a run came to.
 pub struct Outcome {
@@ -141,6 +147,7 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
         engine: process,
         stop: request.stop,
         enough: request.enough,
+        learn: request.learn,
         scratch,
     }))
 }

@@ -14,6 +14,7 @@ use crate::docker::Docker;
 use crate::journal::Journal;
 use crate::load::Load;
 use crate::process::Process;
+use crate::run::Learn;
 use crate::target::Target;
 use crate::wire::Wire;
 
@@ -65,6 +66,8 @@ pub(crate) struct Stage {
     pub stop: CancellationToken,
     /// How long must be measured for the user's end to be a normal one.
     pub enough: Option<Duration>,
+    /// Completes the scenario once the target is there.
+    pub learn: Option<Learn>,
     /// A scratch folder for sockets, removed at the end.
     pub scratch: PathBuf,
     /// Where the target writes what it collects.
@@ -97,6 +100,8 @@ pub(crate) struct Props {
     pub stop: CancellationToken,
     /// How long must be measured for the user's end to be a normal one.
     pub enough: Option<Duration>,
+    /// Completes the scenario once the target is there.
+    pub learn: Option<Learn>,
     /// A scratch folder for sockets.
     pub scratch: PathBuf,
 }
@@ -120,6 +125,7 @@ impl Stage {
             wire: None,
             stop: props.stop,
             enough: props.enough,
+            learn: props.learn,
             scratch: props.scratch,
             launched_at: None,
             sampler: None,

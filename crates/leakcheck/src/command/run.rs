@@ -97,6 +97,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         audience,
         stop,
         enough: None,
+        learn: None,
     };
     let outcome = runtime
         .block_on(leakcheck_runner::run(request))
@@ -111,7 +112,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// In a GitHub workflow: annotations on the run's page (its log is read for them), and the step's summary.
-fn tell_github(outcome: &Outcome) {
+pub(super) fn tell_github(outcome: &Outcome) {
     if std::env::var("GITHUB_ACTIONS").is_ok_and(|v| v == "true") {
         style::say(&github::annotations(&outcome.result));
     }
@@ -124,7 +125,7 @@ fn tell_github(outcome: &Outcome) {
 }
 
 /// No engine is no verdict; the user is told what to do about it.
-fn explained(error: &RunError) -> Failure {
+pub(super) fn explained(error: &RunError) -> Failure {
     let mut message = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
@@ -145,7 +146,7 @@ fn explained(error: &RunError) -> Failure {
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%+@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

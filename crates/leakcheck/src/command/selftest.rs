@@ -21,7 +21,7 @@ use crate::record::{ROWS, Row};
 use crate::style::{self, BAD, DIM, GOOD, PLAIN};
 
 /// Runs at one time: each is a few lines a second, and most of its time is waiting.
-const PARALLEL: usize = 6;
+const PARALLEL: usize = 8;
 
 /// Arguments of `leakcheck selftest`.
 #[derive(Args)]
@@ -145,6 +145,7 @@ async fn one(row: &Row, scenario: Scenario, reports: PathBuf, stop: Cancellation
         command: format!("leakcheck selftest --only {}", row.name),
         audience: Box::new(Nobody),
         enough: None,
+        learn: None,
         stop,
     };
     let wanted = words(row.verdict, row.reasons.iter().map(|(code, metric)| (code.name(), (*metric).to_owned())).collect());

@@ -18,7 +18,7 @@ const CLOSED: &str = "closed by the other end";
 /// TCP states of the kernel (`include/net/tcp_states.h`); Unix sockets use the same numbers.
 const ESTABLISHED: u8 = 1;
 const CLOSE_WAIT: u8 = 8;
-const LISTEN: u8 = 10;
+pub(crate) const LISTEN: u8 = 10;
 
 /// The sockets of a process that could be named.
 pub(super) struct Sockets {
@@ -156,15 +156,15 @@ fn lines(process: &Process, table: &str) -> impl Iterator<Item = String> {
         .skip(1)
 }
 
-struct Row {
-    local: SocketAddr,
+pub(crate) struct Row {
+    pub(crate) local: SocketAddr,
     remote: SocketAddr,
-    state: u8,
-    inode: u64,
+    pub(crate) state: u8,
+    pub(crate) inode: u64,
 }
 
 /// `sl local remote st tx:rx tr:when retransmits uid timeout inode …`
-fn row(line: &str) -> Option<Row> {
+pub(crate) fn row(line: &str) -> Option<Row> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let (local, remote) = (address(fields.next()?)?, address(fields.next()?)?);
     let state = u8::from_str_radix(fields.next()?, 16).ok()?;

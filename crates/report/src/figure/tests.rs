@@ -1,3 +1,5 @@
+//! Tests of figure: what goes in and what must come out.
+
 use super::*;
 use crate::example::{Example, FIVE_MINUTES, leaking};
 
@@ -42,6 +44,22 @@ fn a_counter_is_drawn_as_its_increase_and_a_restart_takes_nothing_away() {
         .metric("rotations", "", |t| Some(if t < 3.0 { 100.0 + t } else { t - 3.0 }));
     let values: Vec<f64> = of(&example, "rotations").points.iter().map(|p| p.value).collect();
     assert_eq!(values, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 6.0, 7.0]);
+}
+
+#[test]
+fn series_that_leave_with_their_containers_are_no_restart() {
+    let example = Example::new([0.0, 0.0, 0.0, 3.0, 3.0]).metric("rotations", "", |t| {
+        Some(if t < 3.0 { 100.0 + t } else { 120.0 - 10.0 * t })
+    });
+    let values: Vec<f64> = of(&example, "rotations").points.iter().map(|p| p.value).collect();
+    assert_eq!(values, [0.0, 1.0, 2.0, 2.0, 2.0, 2.0]);
+}
+
+#[test]
+fn a_first_sample_soon_after_the_beginning_is_drawn_from_zero() {
+    assert_eq!(span(0.5, 300.0), (0.0, 300.0));
+    assert_eq!(span(600.0, 900.0), (600.0, 900.0));
+    assert_eq!(span(-8.0, 300.0), (-8.0, 300.0));
 }
 
 #[test]
