@@ -21,6 +21,7 @@ use crate::queue::Queue;
 use crate::sink::{self, SinkError};
 use crate::status::Status;
 use crate::task::Tasks;
+use crate::timestamp::Timestamp;
 use crate::watchdog;
 use crate::wire::dial::{Dial, Endpoint, EndpointError};
 use crate::wire::request::Client;
@@ -92,6 +93,7 @@ pub(crate) async fn run_with(
         rotations: Arc::new(Semaphore::new(ROTATIONS_AT_ONCE)),
         engine_back: watch::Sender::new(0),
         ready: AtomicBool::new(false),
+        clock: Timestamp::now,
     });
     // Fails only if it was set before.
     let _ = looked_up.set(Arc::downgrade(&shared));

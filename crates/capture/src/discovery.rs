@@ -5,6 +5,8 @@
 //! Reading events does no work that could make it slow: each one at most starts a task.
 
 mod events;
+#[cfg(test)]
+mod reconciling;
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
@@ -38,6 +40,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A container that is being followed.
 struct Followed {
+    /// Ends its follower alone.
+    cancel: CancellationToken,
+    /// It has another name now.
+    renamed: Option<String>,
     /// It was started again meanwhile.
     again: bool,
     /// It was removed meanwhile.
@@ -68,6 +74,8 @@ pub(crate) struct Discovery {
     followed: HashMap<String, Followed>,
     stopped: HashMap<String, Stopped>,
     unreadable: HashSet<String>,
+    /// Containers that are gone and of which the sink could not be told yet.
+    forgotten: Vec<String>,
     reports: mpsc::Receiver<Finished>,
     report_to: mpsc::Sender<Finished>,
     lists: JoinSet<List>,
@@ -86,6 +94,7 @@ impl Discovery {
         resume: Positions,
     ) -> Self {
         let (report_to, reports) = mpsc::channel(REPORTS);
+        let start = (shared.clock)();
         let stopped = resume
             .into_iter()
             .map(|(id, position)| (id, Stopped { position, list: 0 }))
@@ -98,12 +107,13 @@ impl Discovery {
             followed: HashMap::new(),
             stopped,
             unreadable: HashSet::new(),
+            forgotten: Vec::new(),
             reports,
             report_to,
             lists: JoinSet::new(),
             lists_asked: 0,
             started: 0,
-            start: Timestamp::now(),
+            start,
             last_event: None,
         }
     }
@@ -160,7 +170,7 @@ impl Discovery {
                 biased;
                 () = cancel.cancelled() => return,
                 () = &mut pause => return,
-                Some(finished) = self.reports.recv() => self.on_finished(finished).await,
+                Some(finished) = self.reports.recv() => self.on_finished(finished),
             }
         }
     }
@@ -177,17 +187,17 @@ impl Discovery {
             tokio::select! {
                 biased;
                 () = &mut cancelled => return Ok(()),
-                Some(finished) = self.reports.recv() => self.on_finished(finished).await,
+                Some(finished) = self.reports.recv() => self.on_finished(finished),
                 batch = events.read(shared.client.buffers()) => {
                     for event in batch? {
-                        self.on_event(event).await;
+                        self.on_event(event);
                     }
                     silence.as_mut().reset(Instant::now() + EVENTS_SILENCE);
                 }
                 Some(list) = self.lists.join_next() => {
                     // A list task neither panics nor is aborted while we wait for it.
                     if let Ok(list) = list {
-                        self.on_list(list).await;
+                        self.on_list(list);
                     }
                 }
                 () = &mut relist => {
@@ -215,7 +225,7 @@ impl Discovery {
         });
     }
 
-    async fn on_event(&mut self, event: Event) {
+    fn on_event(&mut self, event: Event) {
         if event.time_nano > 0 {
             self.last_event = Some(Timestamp::from_nanos(event.time_nano));
         }
@@ -229,19 +239,26 @@ impl Discovery {
                 let name = name.to_owned();
                 self.follow(&actor.id, &name);
             }
+            "rename" => {
+                if let Some(followed) = self.followed.get_mut(&actor.id) {
+                    // Its records carry the name, so it is followed anew from where it is.
+                    followed.renamed = Some(name.to_owned());
+                    followed.cancel.cancel();
+                }
+            }
             "destroy" => {
                 self.unreadable.remove(&actor.id);
                 if let Some(followed) = self.followed.get_mut(&actor.id) {
                     followed.destroyed = true;
                 } else if self.stopped.remove(&actor.id).is_some() {
-                    self.shared.queue.forget(actor.id).await;
+                    self.forget(actor.id);
                 }
             }
             _ => {}
         }
     }
 
-    async fn on_list(&mut self, list: List) {
+    fn on_list(&mut self, list: List) {
         let List {
             number,
             gap,
@@ -294,7 +311,7 @@ impl Discovery {
                 );
             }
         }
-        self.prune(&containers, number).await;
+        self.prune(&containers, number);
         if first {
             tracing::info!(containers = self.followed.len(), "following");
             self.shared.ready.store(true, Ordering::Relaxed);
@@ -302,7 +319,7 @@ impl Discovery {
     }
 
     /// Forgets stopped containers that the engine no longer has, unless they stopped after the list was asked for.
-    async fn prune(&mut self, containers: &[Listed], number: u64) {
+    fn prune(&mut self, containers: &[Listed], number: u64) {
         let present: HashSet<&str> = containers
             .iter()
             .map(|container| container.id.as_str())
@@ -317,8 +334,15 @@ impl Discovery {
         self.unreadable.retain(|id| present.contains(id.as_str()));
         for id in gone {
             self.stopped.remove(&id);
-            self.shared.queue.forget(id).await;
+            self.forget(id);
         }
+    }
+
+    /// Has the sink forget a container, now or, if its queue is full, after the next list: nothing here may wait for it.
+    fn forget(&mut self, id: String) {
+        self.forgotten.push(id);
+        let queue = &self.shared.queue;
+        self.forgotten.retain(|id| !queue.forget(id.clone()));
     }
 
     fn beginning(&self) -> Position {
@@ -341,19 +365,19 @@ impl Discovery {
             .stopped
             .remove(id)
             .map_or_else(|| self.beginning(), |stopped| stopped.position);
+        let cancel = self.cancel.child_token();
         self.followed.insert(
             id.to_owned(),
             Followed {
+                cancel: cancel.clone(),
+                renamed: None,
                 again: false,
                 destroyed: false,
             },
         );
         let identity = Arc::new(Identity::new(id.to_owned(), name.to_owned()));
-        let (shared, cancel, report_to) = (
-            Arc::clone(&self.shared),
-            self.cancel.clone(),
-            self.report_to.clone(),
-        );
+        let (shared, cancel, report_to) =
+            (Arc::clone(&self.shared), cancel, self.report_to.clone());
         let first_rotation = phase(self.started, shared.config.rotate_every);
         self.started += 1;
         self.tasks
@@ -363,7 +387,7 @@ impl Discovery {
             });
     }
 
-    async fn on_finished(&mut self, finished: Finished) {
+    fn on_finished(&mut self, finished: Finished) {
         let Finished {
             id,
             name,
@@ -373,9 +397,13 @@ impl Discovery {
         let Some(followed) = self.followed.remove(&id) else {
             return;
         };
+        let follow_as = match followed.renamed {
+            Some(new) => self.filter.wants_name(&new).then_some(new),
+            None => (followed.again && outcome == Outcome::Stopped).then_some(name),
+        };
         match outcome {
-            Outcome::Gone => self.shared.queue.forget(id).await,
-            _ if followed.destroyed => self.shared.queue.forget(id).await,
+            Outcome::Gone => self.forget(id),
+            _ if followed.destroyed => self.forget(id),
             Outcome::Unreadable => {
                 self.unreadable.insert(id);
             }
@@ -387,7 +415,7 @@ impl Discovery {
                         list: self.lists_asked,
                     },
                 );
-                if followed.again && outcome == Outcome::Stopped {
+                if let Some(name) = follow_as {
                     self.follow(&id, &name);
                 }
             }

@@ -24,12 +24,15 @@ impl Filter {
         }
     }
 
+    /// True if the name alone does not speak against it.
+    pub(crate) fn wants_name(&self, name: &str) -> bool {
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
+        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
+    }
+
     /// True if a container of this name and these labels is to be followed. An event's attributes may stand for labels.
     pub(crate) fn wants(&self, name: &str, labels: &HashMap<String, String>) -> bool {
-        let included =
-            self.include.is_empty() || self.include.iter().any(|pattern| matches(pattern, name));
-        included
-            && !self.exclude.iter().any(|pattern| matches(pattern, name))
+        self.wants_name(name)
             && labels.get(OPT_OUT).is_none_or(|value| value != "false")
             && self
                 .labels

@@ -4,6 +4,8 @@
 //! long; the successor is opened beside it and joined exactly before the old one is closed (see [`turn`]). Between turns
 //! it has neither: while it waits for a slot, backs off, or is paused by its circuit breaker.
 
+#[cfg(test)]
+mod lifecycle;
 mod turn;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use crate::queue::Queue;
 use crate::seam::{Approach, Position};
 use crate::stream::StreamError;
 use crate::task::{Doing, Entry};
+use crate::timestamp::Timestamp;
 use crate::wire::WireError;
 use crate::wire::request::Client;
 
@@ -48,6 +51,8 @@ pub(crate) struct Shared {
     /// Changes whenever the engine is found to be back.
     pub(crate) engine_back: watch::Sender<u64>,
     pub(crate) ready: AtomicBool,
+    /// The wall clock, to compare with the engine's timestamps.
+    pub(crate) clock: fn() -> Timestamp,
 }
 
 /// How following a container ended.

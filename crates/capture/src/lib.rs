@@ -22,6 +22,8 @@ mod sink;
 mod status;
 mod stream;
 mod task;
+#[cfg(test)]
+mod testbed;
 mod timestamp;
 mod watchdog;
 mod wire;

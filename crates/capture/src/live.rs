@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::runtime::Handle;
 
 use crate::follower::Shared;
-use crate::task::Tasks;
+use crate::metrics::ContainerLabels;
+use crate::task::{Entry, Tasks};
+use crate::timestamp::Timestamp;
 
 /// Looks up the present state.
 pub(crate) struct Live {
@@ -30,6 +33,11 @@ impl fmt::Debug for Live {
 
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let shared = self.shared.get().and_then(Weak::upgrade);
+        let now = shared
+            .as_ref()
+            .map_or_else(Timestamp::now, |shared| (shared.clock)());
+        self.encode_followers(&mut encoder, now)?;
         let mut gauge = |name: &str, help: &str, value: f64| {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
@@ -56,7 +64,7 @@ impl Collector for Live {
             "Age of the oldest open log stream; rotation bounds it",
             oldest.as_secs_f64(),
         )?;
-        if let Some(shared) = self.shared.get().and_then(Weak::upgrade) {
+        if let Some(shared) = &shared {
             gauge(
                 "log_capturer_dispatcher_queue_length",
                 "Lines that wait for the sink",
@@ -123,6 +131,42 @@ impl Collector for Live {
                 counter.metric_type(),
             )?;
             counter.encode(descriptor)?;
+        }
+        Ok(())
+    }
+}
+
+impl Live {
+    /// Gauges of each container that is followed; gone with it.
+    fn encode_followers(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        now: Timestamp,
+    ) -> Result<(), fmt::Error> {
+        let alive = self.tasks.alive();
+        let followers: Vec<(ContainerLabels, &Entry)> = alive
+            .iter()
+            .filter_map(|entry| Some((ContainerLabels::of(entry.container()?), entry.as_ref())))
+            .collect();
+        let mut lag = encoder.encode_descriptor(
+            "log_capturer_container_lag_seconds",
+            "Age of the newest line taken from a container that has more; 0 when there is no more",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (labels, entry) in &followers {
+            ConstGauge::new(entry.lag_seconds(now)).encode(lag.encode_family(labels)?)?;
+        }
+        let mut waiting = encoder.encode_descriptor(
+            "log_capturer_container_slot_wait_seconds",
+            "How long a container has been waiting for a slot; only those that are",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (labels, entry) in &followers {
+            if let Some(wait) = entry.waiting_for_slot() {
+                ConstGauge::new(wait.as_secs_f64()).encode(waiting.encode_family(labels)?)?;
+            }
         }
         Ok(())
     }

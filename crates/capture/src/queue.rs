@@ -91,10 +91,13 @@ impl Queue {
             .map_err(|_| SinkGone)
     }
 
-    /// Tells the sink that a container is gone for good.
-    pub(crate) async fn forget(&self, id: String) {
+    /// Tells the sink that a container is gone for good; false if the queue is full, to be tried again.
+    pub(crate) fn forget(&self, id: String) -> bool {
         // Without a sink there is no position to forget.
-        let _ = self.sender.send(Item::Forget(id)).await;
+        !matches!(
+            self.sender.try_send(Item::Forget(id)),
+            Err(mpsc::error::TrySendError::Full(_))
+        )
     }
 
     /// Tells the sink that nothing more will come.

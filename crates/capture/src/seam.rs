@@ -316,3 +316,6 @@ impl Join {
         self.approach == Approach::Watermark || self.is_done()
     }
 }
+
+#[cfg(test)]
+mod properties;

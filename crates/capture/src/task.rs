@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,10 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::chunk::Identity;
+use crate::timestamp::Timestamp;
+
+/// A follower that queued lines this recently may well have more to take.
+const BUSY_MILLIS: u64 = 1000;
 
 /// What a task is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -60,6 +64,10 @@ pub(crate) struct Entry {
     stream_opened: AtomicU64,
     /// Milliseconds after `began` at which it last rotated, or began.
     rotated: AtomicU64,
+    /// Milliseconds after `began` at which it last queued lines; 0 if it never did.
+    queued: AtomicU64,
+    /// The timestamp of the newest line that it took from a stream, in nanoseconds.
+    newest: AtomicI64,
 }
 
 impl Entry {
@@ -88,6 +96,34 @@ impl Entry {
 
     pub(crate) fn rotated(&self) {
         self.rotated.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// It took lines from a stream, the newest of which the engine stamped `newest`, and is about to queue them.
+    pub(crate) fn took(&self, newest: Timestamp) {
+        self.newest.store(newest.as_nanos(), Ordering::Relaxed);
+        self.queued.store(self.now().max(1), Ordering::Relaxed);
+    }
+
+    /// How far the newest line that it took lies behind `now`, in seconds; 0 if it is not busy, since then there is
+    /// nothing that it has not taken.
+    pub(crate) fn lag_seconds(&self, now: Timestamp) -> f64 {
+        let queued = self.queued.load(Ordering::Relaxed);
+        let busy =
+            self.doing() == Doing::Queueing || self.now().saturating_sub(queued) < BUSY_MILLIS;
+        if queued == 0 || !busy {
+            return 0.0;
+        }
+        let newest = Timestamp::from_nanos(self.newest.load(Ordering::Relaxed));
+        Duration::from_nanos(newest.behind(now).unsigned_abs()).as_secs_f64()
+    }
+
+    /// How long it has been waiting for a slot, if it is.
+    pub(crate) fn waiting_for_slot(&self) -> Option<Duration> {
+        let since = Duration::from_millis(
+            self.now()
+                .saturating_sub(self.since.load(Ordering::Relaxed)),
+        );
+        (self.doing() == Doing::WaitingForSlot).then_some(since)
     }
 
     /// How long its stream has been open, if it has one.
@@ -210,6 +246,8 @@ impl Tasks {
             since: AtomicU64::new(0),
             stream_opened: AtomicU64::new(0),
             rotated: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
+            newest: AtomicI64::new(i64::MIN),
         });
         list.alive.insert(number, Arc::clone(&entry));
         (

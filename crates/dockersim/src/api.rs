@@ -94,6 +94,10 @@ fn route(engine: &Arc<Engine>, request: &Request<'_>, method: &str, segments: &[
             200,
             &serde_json::json!({ "Volumes": [], "Warnings": null }),
         )),
+        ("GET", ["volumes", name]) => Err(Failure::not_found(format_args!("get {name}: no such volume"))),
+        ("GET", ["plugins"]) => Ok(Reply::json(200, &serde_json::json!([]))),
+        ("GET", ["plugins", name, "json"]) => Err(Failure::not_found(format_args!("plugin \"{name}\" not found"))),
+        ("GET", ["swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs", ..]) => Err(no_swarm()),
         ("POST", ["volumes", "prune"]) => Ok(Reply::json(
             200,
             &serde_json::json!({ "VolumesDeleted": [], "SpaceReclaimed": 0 }),
@@ -109,6 +113,15 @@ fn ping() -> Reply {
         content: Content::Text("OK"),
         headers,
     }
+}
+
+/// What a Docker engine says that is in no swarm.
+fn no_swarm() -> Failure {
+    Failure::new(
+        503,
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to \
+         swarm and try again.",
+    )
 }
 
 /// 501 with its name for what a Docker engine has and this one has not, 404 for what no engine has.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use leakcheck_model::scenario::{LineBytes, Rate};
 
-use crate::clock::{self, Nanos};
+use crate::clock;
 use crate::container::{Config, Container, CreateBody};
 use crate::event::Bus;
 use crate::failure::Failure;
@@ -21,7 +21,6 @@ const FIRST_IMAGE: &str = "leakcheck-noise:simulated";
 
 /// Lines are written to `events`, `registry` is locked before `images`, both before any container's state.
 pub(crate) struct Engine {
-    pub(crate) started: Nanos,
     pub(crate) ids: Ids,
     registry: Mutex<Registry>,
     images: Mutex<Images>,
@@ -37,7 +36,6 @@ impl Engine {
     pub(crate) fn new(settings: &Settings) -> Result<Self, Failure> {
         let ids = Ids::new();
         let engine = Self {
-            started: clock::now(),
             networks: Networks::new(&ids),
             ids,
             registry: Mutex::default(),
@@ -108,8 +106,9 @@ impl Engine {
     fn run_first_containers(&self, count: u32, rate: Rate) -> Result<(), Failure> {
         let image = Image {
             id: format!("sha256:{}", self.ids.next()),
+            layer: format!("sha256:{}", self.ids.next()),
             tags: vec![FIRST_IMAGE.into()],
-            created: self.started,
+            created: clock::now(),
             comment: "simulated".into(),
             entrypoint: Some(vec!["/leakcheck".into()]),
             cmd: Some(vec!["noise".into()]),

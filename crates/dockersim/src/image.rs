@@ -12,6 +12,8 @@ use crate::failure::Failure;
 pub(crate) struct Image {
     /// `sha256:` and 64 hexadecimal digits.
     pub(crate) id: String,
+    /// Its only layer, by the same kind of id.
+    pub(crate) layer: String,
     /// `name:tag`, any number of them.
     pub(crate) tags: Vec<String>,
     pub(crate) created: Nanos,
@@ -121,7 +123,7 @@ impl Image {
             "Created": clock::rfc3339(self.created), "Container": "", "ContainerConfig": empty.config(),
             "DockerVersion": crate::VERSION, "Author": "", "Config": self.config(), "Architecture": "amd64", "Os": "linux",
             "Size": self.size, "VirtualSize": self.size, "GraphDriver": { "Data": null, "Name": "simulated" },
-            "RootFS": { "Type": "layers", "Layers": [self.id] },
+            "RootFS": { "Type": "layers", "Layers": [self.layer] },
             "Metadata": { "LastTagTime": clock::rfc3339(self.created) },
         })
     }

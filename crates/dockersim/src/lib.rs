@@ -21,6 +21,7 @@ mod process;
 mod query;
 mod registry;
 mod schedule;
+mod script;
 mod serve;
 mod settings;
 

@@ -260,10 +260,14 @@ impl Engine {
         if name.is_empty() {
             return Err(Failure::bad("Neither old nor new names may be empty"));
         }
+        let named = |failure: Failure| Failure {
+            message: format!("Error when allocating new name: {}", failure.message),
+            ..failure
+        };
         if !is_name(name) {
-            return Err(Failure::bad(format_args!(
-                "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
-            )));
+            return Err(named(Failure::bad(format_args!(
+                "Invalid container name (/{name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+            ))));
         }
         let old = {
             let mut registry = self.registry();
@@ -273,7 +277,7 @@ impl Engine {
                     "Renaming a container with the same name as its current name",
                 ));
             }
-            registry.claim(name, &container.id)?;
+            registry.claim(name, &container.id).map_err(named)?;
             registry.release(&state.name);
             std::mem::replace(&mut state.name, name.to_owned())
         };

@@ -8,6 +8,7 @@ use leakcheck_noise::{Emitter, Pace, Settings};
 
 use crate::clock;
 use crate::log::Log;
+use crate::script::{Script, Step};
 
 /// Lines that a `max` emitter writes at a turn: with a turn each 5 ms this is 100 000 a second, what a real engine
 /// takes at best.
@@ -18,6 +19,9 @@ const PACED_AT_A_TURN: u64 = 5000;
 
 /// An emitter that fell behind by more than this (it was paused) forgives the rest, as the noise process does.
 const FORGIVE: Duration = Duration::from_secs(1);
+
+/// Steps of a script at a turn, so that a loop without a pause leaves room for others.
+const STEPS_AT_A_TURN: usize = 100;
 
 /// How long a `max` emitter waits for its slowest reader before it goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,18 +43,20 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) enum Process {
     Noise(Box<Noise>),
-    /// Says something and ends.
-    Once {
-        output: Vec<u8>,
-        stream: Stream,
-        code: i32,
-    },
-    /// `sleep`: as process 1 of a container it ignores SIGTERM.
-    Sleep {
-        until: Option<Instant>,
-    },
+    Script(Box<Running>),
     /// Any other command: silent until it is stopped.
     Idle,
+}
+
+/// A running script.
+#[derive(Debug)]
+pub(crate) struct Running {
+    script: Script,
+    /// The next step.
+    at: usize,
+    /// The exit code of what was done last.
+    code: i32,
+    asleep_until: Option<Instant>,
 }
 
 /// A running emitter.
@@ -68,28 +74,21 @@ pub(crate) struct Noise {
 impl Process {
     /// The process of a container whose entrypoint and command are these words.
     pub(crate) fn spawn(words: &[String], now: Instant) -> Self {
-        let say = |text: String, stream, code| Self::Once {
-            output: text.into_bytes(),
-            stream,
-            code,
-        };
         let name = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
-        let rest = words.get(1..).unwrap_or_default();
-        match (name, rest) {
+        match (name, words.get(1..).unwrap_or_default()) {
             ("noise", arguments) => Self::noise(arguments, now),
             ("leakcheck", [word, arguments @ ..]) if word == "noise" => Self::noise(arguments, now),
-            ("true", _) => say(String::new(), Stream::Stdout, 0),
-            ("false", _) => say(String::new(), Stream::Stdout, 1),
-            ("echo", words) => say(format!("{}\n", words.join(" ")), Stream::Stdout, 0),
-            ("sleep", [time, ..]) => Self::Sleep {
-                until: time
-                    .trim_end_matches('s')
-                    .parse()
-                    .ok()
-                    .map(|seconds| now + Duration::from_secs_f64(seconds)),
-            },
-            _ => Self::Idle,
+            _ => Script::parse(words).map_or(Self::Idle, Self::script),
         }
+    }
+
+    fn script(script: Script) -> Self {
+        Self::Script(Box::new(Running {
+            script,
+            at: 0,
+            code: 0,
+            asleep_until: None,
+        }))
     }
 
     fn noise(arguments: &[String], now: Instant) -> Self {
@@ -104,11 +103,13 @@ impl Process {
                 waiting_since: None,
             })),
             // Usage errors go to standard error and exit with 2, as those of the real command.
-            Err(error) => Self::Once {
-                output: format!("error: {error}\n").into_bytes(),
-                stream: Stream::Stderr,
-                code: 2,
-            },
+            Err(error) => Self::script(Script {
+                steps: vec![
+                    Step::Say(Stream::Stderr, format!("error: {error}\n").into_bytes()),
+                    Step::Exit(2),
+                ],
+                is_loop: false,
+            }),
         }
     }
 
@@ -116,12 +117,7 @@ impl Process {
     pub(crate) fn advance(&mut self, log: &Output<'_>, now: Instant) -> Next {
         match self {
             Self::Noise(noise) => noise.advance(log, now),
-            Self::Once { output, stream, code } => {
-                log.write(*stream, output);
-                Next::Exit(*code)
-            }
-            Self::Sleep { until: Some(until) } if *until <= now => Next::Exit(0),
-            Self::Sleep { until } => until.map_or(Next::Never, Next::At),
+            Self::Script(running) => running.advance(log, now),
             Self::Idle => Next::Never,
         }
     }
@@ -136,9 +132,53 @@ impl Process {
                 log.write(Stream::Stdout, &last);
                 Some(0)
             }
+            // A shell or a sleep that is process 1 ignores what it does not handle, as in a real container.
             (Self::Idle, SIGTERM | SIGINT) => Some(128 + i32::from(signal)),
             _ => None,
         }
+    }
+}
+
+impl Running {
+    fn advance(&mut self, log: &Output<'_>, now: Instant) -> Next {
+        if let Some(until) = self.asleep_until.filter(|until| *until > now) {
+            return Next::At(until);
+        }
+        self.asleep_until = None;
+        for _ in 0..STEPS_AT_A_TURN {
+            if self.at == self.script.steps.len() {
+                if !self.script.is_loop {
+                    return Next::Exit(self.code);
+                }
+                self.at = 0;
+            }
+            let Some(step) = self.script.steps.get(self.at) else {
+                return Next::Never;
+            };
+            self.at += 1;
+            match step {
+                Step::Say(stream, text) => {
+                    log.write(*stream, text);
+                    self.code = 0;
+                }
+                Step::Code(code) => self.code = *code,
+                Step::Exit(code) => return Next::Exit(*code),
+                Step::Sleep(None) => {
+                    // Woken without a reason (it was paused), it sleeps on.
+                    self.at -= 1;
+                    return Next::Never;
+                }
+                Step::Sleep(Some(time)) => {
+                    self.code = 0;
+                    let Some(until) = now.checked_add(*time) else {
+                        return Next::Never;
+                    };
+                    self.asleep_until = Some(until);
+                    return Next::At(until);
+                }
+            }
+        }
+        Next::At(now)
     }
 }
 

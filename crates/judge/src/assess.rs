@@ -134,14 +134,14 @@ fn of_blocks(
     let facts = Facts {
         length_s,
         spacing_s: series.spacing_s(),
-        rotations: match rotations {
-            Some(counts) => counts
+        // Counts may be summed over containers; what a verdict needs is rotations of each, which the period tells.
+        rotations: match (question.rotation_period_s, rotations) {
+            (Some(period_s), _) => Some(whole_rotations(length_s, period_s)),
+            (None, Some(counts)) => counts
                 .last()
                 .zip(counts.first())
                 .map(|(last, first)| (last - first).max(0.0) as usize),
-            None => question
-                .rotation_period_s
-                .map(|period_s| whole_rotations(length_s, period_s)),
+            (None, None) => None,
         },
         sampling: question
             .rotation_period_s
@@ -192,4 +192,38 @@ fn growth(belief: &Belief, alpha: f64) -> Option<Growth> {
 fn smallest_change(blocks: &Blocks, quantum: f64) -> f64 {
     let largest = blocks.value.iter().fold(0.0_f64, |largest, v| largest.max(v.abs()));
     quantum.max(1e-9 * largest).max(1e-9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotations_between_samples_are_interpolated() {
+        let (x, y) = ([0.0, 10.0, 30.0], [0.0, 1.0, 2.0]);
+        assert_eq!(interpolate(&x, &y, -5.0), 0.0);
+        assert_eq!(interpolate(&x, &y, 5.0), 0.5);
+        assert_eq!(interpolate(&x, &y, 10.0), 1.0);
+        assert_eq!(interpolate(&x, &y, 25.0), 1.75);
+        assert_eq!(interpolate(&x, &y, 99.0), 2.0);
+        assert_eq!(interpolate(&[], &[], 1.0), 0.0);
+    }
+
+    #[test]
+    fn the_smallest_change_is_never_below_the_arithmetic() {
+        let grid = Grid {
+            width_s: 1.0,
+            count: 2,
+            parts: 1,
+        };
+        let blocks = |largest: f64| Blocks {
+            grid,
+            begin_s: 0.0,
+            index: vec![0, 1],
+            value: vec![1.0, -largest],
+        };
+        assert_eq!(smallest_change(&blocks(2e9), 1.0), 2.0);
+        assert_eq!(smallest_change(&blocks(2e9), 4096.0), 4096.0);
+        assert_eq!(smallest_change(&blocks(0.0), 0.0), 1e-9);
+    }
 }

@@ -9,19 +9,23 @@ use crate::series::Series;
 const BLOCK_S: f64 = 15.0;
 
 /// The series with the effect of `containers` (one number per sample) taken out, and that effect per container:
-/// β = Σ ΔyΔN / ΣΔN² over changes between block means, y − β (N − N₀) [regression on first differences, Granger & Newbold 1974,
-/// which a trend common to both cannot deceive]. Unchanged if the number never moves or the lengths differ.
+/// β = cov(Δy, ΔN) / var(ΔN) over changes between block means, y − β (N − N₀) [regression on first differences, Granger & Newbold
+/// 1974, which a trend common to both cannot deceive; about their means, so that a steep leak cannot either]. Unchanged if the number never moves or the lengths differ.
 #[must_use]
 pub fn without(series: &Series, containers: &[f64]) -> (Series, f64) {
     let (Some(&first), true) = (containers.first(), containers.len() == series.len()) else {
         return (series.clone(), 0.0);
     };
     let blocks = block_means(series, containers);
+    let changes: Vec<(f64, f64)> = blocks
+        .windows(2)
+        .map(|pair| (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1))
+        .collect();
+    let (value_mean, number_mean) = mean(&changes);
     let (mut cross, mut square) = (0.0, 0.0);
-    for pair in blocks.windows(2) {
-        let change = pair[1].1 - pair[0].1;
-        cross += (pair[1].0 - pair[0].0) * change;
-        square += change * change;
+    for (value, number) in changes {
+        cross += (value - value_mean) * (number - number_mean);
+        square += (number - number_mean) * (number - number_mean);
     }
     let effect = cross / square;
     if !effect.is_finite() {
@@ -38,6 +42,14 @@ pub fn without(series: &Series, containers: &[f64]) -> (Series, f64) {
     } else {
         (series.clone(), 0.0)
     }
+}
+
+fn mean(pairs: &[(f64, f64)]) -> (f64, f64) {
+    let n = pairs.len().max(1) as f64;
+    let (first, second) = pairs
+        .iter()
+        .fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+    (first / n, second / n)
 }
 
 /// Means of value and containers over each block that holds a sample.
@@ -64,13 +76,20 @@ mod tests {
 
     #[test]
     fn five_tasks_a_container_are_found_and_taken_out() {
-        // Two blocks of 15 samples: 10 then 12 containers, 5 tasks each.
-        let containers: Vec<f64> = (0..30).map(|i| if i < 15 { 10.0 } else { 12.0 }).collect();
-        let value: Vec<f64> = containers.iter().map(|n| 100.0 + 5.0 * n).collect();
-        let series = Series::new((0..30).map(f64::from).collect(), value).unwrap();
+        // Three blocks of 15 samples: 10, 12 and 13 containers, 5 tasks each, and 30 more each block.
+        let containers: Vec<f64> = (0..45).map(|i| [10.0, 12.0, 13.0][i / 15]).collect();
+        let value = containers
+            .iter()
+            .enumerate()
+            .map(|(i, n)| 100.0 + 5.0 * n + 30.0 * (i / 15) as f64)
+            .collect();
+        let series = Series::new((0..45).map(f64::from).collect(), value).unwrap();
         let (cleared, effect) = without(&series, &containers);
         assert_eq!(effect, 5.0);
-        assert!(cleared.value().iter().all(|v| *v == 150.0));
+        assert_eq!(
+            (cleared.value()[0], cleared.value()[15], cleared.value()[44]),
+            (150.0, 180.0, 210.0)
+        );
     }
 
     #[test]

@@ -51,12 +51,15 @@ pub fn judge(record: &Record) -> Judgement {
         .collect();
     let run = run::judge(record);
     let mut reasons = run.reasons;
-    reasons.extend(
-        limits
-            .iter()
-            .filter(|l| l.outcome != Verdict::Pass)
-            .filter_map(|l| l.reason.clone()),
-    );
+    // Where nothing was measured, what prevented it is the reason, and that each limit lacks data is none.
+    let measured = record.samples.rows(Phase::is_judged).next().is_some() || reasons.is_empty();
+    // A run that was ended early on a certain fail has left other limits undecided: that is no reason for anything.
+    let counts = |l: &&LimitResult| match l.outcome {
+        Verdict::Pass => false,
+        Verdict::Inconclusive => record.facts.saved_s.is_none(),
+        Verdict::Fail | Verdict::Invalid => measured,
+    };
+    reasons.extend(limits.iter().filter(counts).filter_map(|l| l.reason.clone()));
     let parts = limits.iter().map(|l| l.outcome).chain(run.parts);
     let verdict = run.contaminated.unwrap_or_else(|| Verdict::worst(parts));
     let metrics: BTreeMap<_, _> = record

@@ -1,4 +1,10 @@
 //! Record in, verdict out: pure arithmetic, sources cited.
+//!
+//! One series is judged by [`assess`] in this order: containers taken out ([`covariate`]), bursts taken out ([`despike`]), the run cut
+//! into some sixty blocks of whole rotations or parts of them, two thousand explanations fitted (line, steps, kink, warm-up, pairs)
+//! under ten correlation times, and the [`Belief`] that results held against the limit. Everything else judges without fitting:
+//! aliasing ([`alias`]), a handful of checkpoints ([`sparse`]), budgets ([`budget`]), the drain ([`drain`]), settling ([`settle`]),
+//! and what no judge can beat ([`plan`]).
 
 pub mod alias;
 mod answer;

@@ -17,6 +17,7 @@ mod replica;
 mod report;
 mod run;
 mod schema;
+mod selftest;
 mod watch;
 
 use std::process::ExitCode;
@@ -65,6 +66,8 @@ enum Command {
     Check(check::Arguments),
     /// Write a commented scenario to start from
     Init(init::Arguments),
+    /// Prove that each gate fires on a target that leaks on purpose, and that a clean one stays green
+    Selftest(selftest::Arguments),
     /// Is there an engine, may I use it, are the limits enough
     Doctor(doctor::Arguments),
     /// Remove whatever an earlier run left behind, by label; nothing else
@@ -151,6 +154,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -2,6 +2,7 @@
 
 mod command;
 mod display;
+mod record;
 mod scenario_file;
 mod style;
 mod summary;

@@ -21,7 +21,7 @@ mod sentence;
 pub(crate) mod sockets;
 mod tasks;
 mod threads;
-mod unix_diag;
+pub(crate) mod unix_diag;
 
 /// Descriptors above which they are not looked at unless asked (half a second of reading links).
 pub const MOST_FDS: u64 = 50_000;

@@ -8,7 +8,9 @@ pub mod attribution;
 pub mod build;
 pub mod exposition;
 pub mod glob;
+pub mod identity;
 mod ledger;
+mod listener;
 mod log_gate;
 mod machine;
 mod own;
@@ -20,6 +22,7 @@ pub mod sight;
 mod tail;
 
 pub use ledger::{Delivered, DeliveredError, Ledger, Progress, Strand};
+pub use listener::listener_of;
 pub use log_gate::{LogGate, PatternError};
 pub use machine::{available_memory, system_limit};
 pub use own::{OwnUsage, loaded_libraries, own_usage};

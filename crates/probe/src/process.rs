@@ -14,9 +14,12 @@ use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
+pub use error::ProcessError;
+use error::explain;
 pub(crate) use memory::kilobytes;
 pub use stat::Stat;
 
+mod error;
 mod memory;
 mod stat;
 mod tree;
@@ -29,41 +32,6 @@ pub struct Process {
     /// Ticks of a second in /proc (100 on every Linux that people run, but asked for).
     ticks_per_second: f64,
     page_bytes: u64,
-}
-
-/// Why a process could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
-    /// It has ended (a zombie that nobody waited for counts as ended).
-    #[error("process {pid} has ended")]
-    Gone {
-        /// Its id.
-        pid: u32,
-    },
-    /// It has ended, and another process has its id.
-    #[error("process {pid} has ended, and another process has its id now")]
-    Restarted {
-        /// The id.
-        pid: u32,
-    },
-    /// The kernel refuses: another user's process.
-    #[error("not permitted to read /proc/{pid}/{file} (another user's process?)")]
-    NotPermitted {
-        /// Its id.
-        pid: u32,
-        /// What was to be read.
-        file: String,
-    },
-    /// Anything else.
-    #[error("failed to read /proc/{pid}/{file}")]
-    Io {
-        /// Its id.
-        pid: u32,
-        /// What was to be read.
-        file: String,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
 }
 
 /// What one look at a process saw.
@@ -303,17 +271,5 @@ impl Process {
                 "not in the form that the kernel documents",
             ),
         }
-    }
-}
-
-fn explain(pid: u32, file: &str, errno: Errno) -> ProcessError {
-    match errno {
-        Errno::NOENT | Errno::SRCH => ProcessError::Gone { pid },
-        Errno::ACCESS | Errno::PERM => ProcessError::NotPermitted { pid, file: file.into() },
-        _ => ProcessError::Io {
-            pid,
-            file: file.into(),
-            source: errno.into(),
-        },
     }
 }

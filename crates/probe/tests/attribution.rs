@@ -151,3 +151,24 @@ fn too_many_descriptors_are_not_looked_at_and_that_is_said() {
         snapshot.unseen
     );
 }
+
+#[test]
+fn the_docker_engine_is_found_by_its_socket() {
+    let socket = std::path::Path::new("/var/run/docker.sock");
+    if UnixStream::connect(socket).is_err() {
+        assert!(
+            std::env::var_os("LEAKCHECK_REQUIRE_DOCKER").is_none(),
+            "no Docker engine answers"
+        );
+        eprintln!("SKIPPED: no Docker engine answers");
+        return;
+    }
+    // Only root may see what another user's process holds.
+    if std::fs::read_dir("/proc/1/fd").is_err() {
+        eprintln!("SKIPPED: not permitted to look at the engine's process");
+        return;
+    }
+    let pid = leakcheck_probe::listener_of(socket).expect("somebody listens");
+    let process = Process::open(pid).expect("it runs");
+    assert!(pid != 1 && process.fds().expect("countable") > 3, "{process:?}");
+}

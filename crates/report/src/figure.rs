@@ -36,6 +36,8 @@ pub struct Figure {
     pub phases: Vec<PhaseBand>,
     /// What was broken on purpose.
     pub faults: Vec<FaultBand>,
+    /// Where growth begins: time and value.
+    pub baseline: Option<(f64, f64)>,
     /// Time and value of each checkpoint.
     pub checkpoints: Vec<(f64, f64)>,
     /// The growth that was found.
@@ -133,6 +135,7 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
         gaps,
         phases: phase_bands(samples),
         faults: fault_bands(record, span_s.1),
+        baseline,
         checkpoints: checkpoints(result, samples, &values),
         growth: measured
             .and_then(|m| m.growth_per_min)

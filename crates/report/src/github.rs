@@ -3,8 +3,13 @@
 //! Format: workflow commands (`::error title=…::message`); in a message `%`, carriage return and newline are escaped, in
 //! a property `:` and `,` too (GitHub's documentation "Workflow commands for GitHub Actions", and its toolkit).
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
 use leakcheck_model::{Reason, Record, RunResult, Verdict};
 
+use crate::error::Error;
 use crate::markdown::{Pictures, summary};
 
 /// GitHub shows ten annotations of each kind for a step.
@@ -45,6 +50,20 @@ pub fn annotations(result: &RunResult) -> String {
         lines.push_str(&command("warning", "leakcheck", &text));
     }
     lines
+}
+
+/// Appends the page to the file that `$GITHUB_STEP_SUMMARY` names; earlier steps' text stays.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn append_step_summary(file: &Path, result: &RunResult, record: &Record) -> Result<(), Error> {
+    let mut open = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(file)
+        .map_err(Error::io("write", file))?;
+    let page = step_summary(result, record);
+    open.write_all(page.as_bytes()).map_err(Error::io("write", file))
 }
 
 /// The page for `$GITHUB_STEP_SUMMARY`: without pictures, which have no address there, and never above its size.
@@ -92,6 +111,17 @@ mod tests {
         assert!(annotations(&example.result).starts_with("::notice title=leakcheck pass::"));
         example.result.verdict = Verdict::Invalid;
         assert!(annotations(&example.result).starts_with("::error title=leakcheck invalid::"));
+    }
+
+    #[test]
+    fn a_summary_is_added_to_those_of_earlier_steps() {
+        let scratch = tempfile::tempdir().expect("scratch");
+        let file = scratch.path().join("summary");
+        std::fs::write(&file, "earlier\n").expect("writes");
+        let example = leaking();
+        append_step_summary(&file, &example.result, &example.record).expect("appends");
+        let text = std::fs::read_to_string(&file).expect("reads");
+        assert!(text.starts_with("earlier\n# ❌ fail: example\n"), "{text}");
     }
 
     #[test]

@@ -6,9 +6,11 @@
 pub mod chart;
 pub mod csv;
 pub mod error;
+pub mod export;
 pub mod figure;
 pub mod folder;
 pub mod github;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -22,5 +24,6 @@ pub mod words;
 mod example;
 
 pub use error::{Error, TableError};
+pub use export::{Format, export};
 pub use folder::RunFolder;
 pub use table::{TableOptions, parse_table, read_table};

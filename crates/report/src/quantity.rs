@@ -105,7 +105,7 @@ fn grouped(text: &str) -> String {
     let digits = &text[start..];
     let mut out = text[..start].to_owned();
     for (i, digit) in digits.char_indices() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

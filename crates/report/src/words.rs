@@ -3,7 +3,7 @@
 
 use leakcheck_model::event::Attribution;
 use leakcheck_model::limit::{Limit, Statistic};
-use leakcheck_model::result::LimitResult;
+use leakcheck_model::result::{Checkpoint, LimitResult};
 use leakcheck_model::{Phase, Record, RunResult, Verdict};
 
 use crate::quantity::{Unit, count, duration};
@@ -124,6 +124,36 @@ pub fn measured(limit: &LimitResult, unit: Unit) -> (String, String) {
         _ => String::new(),
     };
     (value, interval)
+}
+
+/// The metrics of the checkpoint table: those with limits, or else all.
+#[must_use]
+pub fn checkpoint_metrics(result: &RunResult) -> Vec<&str> {
+    let mut metrics: Vec<&str> = Vec::new();
+    for limit in &result.limits {
+        if result.metrics.contains_key(&limit.metric) && !metrics.contains(&limit.metric.as_str()) {
+            metrics.push(&limit.metric);
+        }
+    }
+    if metrics.is_empty() {
+        metrics = result.metrics.keys().map(String::as_str).collect();
+    }
+    metrics
+}
+
+/// A metric at a checkpoint, FASE's way: value, growth since the baseline, growth per minute.
+#[must_use]
+pub fn at_checkpoint(result: &RunResult, record: &Record, checkpoint: &Checkpoint, metric: &str) -> [String; 3] {
+    let unit = unit_of(record, metric);
+    let value = checkpoint.values.get(metric).copied();
+    let baseline = result.metrics.get(metric).and_then(|m| m.baseline);
+    let growth = value.zip(baseline).map(|(v, b)| unit.show_signed(v - b));
+    let rate = checkpoint.endpoint_per_min.get(metric).map(|r| unit.show_signed(*r));
+    [
+        value.map_or_else(|| "not seen".into(), |v| unit.show(v)),
+        growth.unwrap_or_default(),
+        rate.unwrap_or_default(),
+    ]
 }
 
 /// The unit of a metric.

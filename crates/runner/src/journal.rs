@@ -27,7 +27,7 @@ pub enum Notice<'a> {
 }
 
 /// Who listens while a run goes on: the door's progress display. It must not block.
-pub trait Audience: Send {
+pub trait Audience: Send + Sync {
     /// Something to show, or to leave.
     fn notice(&mut self, notice: Notice<'_>);
 

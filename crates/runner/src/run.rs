@@ -43,7 +43,7 @@ pub struct Request {
 }
 
 /// Completes a scenario by what can be seen of its target; says what people should know about it.
-pub type Learn = Box<dyn FnOnce(&mut Scenario, &Sight) -> Result<Vec<String>, String> + Send>;
+pub type Learn = Box<dyn FnOnce(&mut Scenario, &Sight) -> Result<Vec<String>, String> + Send + Sync>;
 
 /// What a run came to.
 pub struct Outcome {
@@ -67,6 +67,9 @@ pub enum RunError {
     /// The scenario cannot be written as TOML.
     #[error("failed to write the scenario as it is run")]
     Scenario(#[source] leakcheck_model::scenario::WriteError),
+    /// Judging or reporting broke, which is a defect of leakcheck.
+    #[error("the report broke: {0}")]
+    Broken(String),
     /// There is no room for sockets.
     #[error("failed to create a scratch folder at {path}")]
     Scratch {
@@ -92,13 +95,14 @@ pub async fn run(request: Request) -> Result<Outcome, RunError> {
     stage.journal.event(Happening::SelfMeasured(cost))?;
     stage.journal.event(Happening::Finished)?;
     let record = stage.journal.record(&stage.scenario);
-    let result = sum_up(&record, judge(&record));
-    stage.journal.folder().write_report(&result, &record)?;
-    Ok(Outcome {
-        result,
-        record,
-        folder: stage.journal.folder().path().to_owned(),
-    })
+    let folder = stage.journal.folder().path().to_owned();
+    // Arithmetic and pixels take their time, which belongs to no async thread.
+    let reported = tokio::task::spawn_blocking(move || {
+        let result = sum_up(&record, judge(&record));
+        RunFolder::open(&folder)?.write_report(&result, &record)?;
+        Ok(Outcome { result, record, folder })
+    });
+    reported.await.map_err(|error| RunError::Broken(error.to_string()))?
 }
 
 async fn set_up(request: Request) -> Result<Stage, RunError> {

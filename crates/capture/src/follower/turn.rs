@@ -223,6 +223,7 @@ impl Follower {
         }
         chunk.after = self.position;
         self.lines_since_rotation += chunk.line_count() as u64;
+        self.entry.took(self.position.newest());
         self.entry.set(Doing::Queueing);
         self.shared
             .queue
@@ -350,7 +351,7 @@ impl Follower {
 
     /// Begins to open a successor of `current`.
     fn succeed(&mut self, reason: Reason, current: &LogStream) -> Successor {
-        let asked = Timestamp::now();
+        let asked = (self.shared.clock)();
         let busy = current.last_read.elapsed() < BUSY
             && self.position.newest().behind(asked) > BACKLOG_NANOS;
         let usual = if busy {

@@ -49,9 +49,7 @@ pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
         ]
         .contains(&status.as_str())
         {
-            return Err(Failure::bad(format_args!(
-                "Unrecognised filter value for status: {status}"
-            )));
+            return Err(Failure::bad(format_args!("Invalid filter 'status={status}'")));
         }
     }
     let limit = usize::try_from(head.query.number("limit")?.unwrap_or(0)).unwrap_or(0);

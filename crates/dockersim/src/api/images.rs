@@ -57,6 +57,7 @@ pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, Fa
     }
     let mut image = Image {
         id: format!("sha256:{}", engine.ids.next()),
+        layer: format!("sha256:{}", engine.ids.next()),
         tags: name.iter().cloned().collect(),
         created: clock::now(),
         size: request.length,
@@ -167,7 +168,7 @@ pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, 
     // A container keeps what it runs from.
     if last && user.is_none() {
         images.remove(&image.id);
-        said.push(json!({ "Deleted": image.id }));
+        said.extend([json!({ "Deleted": image.id }), json!({ "Deleted": image.layer })]);
     }
     drop(images);
     for _ in &untagged {
@@ -199,7 +200,7 @@ pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
     for image in &unused {
         images.remove(&image.id);
         said.extend(image.tags.iter().map(|tag| json!({ "Untagged": tag })));
-        said.push(json!({ "Deleted": image.id }));
+        said.extend([json!({ "Deleted": image.id }), json!({ "Deleted": image.layer })]);
     }
     let reclaimed: u64 = unused.iter().map(|image| image.size).sum();
     let said = if said.is_empty() { json!(null) } else { json!(said) };

@@ -58,7 +58,7 @@ pub(super) fn info(engine: &Engine) -> Reply {
         "InitCommit": { "ID": "", "Expected": "" }, "SecurityOptions": [], "Warnings": null,
         // What a client that leaks makes grow: a descriptor and a task for each connection. With them the listener.
         "NFd": connections + 1, "NGoroutines": connections + 1,
-        "NEventsListener": engine.events.listeners(), "SystemUptimeSeconds": (clock::now() - engine.started) / 1_000_000_000,
+        "NEventsListener": engine.events.listeners(),
     });
     for yes in
         "MemoryLimit SwapLimit CpuCfsPeriod CpuCfsQuota CPUShares CPUSet PidsLimit IPv4Forwarding BridgeNfIptables \
@@ -95,10 +95,13 @@ pub(super) fn network(engine: &Engine, name: &str) -> Result<Reply, Failure> {
 pub(super) fn events(engine: &Engine, head: &Head) -> Result<(Subscription, Filters, Option<Nanos>), Failure> {
     let filters = Filters::parse(&head.query, &[])?;
     let (since, until) = (head.query.time("since")?, head.query.time("until")?);
-    if let (Some(since), Some(until)) = (since, until)
-        && until < since
+    if let (Some(from), Some(to)) = (since, until)
+        && to < from
     {
-        return Err(Failure::bad("`since` time cannot be after `until` time"));
+        let (since, until) = (head.query.text("since"), head.query.text("until"));
+        return Err(Failure::bad(format_args!(
+            "`since` time ({since}) cannot be after `until` time ({until})"
+        )));
     }
     // Docker gives the past only to those who name a beginning.
     Ok((engine.events.subscribe(since), filters, until))

@@ -43,7 +43,7 @@ impl Container {
             "Mounts": [],
             "Config": self.inspect_config(),
             "NetworkSettings": {
-                "Bridge": "", "SandboxID": state.endpoint.as_deref().filter(|_| state.is_alive()).unwrap_or_default(),
+                "Bridge": "", "SandboxID": state.endpoint.as_deref().unwrap_or_default(),
                 "HairpinMode": false, "LinkLocalIPv6Address": "", "LinkLocalIPv6PrefixLen": 0, "Ports": {},
                 "SandboxKey": "", "SecondaryIPAddresses": null, "SecondaryIPv6Addresses": null, "EndpointID": "",
                 "Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "IPAddress": "", "IPPrefixLen": 0,

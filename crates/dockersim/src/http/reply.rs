@@ -100,6 +100,7 @@ fn push_head(out: &mut Vec<u8>, status: u16, kind: &str, more: &str) {
         404 => "Not Found",
         409 => "Conflict",
         501 => "Not Implemented",
+        503 => "Service Unavailable",
         _ => "Internal Server Error",
     };
     // Infallible: writing to a Vec.

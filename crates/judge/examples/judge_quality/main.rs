@@ -24,7 +24,7 @@ fn arguments() -> Arguments {
     let mut arguments = Arguments {
         effort: Effort {
             traces: 200,
-            watched: 100,
+            watched: 50,
             rivals: true,
             seed: 1,
         },

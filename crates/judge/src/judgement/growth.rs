@@ -10,6 +10,9 @@ use super::limit::{amount, compared, invalid, number, unit};
 use crate::budget::{budget, net_growth};
 use crate::{Answer, Code, Look, Outcome, Question, Series, assess, assess_per_rotation, endpoint};
 
+/// The effect of a container is learnt from differences of 15 s means (JUDGE.md, C); fewer than ten teach nothing.
+const COVARIATE_S: f64 = 150.0;
+
 /// The judged values of a metric.
 pub(super) fn series(record: &Record, metric: &str) -> Result<Series, Reason> {
     let (t, v): (Vec<f64>, Vec<f64>) = record.samples.series(metric, Phase::is_judged).unzip();
@@ -53,6 +56,9 @@ fn growing_limits(record: &Record) -> usize {
 fn containers(record: &Record, metric: &str) -> Option<Vec<f64>> {
     let (column, containers) = (record.samples.column(metric)?, record.samples.column("containers")?);
     let judged = Judged::of(record);
+    if judged.length_s() < COVARIATE_S {
+        return None;
+    }
     let wanted = judged.rows.iter().filter(|&&i| column[i].is_some());
     let all: Vec<f64> = wanted.map(|&i| containers[i]).collect::<Option<_>>()?;
     let first = *all.first()?;

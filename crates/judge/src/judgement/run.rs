@@ -50,9 +50,6 @@ pub(super) fn judge(record: &Record) -> Whole {
             Reason::new(ReasonCode::NoLimits, "no limit was given, so nothing was judged"),
         );
     }
-    if facts.died.is_none() {
-        samples(record, &mut whole);
-    }
     if facts.interrupted {
         whole.say(
             Verdict::Inconclusive,
@@ -65,6 +62,9 @@ pub(super) fn judge(record: &Record) -> Whole {
         let message =
             "the run did not come to its end (leakcheck itself was ended); this is what was measured until then";
         whole.say(Verdict::Inconclusive, Reason::new(ReasonCode::Interrupted, message));
+    }
+    if facts.died.is_none() {
+        samples(record, &mut whole);
     }
     whole
 }
@@ -103,6 +103,9 @@ fn samples(record: &Record, whole: &mut Whole) {
     let judged = Judged::of(record);
     let Some(plan) = &record.plan else { return };
     if judged.rows.is_empty() {
+        if !whole.reasons.is_empty() {
+            return;
+        }
         whole.say(
             Verdict::Invalid,
             Reason::new(ReasonCode::TooShort, "the run ended before anything was measured"),

@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     quiet: bool,
 }
 
-fn engine_kind(text: &str) -> Result<EngineKind, String> {
+pub(super) fn engine_kind(text: &str) -> Result<EngineKind, String> {
     match text {
         "auto" => Ok(EngineKind::Auto),
         "docker" => Ok(EngineKind::Docker),

@@ -29,17 +29,17 @@ const SOCKETS: usize = 500_000;
 
 /// One socket.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct UnixSocket {
+pub(crate) struct UnixSocket {
     /// The kernel's state: 1 connected, 7 not connected, 10 listening.
-    pub(super) state: u8,
+    pub(crate) state: u8,
     /// Its own name, if it was bound (an abstract one begins with `@`).
-    pub(super) path: Option<String>,
+    pub(crate) path: Option<String>,
     /// Its peer's inode, if it is connected and the other end is still there.
-    pub(super) peer: Option<u64>,
+    pub(crate) peer: Option<u64>,
 }
 
 /// Asks for all of them.
-pub(super) fn all() -> io::Result<HashMap<u64, UnixSocket>> {
+pub(crate) fn all() -> io::Result<HashMap<u64, UnixSocket>> {
     let flags = SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(SOCK_DIAG))?;
     set_socket_timeout(&socket, Timeout::Recv, Some(DEADLINE))?;

@@ -119,7 +119,7 @@ fn grouped(text: &str) -> String {
     }
     let mut out = String::from(sign);
     for (i, digit) in whole.char_indices() {
-        if i > 0 && (whole.len() - i) % 3 == 0 {
+        if i > 0 && (whole.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -4,17 +4,17 @@ use std::fs;
 
 use leakcheck_model::{Record, RunResult};
 
-use super::{CHARTS, JUNIT, RESULT, RunFolder, SUMMARY};
+use super::{CHARTS, HTML, JUNIT, RESULT, RunFolder, SUMMARY};
 use crate::error::Error;
 use crate::figure::figures;
 use crate::markdown::Pictures;
-use crate::{chart, json, junit, markdown};
+use crate::{chart, html, json, junit, markdown};
 
 /// Points of a chart as a picture: two for each pixel of its width.
 const PICTURE_POINTS: usize = 2000;
 
 impl RunFolder {
-    /// Writes `result.json`, `summary.md`, `junit.xml` and the charts. What scripts and people need most is written first, so a
+    /// Writes `result.json`, `summary.md`, `junit.xml`, `report.html` and the charts. What scripts and people need most is written first, so a
     /// full disk takes the pictures and not the verdict.
     ///
     /// # Errors
@@ -25,6 +25,9 @@ impl RunFolder {
         self.write(SUMMARY, markdown::summary(result, record, Pictures::Beside).as_bytes())?;
         let text = junit::junit(result, record).map_err(Error::render(JUNIT))?;
         self.write(JUNIT, text.as_bytes())?;
+        let scenario = self.read_scenario_text().ok();
+        let page = html::page(result, record, scenario.as_deref()).map_err(Error::render(HTML))?;
+        self.write(HTML, page.as_bytes())?;
         let charts = self.path.join(CHARTS);
         fs::create_dir_all(&charts).map_err(Error::io("create", &charts))?;
         for figure in figures(result, record, PICTURE_POINTS) {

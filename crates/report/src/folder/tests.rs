@@ -125,12 +125,38 @@ fn a_report_has_every_file_and_can_be_written_again() {
     for _ in 0..2 {
         folder.write_report(&example.result, &example.record).expect("writes");
     }
-    for name in [RESULT, SUMMARY, "charts/fds.svg", "charts/fds.png", "charts/rss.svg"] {
+    for name in [
+        RESULT,
+        SUMMARY,
+        JUNIT,
+        HTML,
+        "charts/fds.svg",
+        "charts/fds.png",
+        "charts/rss.svg",
+    ] {
         assert!(folder.path().join(name).is_file(), "{name}");
     }
     assert_eq!(folder.read_result().expect("reads"), example.result);
     let left: Vec<_> = std::fs::read_dir(folder.path()).expect("lists").flatten().collect();
     assert!(left.iter().all(|f| !f.file_name().to_string_lossy().ends_with(".part")));
+}
+
+#[test]
+fn a_stored_run_is_exported_for_other_tools() {
+    use crate::{Format, export};
+    let root = tempfile::tempdir().expect("scratch");
+    let folder = begun(root.path());
+    append(&folder, SAMPLES, "3,mea");
+    let text = |name: &str| export(&folder, name.parse::<Format>().expect(name)).expect(name);
+    assert_eq!(text("csv").lines().last(), Some("2,measure,14,"));
+    assert!(text("json").contains(r#"{"fds":14.0,"phase":"measure","t_s":2.0}"#));
+    // The first event says that second 0 was at 03:04:05.
+    let labels = r#"scenario="example",run_id="run-1""#;
+    let line = format!("leakcheck_fds{{{labels}}} 14 1767323047.000");
+    assert!(text("openmetrics").contains(&line), "{}", text("openmetrics"));
+    std::fs::remove_file(folder.path().join(EVENTS)).expect("removes");
+    let error = export(&folder, Format::OpenMetrics).expect_err("no clock").to_string();
+    assert!(error.contains("does not say when the run began"), "{error}");
 }
 
 #[test]

@@ -43,15 +43,7 @@ pub(super) fn checkpoints(result: &RunResult, record: &Record) -> String {
     if result.checkpoints.is_empty() {
         return String::new();
     }
-    let mut metrics: Vec<&str> = Vec::new();
-    for limit in &result.limits {
-        if result.metrics.contains_key(&limit.metric) && !metrics.contains(&limit.metric.as_str()) {
-            metrics.push(&limit.metric);
-        }
-    }
-    if metrics.is_empty() {
-        metrics = result.metrics.keys().map(String::as_str).collect();
-    }
+    let metrics = words::checkpoint_metrics(result);
     let mut table = String::from("| time | phase |");
     for metric in &metrics {
         let _ = write!(table, " {} | growth | per minute |", code_free(metric));
@@ -62,18 +54,8 @@ pub(super) fn checkpoints(result: &RunResult, record: &Record) -> String {
         let checkpoint = &result.checkpoints[*index];
         let _ = write!(table, "| {} | {} |", clock(checkpoint.t_s), checkpoint.phase.name());
         for metric in &metrics {
-            let unit = words::unit_of(record, metric);
-            let value = checkpoint.values.get(*metric);
-            let baseline = result.metrics.get(*metric).and_then(|m| m.baseline);
-            let growth = value.zip(baseline).map(|(v, b)| unit.show_signed(v - b));
-            let rate = checkpoint.endpoint_per_min.get(*metric).map(|r| unit.show_signed(*r));
-            let _ = write!(
-                table,
-                " {} | {} | {} |",
-                value.map_or_else(|| "not seen".into(), |v| unit.show(*v)),
-                growth.unwrap_or_default(),
-                rate.unwrap_or_default()
-            );
+            let [value, growth, rate] = words::at_checkpoint(result, record, checkpoint, metric);
+            let _ = write!(table, " {value} | {growth} | {rate} |");
         }
         table.push('\n');
     }

@@ -95,6 +95,35 @@ fn half_a_row_at_the_end_is_left_out() {
     );
 }
 
+/// `cargo test --release -p leakcheck-report a_million_rows -- --ignored --nocapture` says how long it takes.
+#[test]
+#[ignore = "measures instead of judging"]
+fn a_million_rows() {
+    use std::fmt::Write as _;
+    let mut text = String::from("t_s,phase,fds,tasks,rss,cpu\n");
+    for i in 0..1_000_000 {
+        let t = f64::from(i);
+        let _ = writeln!(
+            text,
+            "{t},measure,{},120,{},{}",
+            67 + i % 7,
+            14_000_000 + i,
+            t * 0.013_37
+        );
+    }
+    let begun = std::time::Instant::now();
+    let samples = parsed(&text);
+    eprintln!(
+        "{} rows, {} MB, in {:?}",
+        samples.len(),
+        text.len() / 1_000_000,
+        begun.elapsed()
+    );
+    let begun = std::time::Instant::now();
+    let (points, _) = crate::figure::decimate(&samples.t_s, &samples.columns[0], 2000);
+    eprintln!("thinned to {} points in {:?}", points.len(), begun.elapsed());
+}
+
 #[test]
 fn what_is_no_table_says_why() {
     assert_eq!(refused(""), TableError::Empty.to_string());
