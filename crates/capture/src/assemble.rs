@@ -95,7 +95,7 @@ impl Assembler {
                 open.pieces += 1;
             }
         }
-        if let Some(open) = slot.take_if(|open| ends_line || open.text.len() >= self.cap) {
+        if let Some(open) = slot.take_if(|open| ends_line || open.text.len() > self.cap) {
             deliver(open.line(stream, !ends_line), quiet);
         }
     }

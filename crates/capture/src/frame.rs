@@ -225,11 +225,11 @@ mod tests {
         frame
     }
 
-    /// All frames of `bytes` as (stream, text, ends_line), and how many bytes were left.
-    fn frames(
-        form: Form,
-        bytes: &[u8],
-    ) -> Result<(Vec<(Stream, Vec<u8>, bool)>, usize), FrameError> {
+    /// A frame that owns its text: stream, text, ends_line.
+    type Owned = (Stream, Vec<u8>, bool);
+
+    /// All frames of `bytes`, and how many bytes were left.
+    fn frames(form: Form, bytes: &[u8]) -> Result<(Vec<Owned>, usize), FrameError> {
         let mut decoder = Decoder::new(form);
         let (mut at, mut seen) = (0, Vec::new());
         while let Some((frame, used)) = decoder.next(&bytes[at..])? {

@@ -3,6 +3,7 @@
 //! One task, which holds no buffer while nothing moves. Clients of the Docker API do not pipeline, so what the engine
 //! sends answers the request that was forwarded last.
 
+mod frame;
 mod late;
 mod log_stream;
 mod pending;
@@ -283,7 +284,7 @@ impl Relay<'_> {
             && stream.is_at_boundary()
             && !self.closing
         {
-            self.down.as_mut().extend_from_slice(log_stream::LAST_CHUNK);
+            self.down.as_mut().extend_from_slice(frame::LAST_CHUNK);
             self.closing = true;
         }
     }

@@ -36,6 +36,10 @@ pub(crate) async fn answer(engine: &Arc<Engine>, connection: &mut Connection, he
             }
             Err(failure) => failure.into(),
         },
+        ("POST", ["containers", key, "attach"]) => match containers::attach(engine, head, key) {
+            Ok((container, select)) => return follow::send_attached(connection, head, container, select).await,
+            Err(failure) => failure.into(),
+        },
         ("GET", ["events"]) => match system::events(engine, head) {
             Ok((subscription, filters, until)) => {
                 return follow::send_events(connection, head, subscription, filters, until).await;

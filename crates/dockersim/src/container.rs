@@ -1,6 +1,7 @@
 //! One simulated container: what it was created as, what it is now, what it has written.
 
 mod config;
+mod host;
 mod inspect;
 mod summary;
 
@@ -8,7 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-pub(crate) use config::{Config, CreateBody, Restart};
+pub(crate) use config::{Config, CreateBody};
+pub(crate) use host::Restart;
 
 use crate::clock::Nanos;
 use crate::log::Log;

@@ -19,7 +19,7 @@ use crate::settings::Settings;
 /// The image of the containers that run to begin with.
 const FIRST_IMAGE: &str = "leakcheck-noise:simulated";
 
-/// Lines are written to `events`, `registry` is locked before `images`, both before any container's state.
+/// The whole state. `registry` is locked before `images`, both before any container's state.
 pub(crate) struct Engine {
     pub(crate) ids: Ids,
     registry: Mutex<Registry>,

@@ -37,6 +37,7 @@ pub(crate) async fn send_logs(
     };
     connection.write(&Reply::streaming(head, "")).await?;
     let mut reader = Reader::new(Arc::clone(&container), &select);
+    let mut caught_up = false;
     loop {
         let changed = container.changed.notified();
         tokio::pin!(changed);
@@ -52,8 +53,13 @@ pub(crate) async fn send_logs(
             connection.write(&out).await?;
         }
         drop(out);
+        let has_caught_up = caught_up;
+        caught_up |= progress != Progress::More;
         match progress {
             Progress::More => continue,
+            // Docker looks at `until` again only when a later line comes: it does not end a follow by time, nor by
+            // what was there before.
+            Progress::Ended if !ended && !has_caught_up => reader.skip_to_end(),
             Progress::Ended => break,
             Progress::CaughtUp if ended => break,
             Progress::CaughtUp => {}
@@ -61,10 +67,55 @@ pub(crate) async fn send_logs(
         tokio::select! {
             () = changed => {}
             () = connection.closed() => return Ok(()),
-            () = sleep_until(select.until) => break,
         }
     }
     Ok(connection.write_last_chunk().await?)
+}
+
+/// How often an attached client that sends nothing more is looked at, whether it is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Gives the connection up to what a container writes, from its next start on if it does not run, until it ends.
+pub(crate) async fn send_attached(
+    connection: &mut Connection,
+    head: &Head,
+    container: Arc<Container>,
+    select: Select,
+) -> Result<(), WireError> {
+    let run = {
+        let state = container.state();
+        if state.is_alive() { state.run } else { state.run + 1 }
+    };
+    let mut reader = Reader::new(Arc::clone(&container), &select);
+    connection.write(Reply::attached(head)).await?;
+    let mut says_nothing_more = false;
+    loop {
+        let changed = container.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let ended = {
+            let state = container.state();
+            state.run > run || (state.run == run && !state.is_alive()) || state.removed
+        };
+        let mut out = Vec::new();
+        let progress = reader.read(&select, &mut out, AT_A_TIME);
+        connection.write(&out).await?;
+        drop(out);
+        match progress {
+            Progress::More => continue,
+            _ if ended => return Err(WireError::Detached),
+            _ => {}
+        }
+        tokio::select! {
+            () = changed => {}
+            () = connection.closed(), if !says_nothing_more => says_nothing_more = true,
+            () = tokio::time::sleep(LOOK), if says_nothing_more => {
+                if connection.is_abandoned().await {
+                    return Err(WireError::Detached);
+                }
+            }
+        }
+    }
 }
 
 /// Until that time of the wall clock; without one, for good.

@@ -9,6 +9,7 @@ mod reply;
 use std::io;
 use std::time::Duration;
 
+use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -20,8 +21,7 @@ pub(crate) use reply::{Content, JSON, Reply};
 /// request must not keep a task for ever.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long a client may leave an answer unread before the connection is given up on shutdown only; a stalled reader
-/// is the client's right otherwise, and costs one buffer.
+/// Bytes that are read at a time: on the stack, and only while they are read.
 const READ_SIZE: usize = 8 << 10;
 
 /// Bytes that a client may send ahead while an answer is still being written.
@@ -36,6 +36,9 @@ pub(crate) enum WireError {
     /// The client's bytes are no HTTP/1.
     #[error("no HTTP request: {0}")]
     Malformed(&'static str),
+    /// The connection is HTTP no more and has served its purpose.
+    #[error("an attached client is done")]
+    Detached,
     /// The client began a request and did not finish it in time.
     #[error("the request was not finished in time")]
     Deadline,
@@ -109,6 +112,12 @@ impl Connection {
         }
         // It talks so much ahead that its end can no longer be seen; the next write will tell.
         std::future::pending().await
+    }
+
+    /// Whether the client has closed for good, not only said its last.
+    pub(crate) async fn is_abandoned(&self) -> bool {
+        let ready = self.stream.ready(Interest::WRITABLE).await;
+        ready.map_or(true, |ready| ready.is_write_closed())
     }
 
     /// Writes everything.

@@ -24,6 +24,7 @@ mod schedule;
 mod script;
 mod serve;
 mod settings;
+mod signal;
 
 pub use serve::{ServeError, Server, serve};
 pub use settings::{Arguments, Settings};

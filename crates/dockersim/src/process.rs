@@ -9,6 +9,7 @@ use leakcheck_noise::{Emitter, Pace, Settings};
 use crate::clock;
 use crate::log::Log;
 use crate::script::{Script, Step};
+use crate::signal::{SIGINT, SIGKILL, SIGTERM};
 
 /// Lines that a `max` emitter writes at a turn: with a turn each 5 ms this is 100 000 a second, what a real engine
 /// takes at best.
@@ -25,11 +26,6 @@ const STEPS_AT_A_TURN: usize = 100;
 
 /// How long a `max` emitter waits for its slowest reader before it goes on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// SIGKILL and the signals that end a process which does not handle them, when it is asked to stop.
-pub(crate) const SIGKILL: u8 = 9;
-const SIGINT: u8 = 2;
-const SIGTERM: u8 = 15;
 
 /// When a process has something to do again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -142,7 +142,8 @@ impl Process {
         })
     }
 
-    /// How many file descriptors are open. O(1) since Linux 6.2, where the folder's size is their number.
+    /// How many file descriptors are open. O(1) since Linux 6.2, where the folder's size is their number, which anybody may
+    /// see, also of another user's process.
     ///
     /// # Errors
     /// [`ProcessError::NotPermitted`] on an older kernel for another user's process.

@@ -26,6 +26,8 @@ pub struct Figure {
     pub verdict: Option<Verdict>,
     /// Its limits, those that failed first.
     pub limits: Vec<LimitLine>,
+    /// What the axis of time counts from.
+    pub time: &'static str,
     /// First and last moment of the run, in seconds.
     pub span_s: (f64, f64),
     /// The measured values, thinned out.
@@ -106,8 +108,12 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
     let unit = Unit::of(info.map_or("", |i| i.unit));
     let counter = info.is_some_and(|i| i.counter);
     let column = samples.column(metric)?;
-    let values = if counter { increase(column) } else { column.to_vec() };
-    let span_s = (*samples.t_s.first()?, *samples.t_s.last()?);
+    let values = if counter {
+        increase(column, &samples.phase)
+    } else {
+        column.to_vec()
+    };
+    let span_s = span(*samples.t_s.first()?, *samples.t_s.last()?);
     let judged: Vec<(f64, f64)> = samples
         .rows(Phase::is_judged)
         .filter_map(|row| values[row].map(|v| (samples.t_s[row], v)))
@@ -130,6 +136,11 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
         counter,
         verdict: (!limits.is_empty()).then(|| Verdict::worst(limits.iter().map(|l| l.outcome))),
         limits,
+        time: if record.plan.is_some() {
+            "time since the run began"
+        } else {
+            "time"
+        },
         span_s,
         points,
         gaps,
@@ -151,16 +162,27 @@ fn baseline(measured: Option<&MetricResult>, counter: bool, judged: &[(f64, f64)
     Some((t, stored.unwrap_or(first)))
 }
 
-/// A counter's increase since its first value; a fall is a restart from zero.
-fn increase(column: &[Option<f64>]) -> Vec<Option<f64>> {
+/// What the axis of time shows: from 0 if the first sample came soon after it.
+fn span(first: f64, last: f64) -> (f64, f64) {
+    const SOON: f64 = 0.02;
+    let soon = first > 0.0 && first < (last - first) * SOON;
+    (if soon { 0.0 } else { first }, last)
+}
+
+/// A counter's increase since its first value; a fall is a restart from zero. While the load goes away it is none:
+/// then the series of the containers that are gone leave the sum.
+fn increase(column: &[Option<f64>], phases: &[Phase]) -> Vec<Option<f64>> {
     let mut sum = 0.0;
     let mut last: Option<f64> = None;
     column
         .iter()
-        .map(|value| {
+        .zip(phases)
+        .map(|(value, phase)| {
             let value = (*value)?;
-            if let Some(last) = last {
-                sum += if value >= last { value - last } else { value };
+            match last {
+                Some(last) if value >= last => sum += value - last,
+                Some(_) if *phase != Phase::Drain => sum += value,
+                _ => {}
             }
             last = Some(value);
             Some(sum)
@@ -228,7 +250,7 @@ fn checkpoints(result: &RunResult, samples: &Samples, values: &[Option<f64>]) ->
 }
 
 fn rotation_times(samples: &Samples) -> Vec<f64> {
-    let column = increase(samples.column(ROTATIONS).unwrap_or_default());
+    let column = increase(samples.column(ROTATIONS).unwrap_or_default(), &samples.phase);
     let mut last = None;
     let mut times = Vec::new();
     for (row, value) in column.into_iter().enumerate() {

@@ -35,8 +35,10 @@ pub fn meaning(result: &RunResult) -> String {
 #[must_use]
 pub fn setting(result: &RunResult, record: &Record) -> String {
     let mut parts: Vec<String> = Vec::new();
-    if let Some(containers) = result.containers {
-        parts.push(format!("{containers} containers"));
+    match result.containers {
+        None | Some(0) => {}
+        Some(1) => parts.push("1 container".into()),
+        Some(n) => parts.push(format!("{n} containers")),
     }
     if let Some(engine) = &result.engine {
         parts.push(match engine.kind.as_str() {
@@ -53,7 +55,7 @@ pub fn setting(result: &RunResult, record: &Record) -> String {
         text.push_str(&format!(", {load}"));
     }
     if let Some(at) = &result.started_at {
-        text.push_str(&format!(", started {at}"));
+        text.push_str(&format!(", started {}", moment(at)));
     }
     text.push('.');
     if result.stopped_early {
@@ -71,9 +73,13 @@ fn judged_s(record: &Record) -> Option<f64> {
     let mut rows = samples.rows(Phase::is_judged);
     let first = rows.next()?;
     let last = rows.last().unwrap_or(first);
-    // An interval more: n samples a second apart watched n seconds.
-    let every = record.plan.as_ref().map_or(0.0, |p| p.sample_every_s);
-    Some(samples.t_s[last] - samples.t_s[first] + every)
+    Some(samples.t_s[last] - samples.t_s[first])
+}
+
+/// A moment to the second, as people write it; as it stands if it is none.
+fn moment(at: &str) -> String {
+    at.parse::<jiff::Timestamp>()
+        .map_or_else(|_| at.to_owned(), |t| t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// Who leaked, a sentence each: the harness's own, or else made from what grew.

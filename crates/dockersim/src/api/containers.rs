@@ -13,8 +13,9 @@ use crate::failure::Failure;
 use crate::filter::Filters;
 use crate::follow::WaitFor;
 use crate::http::{Head, Reply};
-use crate::lifecycle::{Done, signal_number};
+use crate::lifecycle::Done;
 use crate::log::Select;
+use crate::signal::signal_number;
 
 /// The filters of `docker ps` that 20.10 takes.
 const FILTERS: [&str; 15] = [
@@ -242,7 +243,28 @@ pub(super) fn logs(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Conta
         // What is no number means everything, as does "all".
         tail: query.text("tail").parse().ok(),
         raw: container.config.tty,
+        bare: false,
     };
+    Ok((container, select))
+}
+
+/// What `/attach` asks for: what is written from now on, and with `logs` what was written before. Input goes nowhere.
+pub(super) fn attach(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Container>, Select), Failure> {
+    let container = engine.find(key)?;
+    if container.state().status == Status::Paused {
+        return Err(Failure::conflict(format_args!(
+            "container {key} is paused, unpause the container before attach"
+        )));
+    }
+    let select = Select {
+        stdout: head.query.flag("stdout"),
+        stderr: head.query.flag("stderr"),
+        tail: (!head.query.flag("logs")).then_some(0),
+        raw: container.config.tty,
+        bare: true,
+        ..Select::default()
+    };
+    engine.announce(&container, "attach", &[]);
     Ok((container, select))
 }
 

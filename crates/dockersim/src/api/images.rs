@@ -144,22 +144,24 @@ pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, 
         .newest_first()
         .into_iter()
         .find(|c| c.config.image_id == image.id);
-    if let (Some(user), true, false) = (&user, last, head.query.flag("force")) {
-        let what = if by_tag {
-            format!("remove repository reference \"{name}\"")
-        } else {
-            format!("delete {name}")
+    if let (Some(user), true) = (&user, last) {
+        let (image, container) = (&image.id["sha256:".len()..][..12], user.short_id());
+        let running = user.state().is_alive();
+        let why = match (by_tag, running, head.query.flag("force")) {
+            (true, _, false) => format!(
+                "remove repository reference \"{name}\" (must force) - container {container} is using its referenced image {image}"
+            ),
+            (false, true, _) => {
+                format!("delete {image} (cannot be forced) - image is being used by running container {container}")
+            }
+            (false, false, false) => {
+                format!("delete {image} (must be forced) - image is being used by stopped container {container}")
+            }
+            (_, _, true) => String::new(),
         };
-        let state = if user.state().is_alive() {
-            "running container"
-        } else {
-            "container"
-        };
-        return Err(Failure::conflict(format_args!(
-            "conflict: unable to {what} (must force) - {state} {} is using its referenced image {}",
-            user.short_id(),
-            &image.id["sha256:".len()..][..12]
-        )));
+        if !why.is_empty() {
+            return Err(Failure::conflict(format_args!("conflict: unable to {why}")));
+        }
     }
     let mut images = engine.images();
     let untagged: Vec<String> = if by_tag { vec![tag] } else { image.tags.clone() };

@@ -17,6 +17,8 @@ pub(crate) struct Head {
     pub(crate) query: Query,
     pub(crate) content_type: String,
     pub(crate) framing: Framing,
+    /// Whether the client wants the bare connection instead of HTTP.
+    pub(crate) upgrades: bool,
     /// Whether the client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
     /// Whether the connection serves another request after this one.
@@ -59,6 +61,7 @@ impl Head {
             query: Query::parse(query),
             content_type: header("content-type").to_owned(),
             framing: Framing::of(header("transfer-encoding"), header("content-length"))?,
+            upgrades: !header("upgrade").is_empty(),
             expects_continue: header("expect").eq_ignore_ascii_case("100-continue"),
             keep_alive: connection != "close",
         };

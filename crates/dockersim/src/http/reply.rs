@@ -71,6 +71,16 @@ impl Reply {
         out
     }
 
+    /// The head after which the connection is HTTP no more.
+    pub(crate) fn attached(head: &Head) -> &'static [u8] {
+        if head.upgrades {
+            b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\n\
+              Upgrade: tcp\r\n\r\n"
+        } else {
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
+        }
+    }
+
     /// The head of an answer whose body comes in chunks.
     pub(crate) fn streaming(head: &Head, content_type: &'static str) -> Vec<u8> {
         let mut out = Vec::with_capacity(320);

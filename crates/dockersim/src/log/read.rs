@@ -24,6 +24,8 @@ pub(crate) struct Select {
     pub(crate) tail: Option<usize>,
     /// A terminal's stream has no frames.
     pub(crate) raw: bool,
+    /// An attached client gets no HTTP any more.
+    pub(crate) bare: bool,
 }
 
 /// How far a read came.
@@ -60,6 +62,11 @@ impl Reader {
             position,
             stamper: Stamper::default(),
         }
+    }
+
+    /// Goes on with what comes from now on.
+    pub(crate) fn skip_to_end(&mut self) {
+        self.position = self.container.log.files().end;
     }
 
     /// Appends the chunks of the next entries to `out` until it has grown by about `enough` bytes.
@@ -111,7 +118,7 @@ impl Reader {
         let details = select.details.as_ref().map_or(0, |details| details.len() + 1);
         let payload = stamp + details + entry.text.len() + usize::from(entry.newline);
         let frame = if select.raw { 0 } else { 8 };
-        push_chunk(out, frame + payload, |out| {
+        let mut fill = |out: &mut Vec<u8>| {
             if !select.raw {
                 let stream = if entry.stream == Stream::Stdout { 1 } else { 2 };
                 out.extend_from_slice(&[stream, 0, 0, 0]);
@@ -129,7 +136,12 @@ impl Reader {
             if entry.newline {
                 out.push(b'\n');
             }
-        });
+        };
+        if select.bare {
+            fill(out);
+        } else {
+            push_chunk(out, frame + payload, fill);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ const BOTH: Select = Select {
     details: None,
     tail: None,
     raw: true,
+    bare: false,
 };
 
 fn container(retention: Retention, budget: &Arc<Budget>) -> Arc<Container> {

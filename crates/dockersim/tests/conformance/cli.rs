@@ -93,6 +93,16 @@ fn story(socket: &Path) -> Vec<(String, Said)> {
     .concat());
     say(&["logs", "-f", &followed]);
     say(&["rm", &followed]);
+    // In the foreground: attached, and removed at its end.
+    let attached = session.name("attached");
+    let brief = "echo in; echo out >&2; sleep 0.3; exit 4";
+    say(&[
+        &["run", "--rm", "--name", &attached][..],
+        &labelled,
+        &log,
+        &[&image, "sh", "-c", brief],
+    ]
+    .concat());
     // The first container has said everything by now.
     say(&["ps", "-a", "--filter", &filter]);
     say(&[

@@ -372,8 +372,28 @@ impl Session {
         );
         assert_eq!(self.client.ask("POST", &self.path("slow", "start")).status, 204);
         self.logs("logs followed to the end", "slow", "stdout=1&follow=1");
+        self.until_while_followed();
         self.again("slow");
         self.logs("logs of the second run followed", "slow", "stdout=1&follow=1&tail=2");
+    }
+
+    /// `until` with `follow` ends with the first line that comes too late, and not before.
+    fn until_while_followed(&mut self) {
+        let script = "echo a; sleep 0.3; echo b; sleep 0.3; echo c; sleep 0.3; echo d; sleep infinity";
+        self.create_quietly("until", &self.body(&json!(["sh", "-c", script])));
+        assert_eq!(self.client.ask("POST", &self.path("until", "start")).status, 204);
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("after 1970")
+            .as_secs_f64();
+        // The fraction is compared by its digits, so it has nine of them.
+        self.logs(
+            "logs followed until a moment",
+            "until",
+            &format!("stdout=1&follow=1&until={:.9}", now - 60.0),
+        );
+        let path = format!("/containers/{}?force=1", self.name("until"));
+        assert_eq!(self.client.ask("DELETE", &path).status, 204);
     }
 
     fn images(&mut self) {

@@ -3,6 +3,8 @@
 //! The answers of Docker 20.10 are recorded in `recorded.json`, so that the comparison needs no Docker. Where one
 //! answers (and speaks API 1.41), the recording is checked against it: `LEAKCHECK_RECORD=1` writes it anew.
 
+#![expect(clippy::print_stderr, reason = "what is skipped is said out loud")]
+
 mod cli;
 mod client;
 mod engines;

@@ -69,6 +69,17 @@ fn periods_s(minutes: f64) -> &'static [f64] {
     }
 }
 
+/// The same for noise laws that nothing was tuned on: at least six rotations.
+fn unseen_periods_s(minutes: f64) -> &'static [f64] {
+    if minutes < 5.0 {
+        &[7.0, 13.0]
+    } else if minutes < 30.0 {
+        &[23.0, 47.0]
+    } else {
+        &[23.0, 47.0, 290.0]
+    }
+}
+
 #[expect(clippy::print_stdout, reason = "a program for people: its output is the table")]
 fn main() {
     let arguments = arguments();
@@ -104,7 +115,7 @@ fn main() {
         }
         let unseen = |kind, rate| Cell {
             held_out: true,
-            periods_s: &[23.0, 47.0, 290.0],
+            periods_s: unseen_periods_s(minutes),
             ..cell(kind, rate)
         };
         let mut sound = Counts::default();

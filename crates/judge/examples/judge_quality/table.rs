@@ -11,7 +11,8 @@ pub(crate) fn opening(effort: &Effort) -> String {
          Limit 2 per minute, sampled each second, rotation period known. Shares of traces in per cent. *Endpoint*: (last − first) / minutes > 2. *OLS*: least-squares slope > 2.\n\
          *TS+MK*: Theil–Sen slope > 2 and Mann–Kendall with Hamed & Rao's correction below 5 % (on 150 equally spaced points). These three know no third\n\
          answer: what they do not fail, they pass. *Bound wrong*: the 99 % lower bound lies above the true growth. *Watched*: rotation every 30 s, looked at\n\
-         each minute from the second on, ending at the first `fail`; minutes count from the onset of the leak.\n\n",
+         each minute from the second on, ending at the first `fail`; minutes count from the onset of the leak. `Fill` is watched from\n\
+         the beginning here: while it lasts, filling cannot be told from a leak, so looks belong after start-up.\n\n",
         effort.traces, effort.watched, effort.seed
     )
 }

@@ -62,7 +62,10 @@ fn grid<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane, figure: &Fig
     for tick in &axis.ticks {
         let y = plane.y(tick.at);
         canvas.line(&[(plane.left, y), (plane.right, y)], palette::GRID, 1.0)?;
-        canvas.text(&tick.label, (plane.left - 10.0, y), SMALL, palette::INK, Align::Right)?;
+        // The unit stands there.
+        if y > plane.top + 6.0 {
+            canvas.text(&tick.label, (plane.left - 10.0, y), SMALL, palette::INK, Align::Right)?;
+        }
     }
     let (from, to) = plane.times;
     for tick in time_ticks(from, to, TIME_TICKS) {
@@ -89,13 +92,7 @@ fn grid<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane, figure: &Fig
         Align::Right,
     )?;
     let below = (plane.right, plane.bottom + 48.0);
-    canvas.text(
-        "time since the first sample",
-        below,
-        SMALL,
-        palette::QUIET,
-        Align::Right,
-    )
+    canvas.text(figure.time, below, SMALL, palette::QUIET, Align::Right)
 }
 
 fn frame<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane) -> Result<(), ChartError> {

@@ -45,6 +45,22 @@ fn a_counter_is_drawn_as_its_increase_and_a_restart_takes_nothing_away() {
 }
 
 #[test]
+fn series_that_leave_with_their_containers_are_no_restart() {
+    let example = Example::new([0.0, 0.0, 0.0, 3.0, 3.0]).metric("rotations", "", |t| {
+        Some(if t < 3.0 { 100.0 + t } else { 120.0 - 10.0 * t })
+    });
+    let values: Vec<f64> = of(&example, "rotations").points.iter().map(|p| p.value).collect();
+    assert_eq!(values, [0.0, 1.0, 2.0, 2.0, 2.0, 2.0]);
+}
+
+#[test]
+fn a_first_sample_soon_after_the_beginning_is_drawn_from_zero() {
+    assert_eq!(span(0.5, 300.0), (0.0, 300.0));
+    assert_eq!(span(600.0, 900.0), (600.0, 900.0));
+    assert_eq!(span(-8.0, 300.0), (-8.0, 300.0));
+}
+
+#[test]
 fn the_fitted_line_has_half_the_values_above_it() {
     let example = Example::new(FIVE_MINUTES)
         .metric("tasks", "", |t| Some(100.0 + t / 30.0))

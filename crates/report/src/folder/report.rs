@@ -6,7 +6,7 @@ use leakcheck_model::{Record, RunResult};
 
 use super::{CHARTS, HTML, JUNIT, RESULT, RunFolder, SUMMARY};
 use crate::error::Error;
-use crate::figure::figures;
+use crate::figure::{Figure, figures};
 use crate::markdown::Pictures;
 use crate::{chart, html, json, junit, markdown};
 
@@ -30,14 +30,27 @@ impl RunFolder {
         self.write(HTML, page.as_bytes())?;
         let charts = self.path.join(CHARTS);
         fs::create_dir_all(&charts).map_err(Error::io("create", &charts))?;
-        for figure in figures(result, record, PICTURE_POINTS) {
-            let (svg, png) = (chart_path(&figure.metric, "svg"), chart_path(&figure.metric, "png"));
-            let drawn = chart::svg(&figure).map_err(Error::render(&svg))?;
-            self.write(&svg, drawn.as_bytes())?;
-            let drawn = chart::png(&figure).map_err(Error::render(&png))?;
-            self.write(&png, &drawn)?;
-        }
-        Ok(())
+        let figures = figures(result, record, PICTURE_POINTS);
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = figures.len().div_ceil(workers).max(1);
+        std::thread::scope(|scope| {
+            let drawing: Vec<_> = figures
+                .chunks(share)
+                .map(|some| scope.spawn(|| some.iter().try_for_each(|figure| self.write_chart(figure))))
+                .collect();
+            drawing.into_iter().try_for_each(|worker| {
+                let panicked = |_| Error::render(CHARTS)("drawing panicked");
+                worker.join().map_err(panicked)?
+            })
+        })
+    }
+
+    fn write_chart(&self, figure: &Figure) -> Result<(), Error> {
+        let (svg, png) = (chart_path(&figure.metric, "svg"), chart_path(&figure.metric, "png"));
+        let drawn = chart::svg(figure).map_err(Error::render(&svg))?;
+        self.write(&svg, drawn.as_bytes())?;
+        let drawn = chart::png(figure).map_err(Error::render(&png))?;
+        self.write(&png, &drawn)
     }
 }
 

@@ -190,7 +190,7 @@
       high += missing / 2;
       const air = (high - low) * 0.07;
       this.low = Math.max(low - air, lowest >= 0 ? -air / 2 : -Infinity);
-      this.high = high + air;
+      this.high = high + (high - low) * 0.11;
     }
 
     draw() {
@@ -235,7 +235,7 @@
       for (const [value, label] of ticks) {
         const y = this.y(value);
         make("line", { x1: this.left, x2: this.right, y1: y, y2: y }, grid);
-        make("text", { x: this.left - 6, y: y + 4, "text-anchor": "end" }, grid, label);
+        if (y > this.top + 4) make("text", { x: this.left - 6, y: y + 4, "text-anchor": "end" }, grid, label);
       }
       for (const t of timeTicks(shared.from, shared.to, Math.max(3, (this.right - this.left) / 75))) {
         const x = this.x(t);

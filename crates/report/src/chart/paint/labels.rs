@@ -105,7 +105,7 @@ impl Labels {
                 f64::midpoint(plane.left, plane.right),
             ];
             let nearby = [0.0, LINE, -LINE, 2.0 * LINE, -2.0 * LINE];
-            let candidates = nearby.iter().flat_map(|dy| places.map(|x| (x, y + dy)));
+            let candidates = nearby.iter().flat_map(|dy| places.map(|x| ((x, y + dy), 0)));
             self.write(canvas, plane, &text, candidates)?;
         }
         for limit in &figure.limits {
@@ -115,9 +115,11 @@ impl Labels {
             let half = text_width(&limit.rule, SMALL) / 2.0;
             let outside = if limit.ceiling { -AWAY } else { AWAY };
             // From the line's end backwards, on the forbidden side first.
-            let candidates = (0..12).flat_map(|step| {
+            let first = (from.0.min(to.0 - 2.0 * half) + half + 4.0).max(plane.left + half + 4.0);
+            let candidates = (0..12_u8).flat_map(|step| {
                 let x = (to.0 - half - 6.0 - f64::from(step) * 80.0)
-                    .clamp(plane.left + half + 4.0, plane.right - half - 4.0);
+                    .max(first)
+                    .min(plane.right - half - 4.0);
                 let share = if to.0 > from.0 {
                     ((x - from.0) / (to.0 - from.0)).clamp(0.0, 1.0)
                 } else {
@@ -126,27 +128,28 @@ impl Labels {
                 let rise = half * ((to.1 - from.1) / (to.0 - from.0).max(1.0)).abs();
                 let y = from.1 + (to.1 - from.1) * share;
                 let side = outside + rise.min(60.0) * outside.signum();
-                [(x, y + side), (x, y - side)]
+                [((x, y + side), usize::from(step)), ((x, y - side), usize::from(step))]
             });
             self.write(canvas, plane, &limit.rule, candidates)?;
         }
         Ok(())
     }
 
-    /// Writes a text at the free place that covers least of the values.
+    /// Writes a text at the free place that covers least of the values; each candidate comes with what it costs to be
+    /// far away.
     fn write<DB: DrawingBackend>(
         &mut self,
         canvas: &Canvas<'_, DB>,
         plane: &Plane,
         text: &str,
-        candidates: impl Iterator<Item = At>,
+        candidates: impl Iterator<Item = (At, usize)>,
     ) -> Result<(), ChartError> {
         let place = candidates
-            .map(|at| (at, Box2::around(text, at, SMALL)))
-            .filter(|(_, place)| place.top >= plane.top && place.bottom <= plane.bottom)
-            .filter(|(_, place)| !self.taken.iter().any(|t| t.touches(place)))
-            .min_by_key(|(_, place)| self.ink.iter().filter(|p| place.holds(**p)).count());
-        let Some((at, place)) = place else { return Ok(()) };
+            .map(|(at, far)| (at, Box2::around(text, at, SMALL), far))
+            .filter(|(_, place, _)| place.top >= plane.top && place.bottom <= plane.bottom)
+            .filter(|(_, place, _)| !self.taken.iter().any(|t| t.touches(place)))
+            .min_by_key(|(_, place, far)| self.ink.iter().filter(|p| place.holds(**p)).count() + far);
+        let Some((at, place, _)) = place else { return Ok(()) };
         self.taken.push(place);
         canvas.area(
             (place.left, place.top + 2.0),

@@ -14,8 +14,10 @@ const LEAST_SHARE: f64 = 0.02;
 const ROOM_FOR_SLOPES: f64 = 8.0;
 /// A level limit further away than this many spans of the values is named in a corner instead.
 const ROOM_FOR_LEVELS: f64 = 6.0;
-/// Share of the span left free above and below.
+/// Share of the span left free below.
 const AIR: f64 = 0.07;
+/// And above, where the words of a limit must fit over its line.
+const AIR_ABOVE: f64 = 0.11;
 
 /// The plane.
 pub(super) struct Plane {
@@ -133,5 +135,5 @@ fn value_range(figure: &Figure) -> (f64, f64) {
     high += missing / 2.0;
     let air = (high - low) * AIR;
     let floor = if lowest >= 0.0 { 0.0 } else { f64::NEG_INFINITY };
-    ((low - air).max(floor - air * 0.5), high + air)
+    ((low - air).max(floor - air * 0.5), high + (high - low) * AIR_ABOVE)
 }

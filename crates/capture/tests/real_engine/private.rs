@@ -1,0 +1,122 @@
+//! A Docker engine of the test's own: private data folder, private socket, and nobody else's containers. It may be stopped,
+//! restarted and frozen.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::cage::until;
+use crate::daemon::signal;
+
+pub(crate) struct PrivateEngine {
+    folder: tempfile::TempDir,
+    process: Option<Child>,
+}
+
+impl PrivateEngine {
+    /// Starts one; `None`, said aloud, where that is not possible (no dockerd, or not root).
+    pub(crate) fn start() -> Option<Self> {
+        let root = Command::new("id")
+            .arg("-u")
+            .output()
+            .is_ok_and(|output| output.stdout == b"0\n");
+        let there = Command::new("dockerd").arg("--version").output().is_ok();
+        if !root || !there {
+            eprintln!("SKIPPED: a private engine needs dockerd and root");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("daemon.json"), "{}").unwrap();
+        let mut engine = Self {
+            folder,
+            process: None,
+        };
+        engine.up();
+        Some(engine)
+    }
+
+    pub(crate) fn host(&self) -> String {
+        format!("unix://{}", self.path("s").display())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts its process. Containers survive that of an earlier one (live restore).
+    pub(crate) fn up(&mut self) {
+        let log = std::fs::File::create(self.path("log")).unwrap();
+        let mut command = Command::new("dockerd");
+        for (option, name) in [
+            ("--data-root", "data"),
+            ("--exec-root", "x"),
+            ("--pidfile", "pid"),
+            ("--config-file", "daemon.json"),
+        ] {
+            command.arg(option).arg(self.path(name));
+        }
+        let options = [
+            "--bridge",
+            "none",
+            "--iptables=false",
+            "--ip-forward=false",
+            "--ip-masq=false",
+        ];
+        command.args(options).args([
+            "--storage-driver",
+            "vfs",
+            "--live-restore",
+            "--host",
+            &self.host(),
+        ]);
+        let process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+        until("the private engine answers", || {
+            let answer = Command::new("docker")
+                .args(["--host", &self.host(), "version"])
+                .output();
+            answer.is_ok_and(|output| output.status.success())
+        });
+    }
+
+    /// Ends its process; containers live on.
+    pub(crate) fn down(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            signal(process.id(), "TERM");
+            process.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn freeze(&self) {
+        signal(self.process.as_ref().unwrap().id(), "STOP");
+    }
+
+    pub(crate) fn thaw(&self) {
+        signal(self.process.as_ref().unwrap().id(), "CONT");
+    }
+}
+
+impl Drop for PrivateEngine {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            // Whatever the test did, it must be able to end.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                self.thaw();
+                self.down();
+            }));
+        }
+        // The engine's own containerd ends with it, unless live restore keeps it.
+        if let Ok(pid) = std::fs::read_to_string(self.path("x/containerd/containerd.pid")) {
+            let _ = Command::new("kill").arg(pid.trim()).status();
+        }
+        // The engine mounts its data folder onto itself, and leaves it so while it hopes to restore containers.
+        let _ = Command::new("umount")
+            .arg("--quiet")
+            .arg(self.path("data"))
+            .status();
+    }
+}
