@@ -5,10 +5,13 @@ use leakcheck_model::result::Growth;
 use super::row::Row;
 use crate::summary::human;
 
+/// What a run shows in a column, if it knows it.
+type Cell = Box<dyn Fn(&Row) -> Option<String>>;
+
 /// One column: its head, and its cell of a run.
 struct Column {
     head: String,
-    cell: Box<dyn Fn(&Row) -> Option<String>>,
+    cell: Cell,
 }
 
 impl Column {
