@@ -14,8 +14,11 @@ use leakcheck_runner::{Audience, Notice};
 use crate::style::{self, BAD, BOLD, DIM, DOUBT, GOOD, PLAIN};
 use crate::summary::human;
 
-/// Values in a sparkline: half a minute at one a second.
-const RECENT: usize = 30;
+/// Bars of all sparklines together, one for each of the last values: the line has to show the numbers too.
+const BARS: usize = 30;
+
+/// Bars of one sparkline at least.
+const LEAST_BARS: usize = 6;
 
 /// The progress of one run.
 pub(crate) struct Display {
@@ -152,15 +155,23 @@ impl Display {
             .zip(&sample.values)
             .filter_map(|(n, v)| Some((n.clone(), (*v)?)))
             .collect();
+        let growing = self.metrics.iter().filter(|m| m.growth.is_some()).count();
+        let width = (BARS / growing.max(1)).max(LEAST_BARS);
         let mut live = Vec::new();
         for metric in &self.metrics {
-            let Some(value) = values.get(&metric.name) else { continue };
-            let recent = self.recent.entry(metric.name.clone()).or_default();
-            if recent.len() == RECENT {
-                recent.pop_front();
+            let Some(value) = values.get(&metric.name) else {
+                continue;
+            };
+            let mut text = format!("{} {}", metric.name, human(*value, metric.unit));
+            if metric.growth.is_some() {
+                let recent = self.recent.entry(metric.name.clone()).or_default();
+                recent.push_back(*value);
+                while recent.len() > width {
+                    recent.pop_front();
+                }
+                text.push_str(&format!(" {}", sparkline(recent)));
             }
-            recent.push_back(*value);
-            live.push(format!("{} {} {}", metric.name, human(*value, metric.unit), sparkline(recent)));
+            live.push(text);
         }
         let length = self.lengths.get(&self.phase).map_or(0.0, Duration::as_secs_f64);
         let done = (sample.t_s - self.phase_began).min(length);
@@ -269,13 +280,17 @@ fn shown(scenario: &Scenario) -> Vec<Shown> {
 
 /// The values as a row of bars, from the smallest to the largest of them.
 fn sparkline(values: &VecDeque<f64>) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let bar = |value: &f64| {
-        let share = if most > least { (value - least) / (most - least) } else { 0.0 };
+        let share = if most > least {
+            (value - least) / (most - least)
+        } else {
+            0.0
+        };
         // From 0 to 7; a share is never negative.
-        BARS[((share * 7.0).round() as usize).min(7)]
+        HEIGHTS[((share * 7.0).round() as usize).min(7)]
     };
     values.iter().map(bar).collect()
 }

@@ -65,7 +65,8 @@ impl Sight {
         match ports(process) {
             Ok(ports) => {
                 if ports.elsewhere {
-                    let why = "its ports are in another network namespace: name its metrics with --metrics to have them";
+                    let why =
+                        "its ports are in another network namespace: name its metrics with --metrics to have them";
                     sight.unseen.push(why.to_owned());
                 }
                 for address in ports.here.iter().take(KNOCKS) {

@@ -120,7 +120,9 @@ async fn at(url: &str) -> Result<Sight, Failure> {
             exposed: Some(exposed),
             ..Sight::default()
         }),
-        Ok(None) => Err(Failure::usage(format!("{url} answers, but is no exposition of metrics"))),
+        Ok(None) => Err(Failure::usage(format!(
+            "{url} answers, but is no exposition of metrics"
+        ))),
         Err(error) => Err(Failure::usage(error.to_string())),
     }
 }
@@ -160,7 +162,10 @@ impl Arguments {
                 error => Failure::usage(format!("--pid {pid}: {error}")),
             })?;
             let exe = process.exe().ok();
-            let file = exe.as_deref().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
+            let file = exe
+                .as_deref()
+                .and_then(Path::file_name)
+                .map(|n| n.to_string_lossy().into_owned());
             let name = name_of(&file.unwrap_or_else(|| pid.to_string()));
             return Ok((name, format!("kind = \"pid\"\npid = {pid}")));
         }
@@ -207,7 +212,11 @@ impl Arguments {
 /// A name that can be a folder's.
 fn name_of(what: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String = what.chars().map(|c| if plain(c) { c } else { '-' }).take(NAME).collect();
+    let name: String = what
+        .chars()
+        .map(|c| if plain(c) { c } else { '-' })
+        .take(NAME)
+        .collect();
     let address = what.parse::<SocketAddr>().is_ok();
     match name.trim_matches(['-', '.']) {
         "" => "watch".to_owned(),
@@ -251,7 +260,10 @@ mod tests {
     #[test]
     fn a_word_of_a_command_stays_what_it_is() {
         let word = "say \"hi\\\" \n\u{7f} {x} '";
-        let text = format!("name = \"a\"\n[target]\nkind = \"command\"\ncommand = [{}]\n[limits]\nfds = \"max < 9\"", toml_string(word));
+        let text = format!(
+            "name = \"a\"\n[target]\nkind = \"command\"\ncommand = [{}]\n[limits]\nfds = \"max < 9\"",
+            toml_string(word)
+        );
         let scenario = Scenario::parse(&text).expect("a scenario");
         assert_eq!(scenario.target.command, [word]);
     }

@@ -11,7 +11,10 @@ const PAGE: &str = include_str!("../../../../docs/bisect.md");
 const HISTORY: [(&str, &str); 5] = [
     ("exec {fd}</dev/null {fd}<&-", "Open and close"),
     ("exec {fd}</dev/null; exec {fd}<&-", "Close in a line of its own"),
-    ("exec {fd}</dev/null; work=$((work + 1)); exec {fd}<&-", "Count the work"),
+    (
+        "exec {fd}</dev/null; work=$((work + 1)); exec {fd}<&-",
+        "Count the work",
+    ),
     ("exec {fd}</dev/null; work=$((work + 1))", "Tidy up"),
     ("exec {fd}</dev/null; work=$((work + 2))", "Work twice as hard"),
 ];
@@ -38,8 +41,14 @@ impl Scratch {
             .current_dir(self.repository())
             .env("PATH", std::env::join_paths(all).expect("a PATH"))
             .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")])
-            .envs([("GIT_AUTHOR_NAME", "test"), ("GIT_AUTHOR_EMAIL", "test@example.invalid")])
-            .envs([("GIT_COMMITTER_NAME", "test"), ("GIT_COMMITTER_EMAIL", "test@example.invalid")])
+            .envs([
+                ("GIT_AUTHOR_NAME", "test"),
+                ("GIT_AUTHOR_EMAIL", "test@example.invalid"),
+            ])
+            .envs([
+                ("GIT_COMMITTER_NAME", "test"),
+                ("GIT_COMMITTER_EMAIL", "test@example.invalid"),
+            ])
             // No engine is needed, so none may be asked for.
             .env("DOCKER_HOST", "unix:///nowhere/docker.sock");
         command
@@ -69,7 +78,11 @@ impl Scratch {
 }
 
 fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// The first fenced block of a language on the page.
@@ -90,7 +103,11 @@ fn git_bisect_names_the_commit_that_began_to_leak() {
     let scratch = Scratch::with_history();
     std::fs::write(scratch.folder.path().join("leak.toml"), block("toml")).expect("a scenario");
     // When the page's commands are run
-    let output = scratch.command("sh").args(["-e", "-c", block("sh")]).output().expect("a shell");
+    let output = scratch
+        .command("sh")
+        .args(["-e", "-c", block("sh")])
+        .output()
+        .expect("a shell");
     // Then the right commit is named
     let said = said(&output);
     assert!(said.contains("is the first bad commit"), "{said}");

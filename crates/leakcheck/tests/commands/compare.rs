@@ -42,7 +42,12 @@ fn stored(root: &Path, name: &str, run: &Run) -> PathBuf {
 
 fn compare(folders: &[&Path], more: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leakcheck"));
-    command.arg("compare").args(folders).args(more).output().expect("leakcheck starts")
+    command
+        .arg("compare")
+        .args(folders)
+        .args(more)
+        .output()
+        .expect("leakcheck starts")
 }
 
 const fn sound(began: u32) -> Run {
@@ -69,8 +74,16 @@ fn the_newest_run_is_judged_whatever_the_order_of_the_arguments() {
         let output = compare(&folders, &["--json"]);
         let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(output.status.code(), Some(1), "{result}");
-        assert_eq!((&result["newest"], &result["outcome"]), (&Value::from("new"), &Value::from("worse")));
-        let codes: Vec<&str> = result["findings"].as_array().expect("findings").iter().filter_map(|f| f["code"].as_str()).collect();
+        assert_eq!(
+            (&result["newest"], &result["outcome"]),
+            (&Value::from("new"), &Value::from("worse"))
+        );
+        let codes: Vec<&str> = result["findings"]
+            .as_array()
+            .expect("findings")
+            .iter()
+            .filter_map(|f| f["code"].as_str())
+            .collect();
         assert_eq!(codes, ["verdict", "growth"]);
         assert_eq!(result["runs"][1]["fd_growth"], 299.0);
     }
@@ -85,9 +98,18 @@ fn the_table_of_the_record_stands_on_standard_output() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].starts_with("run") && lines[0].contains("fds/min") && lines[0].contains("FD growth"), "{text}");
-    assert!(lines[1].starts_with("old") && lines[1].contains("+299") && lines[1].ends_with("fail"), "{text}");
-    assert!(lines[2].starts_with("new") && lines[2].contains("new012345678") && lines[2].ends_with("pass"), "{text}");
+    assert!(
+        lines[0].starts_with("run") && lines[0].contains("fds/min") && lines[0].contains("FD growth"),
+        "{text}"
+    );
+    assert!(
+        lines[1].starts_with("old") && lines[1].contains("+299") && lines[1].ends_with("fail"),
+        "{text}"
+    );
+    assert!(
+        lines[2].starts_with("new") && lines[2].contains("new012345678") && lines[2].ends_with("pass"),
+        "{text}"
+    );
 }
 
 #[test]

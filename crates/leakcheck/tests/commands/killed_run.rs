@@ -42,7 +42,10 @@ fn judged(folder: &Path) -> (Option<i32>, Value) {
         .arg("--json")
         .output()
         .expect("leakcheck starts");
-    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or(Value::Null))
+    (
+        output.status.code(),
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null),
+    )
 }
 
 #[test]

@@ -39,7 +39,10 @@ fn exposing(body: &'static str) -> u16 {
         for stream in listener.incoming().flatten() {
             let mut lines = BufReader::new(&stream).lines();
             while lines.next().is_some_and(|line| line.is_ok_and(|l| !l.is_empty())) {}
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
             let _ = (&stream).write_all(format!("{head}{body}").as_bytes());
         }
     });
@@ -59,36 +62,86 @@ fn a_running_process_is_judged_by_what_can_be_seen_of_it() {
     // Then its goroutines were found by its own port, and the folder judges to the same verdict
     let result = result(&output);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert_eq!(result["metrics"]["tasks"]["last"], 12.0, "port {port}: {}", said(&output));
+    assert_eq!(
+        result["metrics"]["tasks"]["last"],
+        12.0,
+        "port {port}: {}",
+        said(&output)
+    );
     assert_eq!(result["target"]["kind"], "pid");
     assert!(result["engine"].is_null(), "{result}");
     let name = result["scenario"].as_str().expect("a name");
-    let run = folder.path().join("reports").join(name).join(result["run_id"].as_str().expect("an id"));
-    let again = Command::new(env!("CARGO_BIN_EXE_leakcheck")).arg("judge").arg(&run).arg("--json").output().expect("leakcheck starts");
+    let run = folder
+        .path()
+        .join("reports")
+        .join(name)
+        .join(result["run_id"].as_str().expect("an id"));
+    let again = Command::new(env!("CARGO_BIN_EXE_leakcheck"))
+        .arg("judge")
+        .arg(&run)
+        .arg("--json")
+        .output()
+        .expect("leakcheck starts");
     let again: Value = serde_json::from_slice(&again.stdout).expect("JSON");
-    assert_eq!((&again["verdict"], &again["limits"]), (&result["verdict"], &result["limits"]));
+    assert_eq!(
+        (&again["verdict"], &again["limits"]),
+        (&result["verdict"], &result["limits"])
+    );
 }
 
 #[test]
 fn a_command_is_started_watched_and_stopped() {
     let folder = TempDir::new().expect("a scratch folder");
     let script = "echo $$ > pid; while sleep 0.05; do :; done";
-    let output = watch(folder.path(), &["--duration", "5s", "--limit", "fds: max < 50", "--json", "--", "sh", "-c", script])
-        .output()
-        .expect("leakcheck starts");
+    let output = watch(
+        folder.path(),
+        &[
+            "--duration",
+            "5s",
+            "--limit",
+            "fds: max < 50",
+            "--json",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ],
+    )
+    .output()
+    .expect("leakcheck starts");
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let pid = std::fs::read_to_string(folder.path().join("pid")).expect("it ran");
-    assert!(!Path::new("/proc").join(pid.trim()).exists(), "the command was not stopped");
-    assert!(said(&output).contains("no port of it answers /metrics"), "{}", said(&output));
+    assert!(
+        !Path::new("/proc").join(pid.trim()).exists(),
+        "the command was not stopped"
+    );
+    assert!(
+        said(&output).contains("no port of it answers /metrics"),
+        "{}",
+        said(&output)
+    );
 }
 
 #[test]
 fn a_leak_that_is_over_its_ceiling_fails_and_says_who() {
     let folder = TempDir::new().expect("a scratch folder");
     let script = "for i in 3 4 5 6 7 8 9; do sleep 0.1; eval \"exec $i</dev/null\"; done; sleep 60";
-    let output = watch(folder.path(), &["--duration", "2s", "--limit", "fds: max <= 5", "--json", "--", "sh", "-c", script])
-        .output()
-        .expect("leakcheck starts");
+    let output = watch(
+        folder.path(),
+        &[
+            "--duration",
+            "2s",
+            "--limit",
+            "fds: max <= 5",
+            "--json",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ],
+    )
+    .output()
+    .expect("leakcheck starts");
     let result = result(&output);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert_eq!(result["reasons"][0]["code"], "limit-exceeded");
@@ -110,7 +163,9 @@ fn an_exposition_alone_is_judged_by_the_names_it_has() {
 fn ctrl_c_before_there_is_enough_is_an_interruption() {
     // Given a watch that samples (its first checkpoint is said)
     let folder = TempDir::new().expect("a scratch folder");
-    let mut child = watch(folder.path(), &["--duration", "8s", "--json", "--", "sleep", "60"]).spawn().expect("leakcheck starts");
+    let mut child = watch(folder.path(), &["--duration", "8s", "--json", "--", "sleep", "60"])
+        .spawn()
+        .expect("leakcheck starts");
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
     while lines.next().is_some_and(|line| line.is_ok_and(|l| !l.contains("0:0"))) {}
     // When it is told to end
@@ -118,7 +173,12 @@ fn ctrl_c_before_there_is_enough_is_an_interruption() {
     Command::new("kill").args(["-INT", &pid]).status().expect("kill");
     // Then it reports what it has, with that exit code
     let mut text = String::new();
-    child.stdout.take().expect("piped").read_to_string(&mut text).expect("UTF-8");
+    child
+        .stdout
+        .take()
+        .expect("piped")
+        .read_to_string(&mut text)
+        .expect("UTF-8");
     for _ in lines {}
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     let result: Value = serde_json::from_str(&text).expect("JSON");
@@ -132,7 +192,10 @@ fn what_cannot_be_watched_is_named() {
     let folder = TempDir::new().expect("a scratch folder");
     for (arguments, named) in [
         (vec!["--pid", "4194304"], "--pid 4194304: there is no such process"),
-        (vec!["--metrics", "http://127.0.0.1:1/metrics"], "http://127.0.0.1:1/metrics"),
+        (
+            vec!["--metrics", "http://127.0.0.1:1/metrics"],
+            "http://127.0.0.1:1/metrics",
+        ),
         (vec!["--metrics", "ftp://x"], "ftp://x"),
         (vec!["--pid", "1", "--metrics", "http://x"], "cannot be used with"),
         (vec![], "--pid <N>"),
@@ -144,6 +207,8 @@ fn what_cannot_be_watched_is_named() {
         assert!(said(&output).contains(named), "{}", said(&output));
     }
     // A container without an engine is no mistake of the user's: there is no verdict.
-    let output = watch(folder.path(), &["--container", "web"]).output().expect("leakcheck starts");
+    let output = watch(folder.path(), &["--container", "web"])
+        .output()
+        .expect("leakcheck starts");
     assert_eq!(output.status.code(), Some(125), "{}", said(&output));
 }

@@ -8,7 +8,10 @@ use super::scan::{LINE_BYTES, SERIES};
 /// The names of the series in a body; of at most the first 100 000 lines.
 #[must_use]
 pub fn names(body: &str) -> BTreeSet<String> {
-    let samples = body.lines().take(SERIES).filter(|l| !l.starts_with('#') && l.len() <= LINE_BYTES);
+    let samples = body
+        .lines()
+        .take(SERIES)
+        .filter(|l| !l.starts_with('#') && l.len() <= LINE_BYTES);
     samples
         .filter_map(|text| line::parse(text.as_bytes()))
         .map(|line| String::from_utf8_lossy(line.name).into_owned())

@@ -5,10 +5,13 @@ use leakcheck_model::result::Growth;
 use super::row::Row;
 use crate::summary::human;
 
+/// What a run shows in a column, if it knows it.
+type Cell = Box<dyn Fn(&Row) -> Option<String>>;
+
 /// One column: its head, and its cell of a run.
 struct Column {
     head: String,
-    cell: Box<dyn Fn(&Row) -> Option<String>>,
+    cell: Cell,
 }
 
 impl Column {
@@ -74,7 +77,10 @@ fn laid_out(columns: &[Column], rows: &[Row]) -> String {
         .map(|c| rows.iter().map(|r| (c.cell)(r)).collect::<Vec<_>>())
         .collect();
     let mut lines = vec![String::new(); rows.len() + 1];
-    let shown = columns.iter().zip(&cells).filter(|(_, c)| c.iter().any(Option::is_some));
+    let shown = columns
+        .iter()
+        .zip(&cells)
+        .filter(|(_, c)| c.iter().any(Option::is_some));
     for (column, cells) in shown {
         let texts = std::iter::once(column.head.as_str()).chain(cells.iter().map(|c| c.as_deref().unwrap_or("-")));
         let texts: Vec<&str> = texts.collect();

@@ -100,8 +100,15 @@ fn one(
         late: smallest_late_leak_per_min(limit_per_min, noise.s0, LATE * length_s, errors),
         rotations_per_min: scenario.plan().rotations_per_s.map(|r| r * 60.0),
         decides,
-        shortest_s: if decides { Some(length_s) } else { rehearsal.shortest_s() },
-        obstacles: obstacles(scenario).into_iter().chain(escapes(&rehearsal, length_s)).collect(),
+        shortest_s: if decides {
+            Some(length_s)
+        } else {
+            rehearsal.shortest_s()
+        },
+        obstacles: obstacles(scenario)
+            .into_iter()
+            .chain(escapes(&rehearsal, length_s))
+            .collect(),
         metric,
         rule,
         unit: info.unit,
@@ -137,9 +144,7 @@ fn obstacles(scenario: &Scenario) -> Vec<String> {
 /// A measurement so short that a leak does not show is worse than none.
 fn escapes(rehearsal: &Rehearsal, length_s: f64) -> Option<String> {
     let (escaped, of) = rehearsal.escape(length_s);
-    (escaped > 0).then(|| {
-        format!("too short: a leak of twice the limit passed in {escaped} of {of} rehearsals")
-    })
+    (escaped > 0).then(|| format!("too short: a leak of twice the limit passed in {escaped} of {of} rehearsals"))
 }
 
 impl Outlook {
@@ -177,7 +182,11 @@ impl Outlook {
         };
         let passable = Some(self.bound_passed).filter(|b| *b >= 0.0);
         put("/bound", "largest_passed_per_min", passable);
-        put("/bound", "smallest_proven_per_rotation", self.per_rotation(self.bound_proven));
+        put(
+            "/bound",
+            "smallest_proven_per_rotation",
+            self.per_rotation(self.bound_proven),
+        );
         put("/rehearsed", "smallest_proven_per_min", self.proven);
         let per_rotation = self.proven.and_then(|p| self.per_rotation(p));
         put("/rehearsed", "smallest_proven_per_rotation", per_rotation);

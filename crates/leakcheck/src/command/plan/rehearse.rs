@@ -95,7 +95,8 @@ impl Rehearsal {
 
     /// Whether a measurement of `length_s` tells no growth from twice the limit.
     pub(super) fn decides(&self, length_s: f64) -> bool {
-        self.comes_out(Outcome::Pass, 0.0, length_s) && self.comes_out(Outcome::Fail, 2.0 * self.limit_per_min, length_s)
+        self.comes_out(Outcome::Pass, 0.0, length_s)
+            && self.comes_out(Outcome::Fail, 2.0 * self.limit_per_min, length_s)
     }
 
     /// How many of [`RUNS`] generated runs that leak twice the limit a measurement of `length_s` calls `pass`.
@@ -220,14 +221,13 @@ mod tests {
     #[test]
     fn no_figure_beats_the_bound() {
         let proven = rehearsal().smallest_proven(600.0).expect("ten minutes prove something");
-        let bound = leakcheck_judge::plan::smallest_provable_per_min(
-            2.0,
-            rehearsal().noise.s0,
-            600.0,
-            Errors::default(),
-        );
+        let bound =
+            leakcheck_judge::plan::smallest_provable_per_min(2.0, rehearsal().noise.s0, 600.0, Errors::default());
         assert!(proven >= bound, "{proven} beats {bound}");
-        assert!(proven < 2.0 * 17.0, "{proven}: ten minutes prove seventeen times the limit");
+        assert!(
+            proven < 2.0 * 17.0,
+            "{proven}: ten minutes prove seventeen times the limit"
+        );
     }
 
     #[test]

@@ -71,7 +71,11 @@ fn limit(outlook: &Outlook) -> String {
     row(
         "proves a leak of",
         match outlook.proven {
-            Some(proven) => format!("{} or more; no judge could prove less than {}", rate(proven), rate(outlook.bound_proven)),
+            Some(proven) => format!(
+                "{} or more; no judge could prove less than {}",
+                rate(proven),
+                rate(outlook.bound_proven)
+            ),
             None => format!("none; no judge could prove less than {}", rate(outlook.bound_proven)),
         },
     );
@@ -79,13 +83,18 @@ fn limit(outlook: &Outlook) -> String {
         "passes a growth of",
         match outlook.passed {
             Some(passed) => format!("{} or less", rate(passed)),
-            None if outlook.bound_passed < 0.0 => "none: with this noise no judge could exclude a leak so soon".to_owned(),
+            None if outlook.bound_passed < 0.0 => {
+                "none: with this noise no judge could exclude a leak so soon".to_owned()
+            }
             None => "none: a sound target would mostly stay undecided".to_owned(),
         },
     );
     row(
         "sees a late leak of",
-        format!("{} or more, if it begins in the last eighth (at best)", rate(outlook.late)),
+        format!(
+            "{} or more, if it begins in the last eighth (at best)",
+            rate(outlook.late)
+        ),
     );
     let noise = outlook.noise;
     row(

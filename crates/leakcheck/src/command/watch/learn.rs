@@ -62,7 +62,8 @@ impl Wanted {
         scenario.limits = self.limits(|_| true);
         let known = scenario.all_metrics();
         let seen = |metric: &str| {
-            known.contains_key(metric) && (metric != "fds" || !has_process || sight.fds || scenario.metrics.contains_key("fds"))
+            known.contains_key(metric)
+                && (metric != "fds" || !has_process || sight.fds || scenario.metrics.contains_key("fds"))
         };
         if let Some((metric, _)) = self.0.iter().find(|(metric, _)| !seen(metric)) {
             let all: Vec<&str> = known.keys().map(String::as_str).collect();
@@ -73,7 +74,10 @@ impl Wanted {
         }
         let limits = self.limits(seen);
         if limits.is_empty() {
-            return Err("nothing is exposed there that has a default limit: name one with --limit 'SERIES: growth_per_min < 1'".to_owned());
+            return Err(
+                "nothing is exposed there that has a default limit: name one with --limit 'SERIES: growth_per_min < 1'"
+                    .to_owned(),
+            );
         }
         scenario.limits = limits;
         Ok(notes)
@@ -81,11 +85,21 @@ impl Wanted {
 
     /// The limits on those metrics that there are.
     fn limits(&self, there: impl Fn(&str) -> bool) -> BTreeMap<String, OneOrMore<Limit>> {
-        let defaults = DEFAULTS.iter().filter_map(|(m, rule)| Some(((*m).to_owned(), rule.parse::<Limit>().ok()?)));
-        let all: Vec<(String, Limit)> = if self.0.is_empty() { defaults.collect() } else { self.0.clone() };
+        let defaults = DEFAULTS
+            .iter()
+            .filter_map(|(m, rule)| Some(((*m).to_owned(), rule.parse::<Limit>().ok()?)));
+        let all: Vec<(String, Limit)> = if self.0.is_empty() {
+            defaults.collect()
+        } else {
+            self.0.clone()
+        };
         let mut limits: BTreeMap<String, OneOrMore<Limit>> = BTreeMap::new();
         for (metric, limit) in all.into_iter().filter(|(m, _)| there(m)) {
-            limits.entry(metric).or_insert_with(|| OneOrMore(Vec::new())).0.push(limit);
+            limits
+                .entry(metric)
+                .or_insert_with(|| OneOrMore(Vec::new()))
+                .0
+                .push(limit);
         }
         limits
     }
@@ -106,7 +120,10 @@ fn offered(exposed: &Exposed, has_process: bool, fds_seen: bool) -> BTreeMap<Str
 /// The preset of which the exposition has most series; on a draw the one that knows more.
 fn preset(names: &BTreeSet<String>) -> Option<&'static [(&'static str, &'static str, bool)]> {
     let present = |all: &[(&str, &str, bool)]| all.iter().filter(|(_, series, _)| names.contains(*series)).count();
-    let best = PRESETS.iter().map(|(_, all)| *all).max_by_key(|all| (present(all), all.len()))?;
+    let best = PRESETS
+        .iter()
+        .map(|(_, all)| *all)
+        .max_by_key(|all| (present(all), all.len()))?;
     (present(best) > 0).then_some(best)
 }
 
@@ -115,7 +132,10 @@ mod tests {
     use super::*;
 
     fn scenario(target: &str) -> Scenario {
-        Scenario::parse(&format!("name = \"a\"\n[target]\n{target}\n[limits]\nrss = \"max < 1 GiB\"\n")).expect("a scenario")
+        Scenario::parse(&format!(
+            "name = \"a\"\n[target]\n{target}\n[limits]\nrss = \"max < 1 GiB\"\n"
+        ))
+        .expect("a scenario")
     }
 
     fn sight(fds: bool, names: &[&str]) -> Sight {
@@ -139,7 +159,9 @@ mod tests {
     #[test]
     fn a_process_without_metrics_is_judged_by_what_proc_shows() {
         let mut scenario = scenario(COMMAND);
-        let notes = Wanted(Vec::new()).complete(&mut scenario, &sight(true, &[])).expect("complete");
+        let notes = Wanted(Vec::new())
+            .complete(&mut scenario, &sight(true, &[]))
+            .expect("complete");
         assert_eq!(limited(&scenario), ["fds", "rss", "threads"]);
         assert!(notes[0].contains("/metrics"), "{notes:?}");
     }
@@ -147,7 +169,10 @@ mod tests {
     #[test]
     fn goroutines_are_the_tasks_of_a_go_program() {
         let mut scenario = scenario(COMMAND);
-        let sight = sight(true, &["go_goroutines", "process_open_fds", "go_memstats_heap_inuse_bytes"]);
+        let sight = sight(
+            true,
+            &["go_goroutines", "process_open_fds", "go_memstats_heap_inuse_bytes"],
+        );
         Wanted(Vec::new()).complete(&mut scenario, &sight).expect("complete");
         assert_eq!(limited(&scenario), ["fds", "rss", "tasks", "threads"]);
         assert_eq!(scenario.metrics["tasks"].metrics.as_deref(), Some("go_goroutines"));
@@ -160,23 +185,38 @@ mod tests {
     #[test]
     fn descriptors_that_the_kernel_hides_are_asked_of_the_target_or_left_out() {
         let mut told = scenario("kind = \"pid\"\npid = 1");
-        Wanted(Vec::new()).complete(&mut told, &sight(false, &["process_open_fds"])).expect("complete");
+        Wanted(Vec::new())
+            .complete(&mut told, &sight(false, &["process_open_fds"]))
+            .expect("complete");
         assert_eq!(told.metrics["fds"].metrics.as_deref(), Some("process_open_fds"));
         let mut blind = scenario("kind = \"pid\"\npid = 1");
-        Wanted(Vec::new()).complete(&mut blind, &sight(false, &[])).expect("complete");
+        Wanted(Vec::new())
+            .complete(&mut blind, &sight(false, &[]))
+            .expect("complete");
         assert_eq!(limited(&blind), ["rss", "threads"]);
     }
 
     #[test]
     fn any_series_can_be_limited_by_its_name_and_what_is_nowhere_cannot() {
-        let limit = |metric: &str| Wanted(vec![(metric.to_owned(), "growth_per_min < 1".parse().expect("a limit"))]);
+        let limit = |metric: &str| {
+            Wanted(vec![(
+                metric.to_owned(),
+                "growth_per_min < 1".parse().expect("a limit"),
+            )])
+        };
         let mut exposing = scenario(COMMAND);
-        limit("my_queue").complete(&mut exposing, &sight(true, &["my_queue"])).expect("complete");
+        limit("my_queue")
+            .complete(&mut exposing, &sight(true, &["my_queue"]))
+            .expect("complete");
         assert_eq!(limited(&exposing), ["my_queue"]);
-        let error = limit("my_queu").complete(&mut scenario(COMMAND), &sight(true, &["my_queue"])).expect_err("nowhere");
+        let error = limit("my_queu")
+            .complete(&mut scenario(COMMAND), &sight(true, &["my_queue"]))
+            .expect_err("nowhere");
         assert!(error.contains("`my_queu`"), "{error}");
         let mut counted = scenario(COMMAND);
-        limit("children").complete(&mut counted, &sight(true, &[])).expect("read on demand");
+        limit("children")
+            .complete(&mut counted, &sight(true, &[]))
+            .expect("read on demand");
         assert_eq!(limited(&counted), ["children"]);
     }
 
@@ -184,8 +224,14 @@ mod tests {
     fn the_preset_with_most_series_is_the_right_one() {
         let names = |all: &[&str]| all.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>();
         let of = |all: &[&str]| preset(&names(all)).map(|p| p.iter().map(|(_, s, _)| *s).collect::<Vec<_>>());
-        assert!(of(&["go_goroutines", "prometheus_tsdb_head_series"]).is_some_and(|p| p.contains(&"prometheus_tsdb_head_series")));
-        assert!(of(&["go_goroutines", "go_memstats_heap_inuse_bytes"]).is_some_and(|p| p.contains(&"go_memstats_heap_inuse_bytes")));
+        assert!(
+            of(&["go_goroutines", "prometheus_tsdb_head_series"])
+                .is_some_and(|p| p.contains(&"prometheus_tsdb_head_series"))
+        );
+        assert!(
+            of(&["go_goroutines", "go_memstats_heap_inuse_bytes"])
+                .is_some_and(|p| p.contains(&"go_memstats_heap_inuse_bytes"))
+        );
         assert_eq!(of(&["unheard_of"]), None);
     }
 }
