@@ -10,12 +10,15 @@ struct Door {
     arguments: Arguments,
 }
 
-#[tokio::main(worker_threads = 2)]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let door = Door::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .init();
+    leakcheck_capture::runtime()?.block_on(run(door))
+}
+
+async fn run(door: Door) -> Result<(), Box<dyn std::error::Error>> {
     let shutdown = CancellationToken::new();
     let mut daemon = std::pin::pin!(leakcheck_capture::run(
         door.arguments.into_config(),

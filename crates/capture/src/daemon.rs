@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -48,9 +48,21 @@ pub enum Error {
     Hung(Duration, String),
 }
 
+/// The runtime on which the daemon runs best: one worker for all tasks. The engine is slower than we are, and each line that
+/// changes from one worker to another costs more than all else that is done with it.
+///
+/// # Errors
+/// Whatever the system says if it cannot be built.
+pub fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+}
+
 /// Follows containers until `shutdown` is cancelled, then ends within the configured deadline.
 ///
-/// An engine that does not answer is no error: it is waited for. Runs best on a multi-thread runtime with two workers.
+/// An engine that does not answer is no error: it is waited for. Runs best on [`runtime`].
 ///
 /// # Errors
 /// [`Error`] if it cannot begin, or if something hangs at the end.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::positions::Snapshot;
 use super::recover::{path_of, recover};
-use super::{Fsync, Positions, RETRY, SinkError};
+use super::{BREATH, Fsync, Positions, RETRY, SinkError};
 use crate::chunk::Chunk;
 use crate::metrics::Metrics;
 use crate::ndjson;
@@ -121,6 +121,9 @@ impl FileSink {
                 self.commit(&chunk);
             }
             self.keep_house(false);
+            if !ended && items.is_empty() {
+                std::thread::sleep(BREATH);
+            }
         }
         self.keep_house(true);
     }

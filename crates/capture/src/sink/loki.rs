@@ -315,3 +315,143 @@ fn encode<'a>(chunks: impl Iterator<Item = &'a Chunk>) -> Vec<u8> {
     })
     .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::assemble::Line;
+    use crate::chunk::Identity;
+    use crate::frame::Stream;
+    use crate::seam::Position;
+    use crate::testbed::metrics;
+    use crate::timestamp::Timestamp;
+
+    fn chunk(name: &str, lines: &[(Stream, i64, &str)]) -> Chunk {
+        let identity = Arc::new(Identity::new(format!("id-{name}"), name.to_owned()));
+        let mut chunk = Chunk::new(identity, Position::default());
+        for (stream, time, text) in lines {
+            let time = Timestamp::from_nanos(*time);
+            chunk.push(&Line {
+                stream: *stream,
+                time,
+                text: text.as_bytes(),
+                partial: false,
+                pieces: 1,
+            });
+        }
+        chunk
+    }
+
+    /// A Loki that answers each request with the next of `answers`, and hands back the bodies.
+    fn loki(
+        answers: &'static [&'static str],
+    ) -> (LokiAddress, std::thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let serving = std::thread::spawn(move || {
+            let mut bodies = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = Vec::new();
+                let body = loop {
+                    let mut piece = [0; 1024];
+                    let read = stream.read(&mut piece).unwrap();
+                    request.extend_from_slice(&piece[..read]);
+                    let text = String::from_utf8_lossy(&request).into_owned();
+                    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                        continue;
+                    };
+                    let length = head
+                        .lines()
+                        .find_map(|line| line.strip_prefix("Content-Length: "))
+                        .unwrap();
+                    if body.len() == length.parse::<usize>().unwrap() {
+                        break body.to_owned();
+                    }
+                };
+                bodies.push(body);
+                let head =
+                    format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                stream.write_all(head.as_bytes()).unwrap();
+            }
+            bodies
+        });
+        (address, serving)
+    }
+
+    /// Runs a sink over one chunk; the number of lines that it says were delivered and refused.
+    async fn run(
+        address: LokiAddress,
+        folder: &std::path::Path,
+        chunk: Chunk,
+    ) -> (String, Positions) {
+        let metrics = metrics();
+        let (mut sink, _) = LokiSink::open(address, folder.into(), Arc::clone(&metrics)).unwrap();
+        let (queue, items) = crate::queue::Queue::new(100, 10_000);
+        queue.send(chunk).await.unwrap();
+        queue.end().await;
+        tokio::task::spawn_blocking(move || sink.run(items, &CancellationToken::new()))
+            .await
+            .unwrap();
+        (metrics.encode(), Snapshot::load(folder).unwrap().positions)
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_sent_again_until_loki_takes_it_and_only_then_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (address, serving) = loki(&[
+            "500 Internal Server Error",
+            "429 Too Many Requests",
+            "204 No Content",
+        ]);
+        let lines = [
+            (Stream::Stdout, 2, "two"),
+            (Stream::Stderr, 1, "one"),
+            (Stream::Stdout, 3, "th\"ree"),
+        ];
+        let (metrics, positions) = run(address, folder.path(), chunk("web", &lines)).await;
+        let bodies = serving.join().unwrap();
+        assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]));
+        assert_eq!(
+            bodies[0],
+            r#"{"streams":[{"stream":{"container_id":"id-web","container_name":"web","stream":"stdout"},"values":[["2","two"],["3","th\"ree"]]},{"stream":{"container_id":"id-web","container_name":"web","stream":"stderr"},"values":[["1","one"]]}]}"#
+        );
+        assert!(metrics.contains("log_capturer_lines_total 3"));
+        assert!(positions.contains_key("id-web"));
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_loki_refuses_for_good_is_counted_and_blocks_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (address, serving) = loki(&["400 Bad Request"]);
+        let (metrics, _) = run(
+            address,
+            folder.path(),
+            chunk("web", &[(Stream::Stdout, 1, "too old")]),
+        )
+        .await;
+        serving.join().unwrap();
+        assert!(metrics.contains("log_capturer_sink_refused_lines_total 1"));
+    }
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        let parse = |text: &str| {
+            text.parse::<LokiAddress>()
+                .map(|address| (address.authority, address.path))
+        };
+        assert_eq!(
+            parse("http://loki:3100"),
+            Ok(("loki:3100".into(), "/loki/api/v1/push".into()))
+        );
+        assert_eq!(
+            parse("http://loki/push"),
+            Ok(("loki:80".into(), "/push".into()))
+        );
+        assert!(parse("https://loki").is_err());
+    }
+}

@@ -114,3 +114,89 @@ fn replay(path: &Path, start: u64, positions: &mut Positions) -> Result<(), Sink
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Fsync, file::FileSink};
+    use super::*;
+    use crate::assemble::Line;
+    use crate::chunk::{Chunk, Identity};
+    use crate::frame::Stream;
+    use crate::queue::Queue;
+    use crate::seam::Position;
+    use crate::testbed::metrics;
+    use std::sync::Arc;
+    use tokio_util::sync::CancellationToken;
+
+    /// Writes `count` lines of container "a" from `first` on into `folder`, and returns the position behind them.
+    async fn write(folder: &Path, mut position: Position, first: i64, count: i64) -> Position {
+        let metrics = metrics();
+        let (mut sink, _) = FileSink::open(folder.into(), 500, 0, Fsync::Never, metrics).unwrap();
+        let (queue, items) = Queue::new(1000, 1_000_000);
+        let identity = Arc::new(Identity::new("a".into(), "name".into()));
+        for number in first..first + count {
+            let time = Timestamp::from_nanos(number * 3_000_000_000);
+            position.record(Stream::Stdout, time, 1, true);
+            let mut chunk = Chunk::new(Arc::clone(&identity), position);
+            let text = format!("line {number}");
+            let line = Line {
+                stream: Stream::Stdout,
+                time,
+                text: text.as_bytes(),
+                partial: false,
+                pieces: 1,
+            };
+            chunk.push(&line);
+            queue.send(chunk).await.unwrap();
+        }
+        queue.end().await;
+        tokio::task::spawn_blocking(move || sink.run(items, &CancellationToken::new()))
+            .await
+            .unwrap();
+        position
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_where_the_next_run_resumes_with_or_without_the_position_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let position = write(folder.path(), Position::default(), 1, 10).await;
+        let position = write(folder.path(), position, 11, 10).await;
+        let (positions, numbers) = recover(folder.path()).unwrap();
+        assert_eq!(positions["a"], position);
+        assert!(
+            numbers.len() > 1,
+            "500 bytes a file make several: {numbers:?}"
+        );
+
+        fs::remove_file(folder.path().join("capture.positions.json")).unwrap();
+        let (positions, _) = recover(folder.path()).unwrap();
+        assert_eq!(positions["a"].newest(), position.newest());
+    }
+
+    #[tokio::test]
+    async fn records_behind_the_position_file_count_and_a_cut_one_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let position = write(folder.path(), Position::default(), 1, 5).await;
+        let stale = fs::read(folder.path().join("capture.positions.json")).unwrap();
+        let newer = write(folder.path(), position, 6, 5).await;
+        fs::write(folder.path().join("capture.positions.json"), stale).unwrap();
+        let last = path_of(
+            folder.path(),
+            *numbers(folder.path()).unwrap().last().unwrap(),
+        );
+        let whole = fs::read(&last).unwrap();
+        fs::write(&last, [&whole[..], b"{\"ts\":\"2026-11-22T20:"].concat()).unwrap();
+
+        let (positions, _) = recover(folder.path()).unwrap();
+        assert_eq!(positions["a"].newest(), newer.newest());
+        assert_eq!(fs::read(&last).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_broken_position_file_is_an_error_that_names_it_and_never_a_fresh_start() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("capture.positions.json"), "{").unwrap();
+        let error = recover(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("capture.positions.json"), "{error}");
+    }
+}

@@ -145,10 +145,7 @@ pub(crate) fn run_as_daemon() -> Result<(), Box<dyn std::error::Error>> {
     }
     let arguments = std::env::var(ARGUMENTS)?;
     let door = Door::try_parse_from(std::iter::once("daemon").chain(arguments.lines()))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = leakcheck_capture::runtime()?;
     runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let daemon = leakcheck_capture::run(door.arguments.into_config(), shutdown.clone());

@@ -1,7 +1,7 @@
 //! What runs inside the test containers: compiled by the test itself, statically, with nothing but the standard library.
 //!
 //! `speaker lines RATE COUNT SIZE STDERR_PERCENT` writes numbered lines (`S0 17 abc…`; S1 on standard error), RATE a second,
-//! and ends after COUNT of them. `speaker odd` writes what is hard to carry, and ends without a newline. `speaker idle`
+//! and ends after COUNT of them, unless `stay` follows. `speaker odd` writes what is hard to carry, and ends without a newline. `speaker idle`
 //! says nothing. `speaker brief` says one line and ends.
 
 use std::io::Write as _;
@@ -37,6 +37,9 @@ fn lines(arguments: &[String]) {
         }
         let due = Duration::from_secs_f64((index + 1) as f64 / rate as f64);
         std::thread::sleep(due.saturating_sub(began.elapsed()));
+    }
+    if arguments.get(4).is_some_and(|then| then == "stay") {
+        std::thread::sleep(Duration::from_secs(3600));
     }
 }
 
