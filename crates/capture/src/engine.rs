@@ -63,6 +63,16 @@ pub(crate) struct State {
     pub(crate) running: bool,
     #[serde(default)]
     pub(crate) started_at: String,
+    /// It waits to be started again by its restart policy; `running` is true all the while.
+    #[serde(default)]
+    pub(crate) restarting: bool,
+}
+
+impl State {
+    /// True while it may write.
+    pub(crate) fn is_live(&self) -> bool {
+        self.running && !self.restarting
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -92,6 +92,9 @@ pub(crate) struct Follower {
     escalated: Option<Approach>,
     form: Form,
     started_at: String,
+    /// The run (by its `started_at`) that was over before the present stream was opened, if one was: then the stream's end
+    /// is the log's end.
+    ended_run: Option<String>,
     backoff: Backoff,
     failures: u32,
     /// When the next rotation is due.
@@ -139,6 +142,7 @@ impl Follower {
             escalated: None,
             form: Form::Multiplexed,
             started_at: String::new(),
+            ended_run: None,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             failures: 0,
             next_rotation: Instant::now() + first_rotation,
@@ -219,10 +223,11 @@ impl Follower {
     async fn after_end(&mut self) -> Next {
         self.entry.set(Doing::Inspecting);
         match self.shared.client.inspect(&self.identity.id).await {
-            Ok(now) if !now.state.running => Next::Finish(Outcome::Stopped),
+            Ok(now) if !now.state.is_live() => self.after_stop(now.state.started_at),
             Ok(now) if now.state.started_at != self.started_at => {
                 // It was stopped and started meanwhile.
                 self.started_at = now.state.started_at;
+                self.ended_run = None;
                 Next::Again
             }
             Ok(_) => {
@@ -231,6 +236,17 @@ impl Follower {
             }
             Err(error) => self.after_failure(&error.into()),
         }
+    }
+
+    /// The container has stopped. A stream that was open when it did may have ended before the last lines (the engine's
+    /// follower gives up when the log's writer closes, whatever it has yet to read), so the log is looked at once more.
+    fn after_stop(&mut self, run: String) -> Next {
+        if self.ended_run.as_ref() == Some(&run) {
+            return Next::Finish(Outcome::Stopped);
+        }
+        self.ended_run = Some(run);
+        self.escalated = self.escalated.or(Some(Approach::Tail));
+        Next::Again
     }
 
     /// The log does not contain what the last request counted on: the next one counts on less.

@@ -55,6 +55,8 @@ pub(crate) enum Mood {
     EndingLogs,
     /// Every log breaks off in the middle of its last frame.
     CuttingLogs,
+    /// A followed log ends with its container, without the last lines.
+    Hasty,
     /// Logs cannot be read.
     Unreadable,
 }
@@ -311,6 +313,12 @@ impl Scripted {
         });
         let tail = parameter("tail").map_or(usize::MAX, |tail| tail.parse().unwrap());
         let mut changed = self.changed.subscribe();
+        let live = self.with(|state| {
+            state
+                .containers
+                .get(id)
+                .is_some_and(|container| container.running)
+        });
         let (number, mut last) = self.with(|state| {
             state.logs_opened += 1;
             let log = &state.containers[id].log;
@@ -338,6 +346,9 @@ impl Scripted {
             };
             if away {
                 return Ok(());
+            }
+            if mood == Mood::Hasty && live && !running {
+                return wire.write_all(b"0\r\n\r\n").await;
             }
             if !frozen {
                 for (stream, time, text) in new {

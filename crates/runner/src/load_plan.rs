@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use leakcheck_model::Scenario;
-use leakcheck_model::scenario::Load;
+use leakcheck_model::scenario::{Load, LogConfig};
 
 use crate::docker::ContainerSpec;
 
@@ -79,9 +79,18 @@ impl Slot {
             pids: i64::from(load.pids),
             tty: load.tty,
             log_driver: load.log.driver.clone(),
-            log_options: load.log.options.clone().into_iter().collect(),
+            log_options: log_options(&load.log),
         }
     }
+}
+
+/// The log driver's options. An engine may have defaults that drop the oldest lines (`max-size=10m`): a line that the
+/// engine dropped would be counted as the target's loss, so json-file is told to keep everything unless the scenario says otherwise.
+fn log_options(log: &LogConfig) -> HashMap<String, String> {
+    if log.driver == "json-file" && log.options.is_empty() {
+        return HashMap::from([("max-size".into(), "1000g".into()), ("max-file".into(), "1".into())]);
+    }
+    log.options.clone().into_iter().collect()
 }
 
 /// The command line of `leakcheck noise` (the runner knows it as a command line only).

@@ -122,6 +122,24 @@ async fn a_stopped_container_is_read_to_its_end_and_resumed_where_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_lines_come_even_if_the_engine_ends_the_stream_before_them() {
+    let rig = Rig::new(config());
+    rig.engine.set(Mood::Hasty);
+    rig.engine.start("a");
+    rig.engine.write("a", Stdout, "0");
+    let mut finished = rig.follow("a", Position::default());
+    rig.until("the first line", |rig| rig.lines("a").len() == 1)
+        .await;
+    rig.engine.write("a", Stdout, "1");
+    rig.engine.write("a", Stderr, "2");
+    rig.engine.stop("a");
+    assert_eq!(finished.recv().await.unwrap().outcome, Outcome::Stopped);
+    rig.until("the last lines", |rig| rig.lines("a").len() == 3)
+        .await;
+    assert_eq!(rig.errors("unexpected_end"), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_engine_is_stopped_rotations_fail_and_the_present_stream_stays() {
     let rig = Rig::new(config());
     rig.engine.start("a");

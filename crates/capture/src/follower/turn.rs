@@ -123,6 +123,9 @@ impl Follower {
             } else {
                 Form::Multiplexed
             };
+            if !container.state.is_live() {
+                self.ended_run = Some(container.state.started_at.clone());
+            }
             self.started_at = container.state.started_at;
         }
         self.entry.set(Doing::Connecting);
@@ -263,11 +266,13 @@ impl Follower {
         Ok(())
     }
 
-    /// The present stream came to its end: what is unfinished is all there will be.
+    /// The present stream came to its end. If its container was over before it began, what is unfinished is all there
+    /// will be; otherwise the rest may come yet, and the next stream reads all of it.
     fn on_end(&mut self, current: &mut LogStream, chunk: &mut Chunk) -> TurnEnd {
         let rest = current.take_rest();
         match current.last(&rest) {
             Err(error) => return TurnEnd::Failed(error),
+            Ok(_) if self.ended_run.is_none() => return TurnEnd::Ended,
             Ok(None) => {}
             Ok(Some(frame)) => match current.is_new(&frame) {
                 Ok(false) => {}

@@ -178,12 +178,16 @@ fn docker(host: Option<&str>, arguments: &[&str]) -> std::io::Result<Output> {
     command(host, arguments).stdin(Stdio::null()).output()
 }
 
-/// The speaker's executable, compiled once for all tests.
+/// The speaker's executable, compiled once for all tests of this process.
 fn speaker() -> &'static Path {
-    static SPEAKER: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = SPEAKER.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("speaker");
+    static SPEAKER: OnceLock<PathBuf> = OnceLock::new();
+    SPEAKER.get_or_init(|| {
+        // Tests may run in processes of their own side by side: each compiles its own, then all agree on one place.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (own, path) = (
+            folder.join(format!("speaker-{}", std::process::id())),
+            folder.join("speaker"),
+        );
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_engine/speaker.rs");
         let compiled = Command::new(std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into()))
             .args([
@@ -194,7 +198,7 @@ fn speaker() -> &'static Path {
                 "target-feature=+crt-static",
                 "-o",
             ])
-            .arg(&path)
+            .arg(&own)
             .arg(source)
             .output()
             .unwrap();
@@ -203,9 +207,9 @@ fn speaker() -> &'static Path {
             "{}",
             String::from_utf8_lossy(&compiled.stderr)
         );
-        (folder, path)
-    });
-    path
+        std::fs::rename(&own, &path).unwrap();
+        path
+    })
 }
 
 /// Waits until `condition` holds; the deadline is far beyond what a loaded machine needs.

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::cage::until;
 use crate::daemon::signal;
@@ -109,14 +110,19 @@ impl Drop for PrivateEngine {
                 self.down();
             }));
         }
-        // The engine's own containerd ends with it, unless live restore keeps it.
+        // With live restore its containerd outlives it, and it leaves its data folder mounted onto itself.
         if let Ok(pid) = std::fs::read_to_string(self.path("x/containerd/containerd.pid")) {
             let _ = Command::new("kill").arg(pid.trim()).status();
         }
-        // The engine mounts its data folder onto itself, and leaves it so while it hopes to restore containers.
-        let _ = Command::new("umount")
-            .arg("--quiet")
-            .arg(self.path("data"))
-            .status();
+        for _ in 0..50 {
+            let unmounted = Command::new("umount")
+                .arg(self.path("data"))
+                .stderr(Stdio::null())
+                .status();
+            if unmounted.is_ok_and(|status| status.success()) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }

@@ -21,7 +21,7 @@ use crate::record::{ROWS, Row};
 use crate::style::{self, BAD, DIM, GOOD, PLAIN};
 
 /// Runs at one time: each is a few lines a second, and most of its time is waiting.
-const PARALLEL: usize = 6;
+const PARALLEL: usize = 8;
 
 /// Arguments of `leakcheck selftest`.
 #[derive(Args)]

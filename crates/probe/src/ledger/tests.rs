@@ -1,3 +1,5 @@
+//! The line ledger, tried on chunks of any size.
+
 use super::*;
 use leakcheck_model::stamp::{write_end, write_line};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Tests of chart: what goes in and what must come out.
+
 use super::*;
 use crate::example::{Example, FIVE_MINUTES, leaking};
 use crate::figure::figures;

@@ -1,3 +1,5 @@
+//! Tests of folder: what goes in and what must come out.
+
 use super::*;
 use crate::example::leaking;
 use leakcheck_model::{Happening, Phase, Samples};

@@ -1,3 +1,5 @@
+//! Tests of markdown: what goes in and what must come out.
+
 use super::*;
 use crate::example::{Example, leaking};
 

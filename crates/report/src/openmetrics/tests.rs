@@ -1,3 +1,5 @@
+//! Tests of openmetrics: what goes in and what must come out.
+
 use super::*;
 use crate::example::{Example, leaking};
 use leakcheck_model::{Happening, Phase};

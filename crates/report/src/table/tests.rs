@@ -1,3 +1,5 @@
+//! Tests of table: what goes in and what must come out.
+
 use super::*;
 
 fn parsed(text: &str) -> Samples {
