@@ -75,6 +75,10 @@ impl Sight {
                         break;
                     }
                 }
+                if sight.exposed.is_none() && !ports.elsewhere {
+                    let why = "no port of it answers /metrics, so its tasks are not seen";
+                    sight.unseen.push(why.to_owned());
+                }
             }
             Err(ProcessError::NotPermitted { .. }) => {
                 let why = "its ports, and with them its /metrics, cannot be found: it is another user's process";

@@ -14,6 +14,7 @@ use leakcheck_model::{Limit, Scenario, Span};
 use leakcheck_probe::ProcessError;
 use leakcheck_probe::sight::{Sight, exposed};
 use leakcheck_runner::Request;
+use leakcheck_runner::docker::Docker;
 
 use super::judge::metric_and_limit;
 use super::run::{explained, quoted, tell_github};
@@ -90,6 +91,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             style::say(&format!("{}note{}: {note}", style::DOUBT, style::PLAIN));
         }
     }
+    if let Some(container) = &arguments.container {
+        runtime.block_on(runs(container, arguments.docker_host.as_deref()))?;
+    }
     let stop = stop_on_signal(&runtime, "\nending the watch (once more: leave at once)");
     let request = Request {
         audience: Box::new(Display::new(&scenario)),
@@ -124,6 +128,19 @@ async fn at(url: &str) -> Result<Sight, Failure> {
             "{url} answers, but is no exposition of metrics"
         ))),
         Err(error) => Err(Failure::usage(error.to_string())),
+    }
+}
+
+/// A container that is not there is a mistake of the user's, and nothing is started for it. An engine that does not
+/// answer is told by the run.
+async fn runs(container: &str, host: Option<&str>) -> Result<(), Failure> {
+    let host = leakcheck_runner::engine::host(host).map_err(|error| Failure::usage(error.to_string()))?;
+    match Docker::new(host).pid(container).await {
+        Ok(None) => Err(Failure::usage(format!("--container {container}: it does not run"))),
+        Err(error) if error.is_not_found() => Err(Failure::usage(format!(
+            "--container {container}: there is no such container"
+        ))),
+        Ok(Some(_)) | Err(_) => Ok(()),
     }
 }
 

@@ -212,3 +212,65 @@ fn what_cannot_be_watched_is_named() {
         .expect("leakcheck starts");
     assert_eq!(output.status.code(), Some(125), "{}", said(&output));
 }
+
+#[test]
+fn a_container_is_watched_by_its_name_and_one_that_is_not_there_is_named() {
+    let docker = |arguments: &[&str]| {
+        let output = Command::new("docker").args(arguments).output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success().then_some(text)
+    };
+    // Given a container of the load image, which earlier runs have made
+    let image = docker(&["images", "-q", "leakcheck-noise"]).and_then(|all| all.lines().next().map(str::to_owned));
+    let Some(image) = image else {
+        let required = std::env::var_os("LEAKCHECK_REQUIRE_DOCKER").is_some();
+        assert!(!required || docker(&["version"]).is_some(), "no Docker engine answers");
+        eprintln!("SKIPPED: no Docker engine answers, or it has no load image yet");
+        return;
+    };
+    let name = format!("leakcheck-watch-{}", std::process::id());
+    let label = format!("leakcheck.run={name}");
+    let noise = ["noise", "--run", "k3", "--emitter", "a"];
+    let run = [
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--name",
+        &name,
+        "--label",
+        &label,
+        &image,
+    ];
+    let started = docker(&[&run[..], &noise[..]].concat());
+    let folder = TempDir::new().expect("a scratch folder");
+    let mut command = watch(
+        folder.path(),
+        &[
+            "--container",
+            &name,
+            "--duration",
+            "5s",
+            "--limit",
+            "fds: max < 50",
+            "--json",
+        ],
+    );
+    let output = command.env_remove("DOCKER_HOST").output();
+    let removed = docker(&["rm", "-f", &name]);
+    assert!(started.is_some() && removed.is_some(), "{started:?} {removed:?}");
+    // Then it is judged by its process, and what cannot be seen of it is said
+    let output = output.expect("leakcheck starts");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(result(&output)["target"]["kind"], "container");
+    assert!(said(&output).contains("another network namespace"), "{}", said(&output));
+    // And now it is gone
+    let mut command = watch(folder.path(), &["--container", &name]);
+    let output = command.env_remove("DOCKER_HOST").output().expect("leakcheck starts");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(
+        said(&output).contains("there is no such container"),
+        "{}",
+        said(&output)
+    );
+}

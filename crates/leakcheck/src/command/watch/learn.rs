@@ -42,7 +42,6 @@ impl Wanted {
     /// # Errors
     /// If a limit is on something that the target does not have, or nothing can be limited.
     pub(super) fn complete(&self, scenario: &mut Scenario, sight: &Sight) -> Result<Vec<String>, String> {
-        let mut notes = sight.unseen.clone();
         let has_process = scenario.target.kind != TargetKind::Metrics;
         let mut metrics = BTreeMap::new();
         if let Some(exposed) = &sight.exposed {
@@ -53,8 +52,6 @@ impl Wanted {
                 }
             }
             scenario.target.metrics_url = Some(exposed.url.clone());
-        } else if has_process {
-            notes.push("no port of it answers /metrics, so its tasks are not seen".to_owned());
         }
         scenario.metrics = metrics;
         scenario.limits.clear();
@@ -80,7 +77,9 @@ impl Wanted {
             );
         }
         scenario.limits = limits;
-        Ok(notes)
+        // All of it in one line.
+        let unseen = (!sight.unseen.is_empty()).then(|| sight.unseen.join("; "));
+        Ok(unseen.into_iter().collect())
     }
 
     /// The limits on those metrics that there are.
@@ -146,7 +145,7 @@ mod tests {
         Sight {
             fds,
             exposed: (!names.is_empty()).then_some(exposed),
-            unseen: Vec::new(),
+            unseen: vec!["no port answers".into(), "nor does another".into()],
         }
     }
 
@@ -163,7 +162,7 @@ mod tests {
             .complete(&mut scenario, &sight(true, &[]))
             .expect("complete");
         assert_eq!(limited(&scenario), ["fds", "rss", "threads"]);
-        assert!(notes[0].contains("/metrics"), "{notes:?}");
+        assert_eq!(notes, ["no port answers; nor does another"]);
     }
 
     #[test]
