@@ -42,7 +42,12 @@ pub(crate) const ROWS: [Row; 19] = [
     row!(
         "fase-6g",
         Fail,
-        &[(LEAK, "fds"), (ReasonCode::MetricAbsent, "rotations"), (ReasonCode::MetricAbsent, "streams"), (LEAK, "tasks")]
+        &[
+            (LEAK, "fds"),
+            (ReasonCode::MetricAbsent, "rotations"),
+            (ReasonCode::MetricAbsent, "streams"),
+            (LEAK, "tasks")
+        ]
     ),
     row!("fase-6h", Pass, &[]),
     row!("fd-only", Fail, &[(LEAK, "fds")]),

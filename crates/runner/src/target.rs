@@ -267,7 +267,11 @@ impl Target {
 
 fn filled(word: &str, around: &Surroundings) -> String {
     let ourselves = || std::env::current_exe().map_or_else(|_| "leakcheck".into(), |path| path.display().to_string());
-    let word = if word.contains("{leakcheck}") { word.replace("{leakcheck}", &ourselves()) } else { word.to_owned() };
+    let word = if word.contains("{leakcheck}") {
+        word.replace("{leakcheck}", &ourselves())
+    } else {
+        word.to_owned()
+    };
     word.replace("{engine}", around.engine.as_deref().unwrap_or_default())
         .replace("{output}", &around.output.display().to_string())
         .replace("{port}", &around.port.to_string())

@@ -95,7 +95,11 @@ pub(super) fn compared(
 
 /// The unit that a rule is written in: bytes or none.
 pub(super) fn unit(rule: &str) -> &'static str {
-    if rule.trim_end_matches("/min").trim_end().ends_with('B') { "B" } else { "" }
+    if rule.trim_end_matches("/min").trim_end().ends_with('B') {
+        "B"
+    } else {
+        ""
+    }
 }
 
 /// A number in its metric's unit: bytes as KiB or MiB.

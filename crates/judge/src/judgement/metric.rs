@@ -120,7 +120,10 @@ pub(super) fn warnings(
             (growth.low > 0.0).then(|| {
                 let unit = infos.get(&l.metric).map_or("", |i| i.unit);
                 let rate = amount(growth.estimate, unit);
-                let message = format!("`{}` grows by {rate} a minute: inside its limit, but not nothing", l.metric);
+                let message = format!(
+                    "`{}` grows by {rate} a minute: inside its limit, but not nothing",
+                    l.metric
+                );
                 Reason::of(ReasonCode::Straddles, l.metric.clone(), message)
             })
         })

@@ -18,9 +18,14 @@ const EVENTS: usize = 64;
 /// A script that is wrong, or a socket that cannot be made.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let script = arguments.script.display();
-    let text = std::fs::read_to_string(&arguments.script).with_context(|| format!("failed to read the script {script}"))?;
+    let text =
+        std::fs::read_to_string(&arguments.script).with_context(|| format!("failed to read the script {script}"))?;
     let plan = Plan::parse(&text).with_context(|| format!("{script} is not a script of faults"))?;
-    style::say(&format!("{} faults, listening on unix://{}", plan.faults.len(), arguments.listen.display()));
+    style::say(&format!(
+        "{} faults, listening on unix://{}",
+        plan.faults.len(),
+        arguments.listen.display()
+    ));
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");
     let (sender, mut events) = tokio::sync::mpsc::channel::<FaultEvent>(EVENTS);

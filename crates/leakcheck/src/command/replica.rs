@@ -41,7 +41,10 @@ pub(super) struct Arguments {
 /// A name that is none, an address or folder that cannot be used.
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if arguments.name == "list" {
-        let list: String = NAMES.iter().map(|(name, defect)| format!("{name:<20} {defect}\n")).collect();
+        let list: String = NAMES
+            .iter()
+            .map(|(name, defect)| format!("{name:<20} {defect}\n"))
+            .collect();
         style::print(&list);
         return Ok(ExitCode::SUCCESS);
     }

@@ -79,9 +79,14 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
     let (events, record, result) = stored(&folder)?;
     style::print(&match arguments.format {
         Format::Openmetrics => {
-            let zero = clock_zero(&events).ok_or_else(|| Failure::usage("the run has no event, so its time is not known"))?;
+            let zero =
+                clock_zero(&events).ok_or_else(|| Failure::usage("the run has no event, so its time is not known"))?;
             let commit = result.target.as_ref().and_then(|t| t.commit.as_deref());
-            let labels = Labels { scenario: &result.scenario, run_id: &result.run_id, commit };
+            let labels = Labels {
+                scenario: &result.scenario,
+                run_id: &result.run_id,
+                commit,
+            };
             openmetrics(&record, zero, labels)
         }
         Format::Csv => String::from_utf8_lossy(&csv::table(&record.samples)).into_owned(),

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 use leakcheck_model::scenario::EngineKind;
 use leakcheck_model::{Scenario, Span};
-use leakcheck_runner::engine::EngineError;
 use leakcheck_report::github;
+use leakcheck_runner::engine::EngineError;
 use leakcheck_runner::{Audience, Nobody, Outcome, Request, RunError};
 
 use super::{Failure, runtime, stop_on_signal};
@@ -116,7 +116,9 @@ pub(super) fn tell_github(outcome: &Outcome) {
     if std::env::var("GITHUB_ACTIONS").is_ok_and(|v| v == "true") {
         style::say(&github::annotations(&outcome.result));
     }
-    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|p| !p.is_empty()) else { return };
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|p| !p.is_empty()) else {
+        return;
+    };
     let page = github::step_summary(&outcome.result, &outcome.record);
     let opened = std::fs::File::options().create(true).append(true).open(&path);
     if let Err(error) = opened.and_then(|mut file| file.write_all(page.as_bytes())) {

@@ -72,12 +72,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!good)))
 }
 
-async fn all(arguments: &Arguments, scratch: &Path, out: &Path, stop: &CancellationToken) -> Result<Vec<Tried>, Failure> {
+async fn all(
+    arguments: &Arguments,
+    scratch: &Path,
+    out: &Path,
+    stop: &CancellationToken,
+) -> Result<Vec<Tried>, Failure> {
     let wanted = |row: &&Row| arguments.only.is_empty() || arguments.only.iter().any(|n| n == row.name);
     let mut rows: Vec<&'static Row> = ROWS.iter().filter(wanted).collect();
     if rows.is_empty() {
         let names: Vec<&str> = ROWS.iter().map(|r| r.name).collect();
-        return Err(Failure::usage(format!("there is no such row; there are {}", names.join(", "))));
+        return Err(Failure::usage(format!(
+            "there is no such row; there are {}",
+            names.join(", ")
+        )));
     }
     if arguments.only.is_empty() {
         let clean = ROWS.iter().filter(|row| row.verdict == Verdict::Pass);
@@ -126,13 +134,25 @@ fn stale_build(scratch: &Path, wanted: &Build) -> Result<Build, Failure> {
         agent.set_modified(SystemTime::now() - Duration::from_secs(3600))?;
         std::fs::write(repo.join("agent.go"), "// mended an hour after the build\n")?;
         for words in [&["init", "--quiet"][..], &["add", "agent.go"]] {
-            std::process::Command::new("git").args(words).current_dir(&repo).status()?;
+            std::process::Command::new("git")
+                .args(words)
+                .current_dir(&repo)
+                .status()?;
         }
         Ok(())
     };
-    made().map_err(|error| Failure::no_verdict(format!("failed to make a stale build in {} (git is needed): {error}", repo.display())))?;
+    made().map_err(|error| {
+        Failure::no_verdict(format!(
+            "failed to make a stale build in {} (git is needed): {error}",
+            repo.display()
+        ))
+    })?;
     let binary = Some(repo.join("agent").display().to_string());
-    Ok(Build { repo: repo.display().to_string(), binary, require: wanted.require.clone() })
+    Ok(Build {
+        repo: repo.display().to_string(),
+        binary,
+        require: wanted.require.clone(),
+    })
 }
 
 /// Runs one row and holds what came out against what must.
@@ -148,30 +168,77 @@ async fn one(row: &Row, scenario: Scenario, reports: PathBuf, stop: Cancellation
         learn: None,
         stop,
     };
-    let wanted = words(row.verdict, row.reasons.iter().map(|(code, metric)| (code.name(), (*metric).to_owned())).collect());
+    let wanted = words(
+        row.verdict,
+        row.reasons
+            .iter()
+            .map(|(code, metric)| (code.name(), (*metric).to_owned()))
+            .collect(),
+    );
     let seen = match leakcheck_runner::run(request).await {
         Ok(outcome) => {
             let reasons = outcome.result.reasons.iter();
-            words(outcome.result.verdict, reasons.map(|r| (r.code.name(), r.metric.clone().unwrap_or_default())).collect())
+            words(
+                outcome.result.verdict,
+                reasons
+                    .map(|r| (r.code.name(), r.metric.clone().unwrap_or_default()))
+                    .collect(),
+            )
         }
         Err(error) => error.to_string(),
     };
-    Tried { gate: row.name.to_owned(), good: wanted == seen, expected: wanted, seen, took: began.elapsed() }
+    Tried {
+        gate: row.name.to_owned(),
+        good: wanted == seen,
+        expected: wanted,
+        seen,
+        took: began.elapsed(),
+    }
 }
 
 /// A verdict and its reasons in a form that can be compared and read.
 fn words(verdict: Verdict, mut reasons: Vec<(String, String)>) -> String {
     reasons.sort();
     reasons.dedup();
-    let all: Vec<String> = reasons.into_iter().map(|(code, metric)| if metric.is_empty() { code } else { format!("{metric} {code}") }).collect();
-    if all.is_empty() { verdict.name().to_owned() } else { format!("{}: {}", verdict.name(), all.join(", ")) }
+    let all: Vec<String> = reasons
+        .into_iter()
+        .map(|(code, metric)| {
+            if metric.is_empty() {
+                code
+            } else {
+                format!("{metric} {code}")
+            }
+        })
+        .collect();
+    if all.is_empty() {
+        verdict.name().to_owned()
+    } else {
+        format!("{}: {}", verdict.name(), all.join(", "))
+    }
 }
 
 fn line(tried: &Tried) -> String {
-    let mark = if tried.good { format!("{GOOD}caught{PLAIN}") } else { format!("{BAD}WRONG {PLAIN}") };
-    let mark = if tried.good && tried.expected == "pass" { format!("{GOOD}green {PLAIN}") } else { mark };
-    let wanted = if tried.good { String::new() } else { format!("{DIM}; expected {}{PLAIN}", tried.expected) };
-    format!("  {mark} {:<20} {:>5.0} s  {}{wanted}", tried.gate, tried.took.as_secs_f64(), tried.seen)
+    let mark = if tried.good {
+        format!("{GOOD}caught{PLAIN}")
+    } else {
+        format!("{BAD}WRONG {PLAIN}")
+    };
+    let mark = if tried.good && tried.expected == "pass" {
+        format!("{GOOD}green {PLAIN}")
+    } else {
+        mark
+    };
+    let wanted = if tried.good {
+        String::new()
+    } else {
+        format!("{DIM}; expected {}{PLAIN}", tried.expected)
+    };
+    format!(
+        "  {mark} {:<20} {:>5.0} s  {}{wanted}",
+        tried.gate,
+        tried.took.as_secs_f64(),
+        tried.seen
+    )
 }
 
 fn tell(tried: &[Tried], arguments: &Arguments) {
@@ -180,11 +247,17 @@ fn tell(tried: &[Tried], arguments: &Arguments) {
             .iter()
             .map(|t| json!({ "gate": t.gate, "expected": t.expected, "seen": t.seen, "caught": t.good, "after_s": t.took.as_secs_f64() }))
             .collect();
-        style::print(&format!("{}\n", json!({ "rows": rows, "good": tried.iter().all(|t| t.good) })));
+        style::print(&format!(
+            "{}\n",
+            json!({ "rows": rows, "good": tried.iter().all(|t| t.good) })
+        ));
     }
     let wrong = tried.iter().filter(|t| !t.good).count();
     style::say(&match wrong {
-        0 => format!("{GOOD}all {} as they must be{PLAIN}: every leak is caught for its own reason, no clean run is accused", tried.len()),
+        0 => format!(
+            "{GOOD}all {} as they must be{PLAIN}: every leak is caught for its own reason, no clean run is accused",
+            tried.len()
+        ),
         _ => format!("{BAD}{wrong} of {} are not as they must be{PLAIN}", tried.len()),
     });
 }
