@@ -12,18 +12,13 @@ struct Door {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let door = Door::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     leakcheck_capture::runtime()?.block_on(run(door))
 }
 
 async fn run(door: Door) -> Result<(), Box<dyn std::error::Error>> {
     let shutdown = CancellationToken::new();
-    let mut daemon = std::pin::pin!(leakcheck_capture::run(
-        door.arguments.into_config(),
-        shutdown.clone()
-    ));
+    let mut daemon = std::pin::pin!(leakcheck_capture::run(door.arguments.into_config(), shutdown.clone()));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         done = &mut daemon => return Ok(done?),

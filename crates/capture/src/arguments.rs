@@ -57,6 +57,9 @@ pub struct Arguments {
     /// Rotate containers that write fewer than ten lines a minute a third as often
     #[arg(long)]
     adaptive_rotation: bool,
+    /// How long a container is left alone after more than five failures in a row
+    #[arg(long, value_name = "D", default_value = "5m", value_parser = duration)]
+    breaker_pause: Duration,
     /// The longest line that is delivered whole, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     max_line_bytes: usize,
@@ -116,6 +119,7 @@ impl Arguments {
             labels: self.label,
             from_beginning: !self.from_now,
             adaptive_rotation: self.adaptive_rotation,
+            breaker_pause: self.breaker_pause,
             max_line_bytes: self.max_line_bytes,
             listen: self.listen,
             serve_metrics: !self.no_metrics,

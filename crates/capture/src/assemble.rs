@@ -101,16 +101,10 @@ impl Assembler {
     }
 
     /// Hands over every unfinished line older than `patience`, as a part of which more may follow.
-    pub(crate) fn flush_older_than(
-        &mut self,
-        patience: Duration,
-        mut deliver: impl FnMut(Line<'_>, bool),
-    ) {
+    pub(crate) fn flush_older_than(&mut self, patience: Duration, mut deliver: impl FnMut(Line<'_>, bool)) {
         for stream in Stream::ALL {
             let quiet = self.other_is_empty(stream);
-            if let Some(open) =
-                self.open[stream.index()].take_if(|open| open.since.elapsed() >= patience)
-            {
+            if let Some(open) = self.open[stream.index()].take_if(|open| open.since.elapsed() >= patience) {
                 deliver(open.line(stream, true), quiet);
             }
         }
@@ -208,13 +202,7 @@ mod tests {
 
     #[test]
     fn a_line_whose_end_never_came_is_delivered_before_the_next() {
-        let seen = assemble(
-            100,
-            &[
-                frame(Stdout, 1, "cut", false),
-                frame(Stdout, 2, "next", true),
-            ],
-        );
+        let seen = assemble(100, &[frame(Stdout, 1, "cut", false), frame(Stdout, 2, "next", true)]);
         assert_eq!(
             seen,
             [

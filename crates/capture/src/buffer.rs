@@ -20,11 +20,7 @@ impl Buffers {
 
     /// An empty buffer.
     pub(crate) fn take(&self) -> Vec<u8> {
-        let kept = self
-            .stock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let kept = self.stock.lock().unwrap_or_else(PoisonError::into_inner).pop();
         kept.unwrap_or_else(|| Vec::with_capacity(Self::READ))
     }
 

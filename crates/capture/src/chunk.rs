@@ -20,11 +20,7 @@ pub(crate) struct Identity {
 impl Identity {
     pub(crate) fn new(id: String, name: String) -> Self {
         let record_part = ndjson::identity_part(&id, &name);
-        Self {
-            id,
-            name,
-            record_part,
-        }
+        Self { id, name, record_part }
     }
 
     /// The first twelve digits of the id, as people write it.

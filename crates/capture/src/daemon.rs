@@ -54,10 +54,7 @@ pub enum Error {
 /// # Errors
 /// Whatever the system says if it cannot be built.
 pub fn runtime() -> std::io::Result<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
+    Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }
 
 /// Follows containers until `shutdown` is cancelled, then ends within the configured deadline.
@@ -72,11 +69,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Erro
 }
 
 /// [`run`], over any kind of wire.
-pub(crate) async fn run_with(
-    config: Config,
-    dial: Arc<dyn Dial>,
-    shutdown: CancellationToken,
-) -> Result<(), Error> {
+pub(crate) async fn run_with(config: Config, dial: Arc<dyn Dial>, shutdown: CancellationToken) -> Result<(), Error> {
     let listener = listen(&config).await?;
     let tasks = Tasks::default();
     let looked_up = Arc::new(OnceLock::new());
@@ -88,12 +81,7 @@ pub(crate) async fn run_with(
     let metrics = Metrics::new(Box::new(live));
     let (queue, items) = Queue::new(config.queue_lines, config.queue_bytes);
     let abandon = CancellationToken::new();
-    let sink = sink::start(
-        config.sink.clone(),
-        items,
-        Arc::clone(&metrics),
-        abandon.clone(),
-    )?;
+    let sink = sink::start(config.sink.clone(), items, Arc::clone(&metrics), abandon.clone())?;
     let capacity = config.streams.unwrap_or_else(slots_that_fit);
     let deadline = config.shutdown_timeout;
     let shared = Arc::new(Shared {
@@ -109,12 +97,7 @@ pub(crate) async fn run_with(
     });
     // Fails only if it was set before.
     let _ = looked_up.set(Arc::downgrade(&shared));
-    let discovery = Discovery::new(
-        Arc::clone(&shared),
-        tasks.clone(),
-        shutdown.clone(),
-        sink.resume,
-    );
+    let discovery = Discovery::new(Arc::clone(&shared), tasks.clone(), shutdown.clone(), sink.resume);
     tasks.spawn("discovery", None, |entry| discovery.run(entry));
     let (watched, watched_tasks, unwatch) = (Arc::clone(&shared), tasks.clone(), shutdown.clone());
     tasks.spawn("watchdog", None, |entry| {

@@ -87,12 +87,7 @@ pub(crate) struct Discovery {
 
 impl Discovery {
     /// `resume`: where delivery ended in an earlier run.
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        tasks: Tasks,
-        cancel: CancellationToken,
-        resume: Positions,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, tasks: Tasks, cancel: CancellationToken, resume: Positions) -> Self {
         let (report_to, reports) = mpsc::channel(REPORTS);
         let start = (shared.clock)();
         let stopped = resume
@@ -230,10 +225,7 @@ impl Discovery {
             self.last_event = Some(Timestamp::from_nanos(event.time_nano));
         }
         let Event { action, actor, .. } = event;
-        let name = actor
-            .attributes
-            .get("name")
-            .map_or(actor.id.as_str(), String::as_str);
+        let name = actor.attributes.get("name").map_or(actor.id.as_str(), String::as_str);
         match action.as_str() {
             "start" | "restart" | "unpause" if self.filter.wants(name, &actor.attributes) => {
                 let name = name.to_owned();
@@ -320,10 +312,7 @@ impl Discovery {
 
     /// Forgets stopped containers that the engine no longer has, unless they stopped after the list was asked for.
     fn prune(&mut self, containers: &[Listed], number: u64) {
-        let present: HashSet<&str> = containers
-            .iter()
-            .map(|container| container.id.as_str())
-            .collect();
+        let present: HashSet<&str> = containers.iter().map(|container| container.id.as_str()).collect();
         let absent = |id: &String| !present.contains(id.as_str());
         let gone: Vec<String> = self
             .stopped
@@ -376,15 +365,12 @@ impl Discovery {
             },
         );
         let identity = Arc::new(Identity::new(id.to_owned(), name.to_owned()));
-        let (shared, cancel, report_to) =
-            (Arc::clone(&self.shared), cancel, self.report_to.clone());
+        let (shared, cancel, report_to) = (Arc::clone(&self.shared), cancel, self.report_to.clone());
         let first_rotation = phase(self.started, shared.config.rotate_every);
         self.started += 1;
-        self.tasks
-            .spawn("follower", Some(Arc::clone(&identity)), move |entry| {
-                Follower::new(shared, identity, position, entry, cancel, first_rotation)
-                    .run(report_to)
-            });
+        self.tasks.spawn("follower", Some(Arc::clone(&identity)), move |entry| {
+            Follower::new(shared, identity, position, entry, cancel, first_rotation).run(report_to)
+        });
     }
 
     fn on_finished(&mut self, finished: Finished) {

@@ -117,11 +117,7 @@ impl Client {
     }
 
     /// Subscribes to what happens to containers that carry every label of `labels`, from `since` on if that is known.
-    pub(crate) async fn events(
-        &self,
-        labels: &[String],
-        since: Option<Timestamp>,
-    ) -> Result<Body, WireError> {
+    pub(crate) async fn events(&self, labels: &[String], since: Option<Timestamp>) -> Result<Body, WireError> {
         let filters = serde_json::json!({
             "type": ["container"],
             "event": ["start", "restart", "unpause", "die", "destroy", "rename"],
@@ -137,8 +133,7 @@ impl Client {
 
     /// Opens a container's log where `ask` says, and follows it.
     pub(crate) async fn logs(&self, id: &str, ask: Ask) -> Result<Body, WireError> {
-        let mut target =
-            format!("/containers/{id}/logs?follow=true&stdout=true&stderr=true&timestamps=true");
+        let mut target = format!("/containers/{id}/logs?follow=true&stdout=true&stderr=true&timestamps=true");
         if !ask.since.is_beginning() {
             let _ = write!(target, "&since={}", ask.since);
         }
@@ -192,10 +187,7 @@ mod tests {
                "scope":"local","time":1,"timeNano":1000000001}"#,
         )
         .unwrap();
-        assert_eq!(
-            (event.action.as_str(), event.actor.id.as_str()),
-            ("start", "abc")
-        );
+        assert_eq!((event.action.as_str(), event.actor.id.as_str()), ("start", "abc"));
         assert_eq!(event.actor.attributes["name"], "web");
         assert_eq!(event.time_nano, 1_000_000_001);
     }

@@ -34,21 +34,17 @@ impl Filter {
     pub(crate) fn wants(&self, name: &str, labels: &HashMap<String, String>) -> bool {
         self.wants_name(name)
             && labels.get(OPT_OUT).is_none_or(|value| value != "false")
-            && self
-                .labels
-                .iter()
-                .all(|wanted| match wanted.split_once('=') {
-                    Some((key, value)) => labels.get(key).is_some_and(|has| has == value),
-                    None => labels.contains_key(wanted),
-                })
+            && self.labels.iter().all(|wanted| match wanted.split_once('=') {
+                Some((key, value)) => labels.get(key).is_some_and(|has| has == value),
+                None => labels.contains_key(wanted),
+            })
     }
 }
 
 /// True if `name` matches `pattern`, in which `*` stands for any text and `?` for any character. Linear in practice: only
 /// the last `*` is ever tried again.
 fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -103,19 +99,11 @@ mod tests {
             ..Config::default()
         };
         let filter = Filter::new(&config);
-        let labels = |pairs: &[(&str, &str)]| {
-            pairs
-                .iter()
-                .map(|(k, v)| ((*k).into(), (*v).into()))
-                .collect()
-        };
+        let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
         assert!(filter.wants("x", &labels(&[("run", "1"), ("any", "")])));
         assert!(!filter.wants("x", &labels(&[("run", "2"), ("any", "")])));
         assert!(!filter.wants("x", &labels(&[("run", "1")])));
         assert!(!filter.wants("nope", &labels(&[("run", "1"), ("any", "")])));
-        assert!(!filter.wants(
-            "x",
-            &labels(&[("run", "1"), ("any", ""), (OPT_OUT, "false")])
-        ));
+        assert!(!filter.wants("x", &labels(&[("run", "1"), ("any", ""), (OPT_OUT, "false")])));
     }
 }

@@ -90,10 +90,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`FrameError`] if the bytes can never become a frame of a container.
-    pub(crate) fn next<'a>(
-        &mut self,
-        bytes: &'a [u8],
-    ) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
+    pub(crate) fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
         match self.form {
             Form::Multiplexed => self.multiplexed(bytes),
             Form::Raw => self.raw(bytes),
@@ -117,10 +114,7 @@ impl Decoder {
         let rest = &bytes[prefix..];
         let ends_line = rest.ends_with(b"\n");
         let text = rest.strip_suffix(b"\n").unwrap_or(rest);
-        let text = text
-            .strip_suffix(b"\r")
-            .filter(|_| ends_line)
-            .unwrap_or(text);
+        let text = text.strip_suffix(b"\r").filter(|_| ends_line).unwrap_or(text);
         Ok(Some(Frame {
             stream: Stream::Stdout,
             time,
@@ -129,10 +123,7 @@ impl Decoder {
         }))
     }
 
-    fn multiplexed<'a>(
-        &mut self,
-        bytes: &'a [u8],
-    ) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
+    fn multiplexed<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
         let Some(header) = bytes.first_chunk::<HEADER_LEN>() else {
             return Ok(None);
         };
@@ -258,20 +249,14 @@ mod tests {
     fn a_frame_that_is_not_whole_yet_is_left_alone_at_every_cut() {
         let wire = multiplexed(1, format!("{TIME}hello\n").as_bytes());
         for cut in 0..wire.len() {
-            assert_eq!(
-                frames(Form::Multiplexed, &wire[..cut]).unwrap(),
-                (Vec::new(), cut)
-            );
+            assert_eq!(frames(Form::Multiplexed, &wire[..cut]).unwrap(), (Vec::new(), cut));
         }
     }
 
     #[test]
     fn an_error_of_the_engine_is_no_line() {
         let wire = multiplexed(3, b"Error grabbing logs: invalid character");
-        assert!(matches!(
-            frames(Form::Multiplexed, &wire),
-            Err(FrameError::Engine(_))
-        ));
+        assert!(matches!(frames(Form::Multiplexed, &wire), Err(FrameError::Engine(_))));
     }
 
     #[test]
@@ -322,10 +307,7 @@ mod tests {
         let piece = "x".repeat(PIECE_LEN);
         let wire = format!("{TIME}{piece}{TIME}{piece}{TIME}end\r\n");
         let (seen, left) = frames(Form::Raw, wire.as_bytes()).unwrap();
-        let lengths: Vec<_> = seen
-            .iter()
-            .map(|(_, text, ends)| (text.len(), *ends))
-            .collect();
+        let lengths: Vec<_> = seen.iter().map(|(_, text, ends)| (text.len(), *ends)).collect();
         assert_eq!(lengths, [(PIECE_LEN, false), (PIECE_LEN, false), (3, true)]);
         assert_eq!(left, 0);
     }

@@ -78,11 +78,7 @@ mod tests {
         let interval = Duration::from_secs(55);
         let mut phases: Vec<_> = (0..55).map(|index| phase(index, interval)).collect();
         phases.sort_unstable();
-        let widest = phases
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .max()
-            .unwrap();
+        let widest = phases.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
         // Evenly spread they would be 1 s apart; the three-gap theorem allows the golden ratio 2.6 times that.
         assert!(widest < Duration::from_secs(3), "{widest:?}");
     }

@@ -34,9 +34,7 @@ impl fmt::Debug for Live {
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let shared = self.shared.get().and_then(Weak::upgrade);
-        let now = shared
-            .as_ref()
-            .map_or_else(Timestamp::now, |shared| (shared.clock)());
+        let now = shared.as_ref().map_or_else(Timestamp::now, |shared| (shared.clock)());
         self.encode_followers(&mut encoder, now)?;
         let mut gauge = |name: &str, help: &str, value: f64| {
             let gauge = ConstGauge::new(value);
@@ -75,11 +73,7 @@ impl Collector for Live {
                 "Containers that may be followed at one time",
                 shared.pool.capacity() as f64,
             )?;
-            gauge(
-                "log_capturer_pool_in_use",
-                "Slots taken",
-                shared.pool.in_use() as f64,
-            )?;
+            gauge("log_capturer_pool_in_use", "Slots taken", shared.pool.in_use() as f64)?;
             gauge(
                 "log_capturer_pool_waiting",
                 "Containers that wait for a slot",
@@ -96,27 +90,15 @@ impl Collector for Live {
             gauge("process_open_fds", "Open file descriptors", fds)?;
         }
         for (name, help, value) in [
-            (
-                "process_resident_memory_bytes",
-                "Resident memory",
-                process.resident,
-            ),
-            (
-                "process_virtual_memory_bytes",
-                "Virtual memory",
-                process.virtual_memory,
-            ),
+            ("process_resident_memory_bytes", "Resident memory", process.resident),
+            ("process_virtual_memory_bytes", "Virtual memory", process.virtual_memory),
             ("process_threads", "Threads", process.threads),
             (
                 "process_start_time_seconds",
                 "Start of the process, in seconds since the epoch",
                 process.start,
             ),
-            (
-                "process_max_fds",
-                "Limit of open file descriptors",
-                process.max_fds,
-            ),
+            ("process_max_fds", "Limit of open file descriptors", process.max_fds),
         ] {
             if let Some(value) = value {
                 gauge(name, help, value)?;
@@ -138,11 +120,7 @@ impl Collector for Live {
 
 impl Live {
     /// Gauges of each container that is followed; gone with it.
-    fn encode_followers(
-        &self,
-        encoder: &mut DescriptorEncoder<'_>,
-        now: Timestamp,
-    ) -> Result<(), fmt::Error> {
+    fn encode_followers(&self, encoder: &mut DescriptorEncoder<'_>, now: Timestamp) -> Result<(), fmt::Error> {
         let alive = self.tasks.alive();
         let followers: Vec<(ContainerLabels, &Entry)> = alive
             .iter()
@@ -207,9 +185,7 @@ impl Process {
         // Numbered from field 4 of the manual page on.
         let field = |number: usize| fields.get(number - 4).copied();
         let ticks = rustix::param::clock_ticks_per_second() as f64;
-        process.cpu = field(14)
-            .zip(field(15))
-            .map(|(user, system)| (user + system) / ticks);
+        process.cpu = field(14).zip(field(15)).map(|(user, system)| (user + system) / ticks);
         process.threads = field(20);
         process.start = field(22)
             .zip(boot_time())
@@ -227,12 +203,7 @@ fn count_fds() -> Option<f64> {
         return Some(size as f64);
     }
     // The reading itself has one open.
-    Some(
-        fs::read_dir("/proc/self/fd")
-            .ok()?
-            .count()
-            .saturating_sub(1) as f64,
-    )
+    Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64)
 }
 
 fn boot_time() -> Option<f64> {

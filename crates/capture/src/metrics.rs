@@ -104,9 +104,9 @@ impl Metrics {
         registry.register_collector(live);
         metrics.registry = registry;
         for kind in ERROR_KINDS {
-            metrics.errors.get_or_create_owned(&KindLabels {
-                kind: kind.to_owned(),
-            });
+            metrics
+                .errors
+                .get_or_create_owned(&KindLabels { kind: kind.to_owned() });
         }
         Arc::new(metrics)
     }
@@ -132,11 +132,7 @@ impl Metrics {
             "1 while a component works",
             self.health.clone(),
         );
-        registry.register(
-            "log_capturer_lines",
-            "Lines delivered to the sink",
-            self.lines.clone(),
-        );
+        registry.register("log_capturer_lines", "Lines delivered to the sink", self.lines.clone());
         registry.register(
             "log_capturer_bytes",
             "Bytes of text delivered to the sink",
@@ -193,9 +189,7 @@ impl Metrics {
 
     pub(crate) fn error(&self, kind: &str) {
         self.errors
-            .get_or_create_owned(&KindLabels {
-                kind: kind.to_owned(),
-            })
+            .get_or_create_owned(&KindLabels { kind: kind.to_owned() })
             .inc();
     }
 
@@ -204,9 +198,7 @@ impl Metrics {
             component_type: component_type.to_owned(),
             component_name: component_name.to_owned(),
         };
-        self.health
-            .get_or_create_owned(&labels)
-            .set(i64::from(healthy));
+        self.health.get_or_create_owned(&labels).set(i64::from(healthy));
     }
 
     /// A chunk was delivered.

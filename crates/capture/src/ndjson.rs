@@ -94,9 +94,10 @@ fn escape(text: &str, out: &mut Vec<u8>) {
 
 fn base64(bytes: &[u8], out: &mut Vec<u8>) {
     for group in bytes.chunks(3) {
-        let word = group.iter().enumerate().fold(0_u32, |word, (at, byte)| {
-            word | (u32::from(*byte) << (16 - 8 * at))
-        });
+        let word = group
+            .iter()
+            .enumerate()
+            .fold(0_u32, |word, (at, byte)| word | (u32::from(*byte) << (16 - 8 * at)));
         for digit in 0..4 {
             let index = (word >> (18 - 6 * digit)) & 63;
             out.push(if digit <= group.len() {
@@ -147,10 +148,7 @@ mod tests {
         assert_eq!(value["line"], "a\u{fffd}b");
         // `printf 'a\xffb' | base64`
         assert_eq!(value["line_base64"], "Yf9i");
-        assert_eq!(
-            (&value["partial"], &value["pieces"]),
-            (&true.into(), &2.into())
-        );
+        assert_eq!((&value["partial"], &value["pieces"]), (&true.into(), &2.into()));
     }
 
     #[test]

@@ -50,9 +50,7 @@ impl Pool {
     /// Waits for a slot. Cancel-safe, but whoever cancels loses its place.
     pub(crate) async fn acquire(&self) -> Slot {
         if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
-            return Slot {
-                _permit: Some(permit),
-            };
+            return Slot { _permit: Some(permit) };
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
@@ -126,12 +124,10 @@ mod tests {
 
     /// One poll of a future.
     async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-        std::future::poll_fn(
-            |context| match std::pin::Pin::new(&mut *future).poll(context) {
-                std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
-                std::task::Poll::Pending => std::task::Poll::Ready(None),
-            },
-        )
+        std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
+            std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        })
         .await
     }
 }

@@ -70,9 +70,7 @@ impl Queue {
         let lines = u32::try_from(chunk.line_count())
             .unwrap_or(u32::MAX)
             .min(self.max_lines);
-        let bytes = u32::try_from(chunk.bytes())
-            .unwrap_or(u32::MAX)
-            .min(self.max_bytes);
+        let bytes = u32::try_from(chunk.bytes()).unwrap_or(u32::MAX).min(self.max_bytes);
         let lines = Arc::clone(&self.lines)
             .acquire_many_owned(lines)
             .await
@@ -108,9 +106,7 @@ impl Queue {
 
     /// True if the next chunk would have to wait.
     pub(crate) fn is_full(&self) -> bool {
-        self.lines.available_permits() == 0
-            || self.bytes.available_permits() == 0
-            || self.sender.capacity() == 0
+        self.lines.available_permits() == 0 || self.bytes.available_permits() == 0 || self.sender.capacity() == 0
     }
 
     /// Lines waiting or being written.

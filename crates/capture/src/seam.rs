@@ -53,8 +53,7 @@ impl Mark {
         for _ in 0..pieces {
             self.counted[of] += 1;
             // Any mixing function does that depends on order; this is splitmix64's increment as a multiplier.
-            let mixed = (self.chain[of] ^ time.as_nanos().cast_unsigned())
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.chain[of] ^ time.as_nanos().cast_unsigned()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             self.chain[of] = mixed.rotate_left(23);
         }
     }
@@ -110,8 +109,7 @@ impl Position {
         if quiet && time > self.newest() {
             match &mut self.marks {
                 Some([resume, fresh]) => {
-                    let far = fresh.since.is_beginning()
-                        || fresh.since.behind(time) >= MARK_DISTANCE_NANOS;
+                    let far = fresh.since.is_beginning() || fresh.since.behind(time) >= MARK_DISTANCE_NANOS;
                     if far && (fresh.frames() > 0 || !fresh.since.is_beginning()) {
                         *resume = *fresh;
                         *fresh = Mark::at(time);
@@ -165,9 +163,7 @@ impl Position {
         };
         let approach = match approach {
             // Without a mark there is nothing that could prove that the tail was long enough.
-            Approach::Tail if target.since.is_beginning() || target.first.is_none() => {
-                Approach::Since
-            }
+            Approach::Tail if target.since.is_beginning() || target.first.is_none() => Approach::Since,
             other => other,
         };
         Join {
@@ -247,13 +243,7 @@ impl Join {
     }
 
     /// The old stream has delivered one more line.
-    pub(crate) fn delivered(
-        &mut self,
-        stream: Stream,
-        time: Timestamp,
-        pieces: u32,
-        position: &Position,
-    ) {
+    pub(crate) fn delivered(&mut self, stream: Stream, time: Timestamp, pieces: u32, position: &Position) {
         self.target.count(stream, time, pieces, false);
         self.last = position.last;
     }
@@ -280,9 +270,7 @@ impl Join {
             return Seen::Mismatch { lost: true };
         }
         self.seen.count(stream, time, 1, true);
-        if self.seen.counted[of] == self.target.counted[of]
-            && !self.seen.agrees_with(&self.target, stream)
-        {
+        if self.seen.counted[of] == self.target.counted[of] && !self.seen.agrees_with(&self.target, stream) {
             return Seen::Mismatch { lost: true };
         }
         Seen::Known

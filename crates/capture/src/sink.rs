@@ -109,18 +109,14 @@ pub(crate) fn start(
 ) -> Result<Running, SinkError> {
     let (ended, done) = oneshot::channel();
     let (resume, mut work): (Positions, Work) = match config {
-        SinkConfig::Discard => (
-            Positions::new(),
-            Box::new(move |items| discard(items, &metrics)),
-        ),
+        SinkConfig::Discard => (Positions::new(), Box::new(move |items| discard(items, &metrics))),
         SinkConfig::File {
             folder,
             rotate_bytes,
             keep_files,
             fsync,
         } => {
-            let (mut sink, resume) =
-                file::FileSink::open(folder, rotate_bytes, keep_files, fsync, metrics)?;
+            let (mut sink, resume) = file::FileSink::open(folder, rotate_bytes, keep_files, fsync, metrics)?;
             (resume, Box::new(move |items| sink.run(items, &abandon)))
         }
         SinkConfig::Loki { address, folder } => {

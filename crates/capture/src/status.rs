@@ -63,18 +63,17 @@ impl Status {
                 continue;
             };
             let serving = Arc::clone(&this);
-            this.tasks
-                .spawn("status-connection", None, move |entry| async move {
-                    entry.set(Doing::Waiting);
-                    let cancel = serving.cancel.clone();
-                    tokio::select! {
-                        biased;
-                        () = cancel.cancelled() => {}
-                        // Whoever asked is gone or too slow: nobody is left to be told.
-                        _ = serving.serve(stream) => {}
-                    }
-                    drop(permit);
-                });
+            this.tasks.spawn("status-connection", None, move |entry| async move {
+                entry.set(Doing::Waiting);
+                let cancel = serving.cancel.clone();
+                tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => {}
+                    // Whoever asked is gone or too slow: nobody is left to be told.
+                    _ = serving.serve(stream) => {}
+                }
+                drop(permit);
+            });
         }
     }
 
@@ -88,30 +87,17 @@ impl Status {
                     answer.status,
                     answer.content_type,
                     answer.body.len(),
-                    if request.keep_alive {
-                        "keep-alive"
-                    } else {
-                        "close"
-                    },
+                    if request.keep_alive { "keep-alive" } else { "close" },
                 );
-                let body = if request.is_head {
-                    ""
-                } else {
-                    answer.body.as_str()
-                };
-                timeout(
-                    WRITE,
-                    stream.write_all([head.as_str(), body].concat().as_bytes()),
-                )
-                .await??;
+                let body = if request.is_head { "" } else { answer.body.as_str() };
+                timeout(WRITE, stream.write_all([head.as_str(), body].concat().as_bytes())).await??;
                 if !request.keep_alive {
                     return stream.shutdown().await;
                 }
                 bytes.drain(..request.length);
                 continue;
             }
-            if bytes.len() > REQUEST_MAX || timeout(IDLE, stream.read_buf(&mut bytes)).await?? == 0
-            {
+            if bytes.len() > REQUEST_MAX || timeout(IDLE, stream.read_buf(&mut bytes)).await?? == 0 {
                 return Ok(());
             }
         }
@@ -134,21 +120,14 @@ impl Status {
             "/metrics" if self.shared.config.serve_metrics => {
                 answer("200 OK", CONTENT_TYPE, self.shared.metrics.encode())
             }
-            "/healthz" if self.shared.ready.load(Ordering::Relaxed) => {
-                answer("200 OK", TEXT, "ready\n".into())
-            }
+            "/healthz" if self.shared.ready.load(Ordering::Relaxed) => answer("200 OK", TEXT, "ready\n".into()),
             "/healthz" => answer(
                 "503 Service Unavailable",
                 TEXT,
                 "containers are not listed yet\n".into(),
             ),
             "/debug/tasks" => {
-                let alive: Vec<_> = self
-                    .tasks
-                    .alive()
-                    .iter()
-                    .map(|entry| entry.describe())
-                    .collect();
+                let alive: Vec<_> = self.tasks.alive().iter().map(|entry| entry.describe()).collect();
                 // Numbers and strings always become JSON.
                 answer(
                     "200 OK",
@@ -199,11 +178,10 @@ impl Request {
                 .iter()
                 .find(|header| header.name.eq_ignore_ascii_case(name))
         };
-        let closing =
-            has("connection").is_some_and(|header| header.value.eq_ignore_ascii_case(b"close"));
+        let closing = has("connection").is_some_and(|header| header.value.eq_ignore_ascii_case(b"close"));
         // A body would have to be read past; nobody sends one with GET.
-        let with_body = has("content-length").is_some_and(|header| header.value != b"0")
-            || has("transfer-encoding").is_some();
+        let with_body =
+            has("content-length").is_some_and(|header| header.value != b"0") || has("transfer-encoding").is_some();
         Ok(Some(Self {
             is_get: matches!(method, "GET" | "HEAD"),
             is_head: method == "HEAD",

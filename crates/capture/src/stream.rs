@@ -75,13 +75,7 @@ impl LogStream {
     ///
     /// # Errors
     /// [`StreamError`] if the engine does not answer, or not with a log.
-    pub(crate) async fn open(
-        client: &Client,
-        id: &str,
-        form: Form,
-        cap: usize,
-        ask: Ask,
-    ) -> Result<Self, StreamError> {
+    pub(crate) async fn open(client: &Client, id: &str, form: Form, cap: usize, ask: Ask) -> Result<Self, StreamError> {
         let body = client.logs(id, ask).await?;
         let now = Instant::now();
         Ok(Self {
@@ -116,10 +110,7 @@ impl LogStream {
     ///
     /// # Errors
     /// [`StreamError`] if the bytes are no frame.
-    pub(crate) fn next<'a>(
-        &mut self,
-        batch: &'a mut Batch,
-    ) -> Result<Option<Frame<'a>>, StreamError> {
+    pub(crate) fn next<'a>(&mut self, batch: &'a mut Batch) -> Result<Option<Frame<'a>>, StreamError> {
         let Some((frame, used)) = self.decoder.next(&batch.bytes[batch.at..])? else {
             return Ok(None);
         };

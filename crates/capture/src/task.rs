@@ -108,8 +108,7 @@ impl Entry {
     /// nothing that it has not taken.
     pub(crate) fn lag_seconds(&self, now: Timestamp) -> f64 {
         let queued = self.queued.load(Ordering::Relaxed);
-        let busy =
-            self.doing() == Doing::Queueing || self.now().saturating_sub(queued) < BUSY_MILLIS;
+        let busy = self.doing() == Doing::Queueing || self.now().saturating_sub(queued) < BUSY_MILLIS;
         if queued == 0 || !busy {
             return 0.0;
         }
@@ -119,10 +118,7 @@ impl Entry {
 
     /// How long it has been waiting for a slot, if it is.
     pub(crate) fn waiting_for_slot(&self) -> Option<Duration> {
-        let since = Duration::from_millis(
-            self.now()
-                .saturating_sub(self.since.load(Ordering::Relaxed)),
-        );
+        let since = Duration::from_millis(self.now().saturating_sub(self.since.load(Ordering::Relaxed)));
         (self.doing() == Doing::WaitingForSlot).then_some(since)
     }
 
@@ -134,10 +130,7 @@ impl Entry {
 
     /// How long ago it last rotated or began.
     pub(crate) fn since_rotation(&self) -> Duration {
-        Duration::from_millis(
-            self.now()
-                .saturating_sub(self.rotated.load(Ordering::Relaxed)),
-        )
+        Duration::from_millis(self.now().saturating_sub(self.rotated.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -155,10 +148,7 @@ impl Entry {
         Described {
             name: self.name,
             container_id: self.container.as_ref().map(|identity| identity.id.clone()),
-            container_name: self
-                .container
-                .as_ref()
-                .map(|identity| identity.name.clone()),
+            container_name: self.container.as_ref().map(|identity| identity.name.clone()),
             state: self.doing(),
             state_seconds: Duration::from_millis(now.saturating_sub(since)).as_secs_f64(),
             age_seconds: Duration::from_millis(now).as_secs_f64(),
@@ -229,11 +219,7 @@ impl Tasks {
         });
     }
 
-    fn enlist(
-        &self,
-        name: &'static str,
-        container: Option<Arc<Identity>>,
-    ) -> (Arc<Entry>, OffTheList) {
+    fn enlist(&self, name: &'static str, container: Option<Arc<Identity>>) -> (Arc<Entry>, OffTheList) {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         let number = list.next;
         list.next += 1;

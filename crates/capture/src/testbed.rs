@@ -130,15 +130,12 @@ impl Scripted {
     /// Starts a container, for the first time or again, and says so in an event.
     pub(crate) fn start(&self, id: &str) {
         self.with(|state| {
-            let container = state
-                .containers
-                .entry(id.to_owned())
-                .or_insert_with(|| Box_ {
-                    name: format!("name-{id}"),
-                    running: false,
-                    started_at: 0,
-                    log: Vec::new(),
-                });
+            let container = state.containers.entry(id.to_owned()).or_insert_with(|| Box_ {
+                name: format!("name-{id}"),
+                running: false,
+                started_at: 0,
+                log: Vec::new(),
+            });
             container.running = true;
             container.started_at += 1;
             let name = container.name.clone();
@@ -245,14 +242,7 @@ impl Scripted {
                 let found = self.with(|state| state.containers.get(id).map(Box_::inspected));
                 match found {
                     Some(body) => answer(&mut wire, "200 OK", &body).await,
-                    None => {
-                        answer(
-                            &mut wire,
-                            "404 Not Found",
-                            r#"{"message":"No such container"}"#,
-                        )
-                        .await
-                    }
+                    None => answer(&mut wire, "404 Not Found", r#"{"message":"No such container"}"#).await,
                 }
             }
             ["containers", _, "logs"] if mood == Mood::Unreadable => {
@@ -260,14 +250,7 @@ impl Scripted {
                 answer(&mut wire, "501 Not Implemented", body).await
             }
             ["containers", id, "logs"] => self.serve_log(wire, id, &target, mood).await,
-            _ => {
-                answer(
-                    &mut wire,
-                    "404 Not Found",
-                    r#"{"message":"page not found"}"#,
-                )
-                .await
-            }
+            _ => answer(&mut wire, "404 Not Found", r#"{"message":"page not found"}"#).await,
         }
     }
 
@@ -296,13 +279,7 @@ impl Scripted {
         }
     }
 
-    async fn serve_log(
-        &self,
-        mut wire: DuplexStream,
-        id: &str,
-        target: &str,
-        mood: Mood,
-    ) -> io::Result<()> {
+    async fn serve_log(&self, mut wire: DuplexStream, id: &str, target: &str, mood: Mood) -> io::Result<()> {
         let parameter = |name: &str| {
             let (_, query) = target.split_once('?')?;
             query
@@ -315,12 +292,7 @@ impl Scripted {
         });
         let tail = parameter("tail").map_or(usize::MAX, |tail| tail.parse().unwrap());
         let mut changed = self.changed.subscribe();
-        let live = self.with(|state| {
-            state
-                .containers
-                .get(id)
-                .is_some_and(|container| container.running)
-        });
+        let live = self.with(|state| state.containers.get(id).is_some_and(|container| container.running));
         let (number, mut last) = self.with(|state| {
             state.logs_opened += 1;
             let log = &state.containers[id].log;
@@ -339,12 +311,7 @@ impl Scripted {
                 let log = container.map_or(&[][..], |container| &container.log);
                 let new: Vec<_> = log.iter().filter(|line| line.1 > last).cloned().collect();
                 let running = container.is_some_and(|container| container.running);
-                (
-                    new,
-                    running,
-                    number < state.frozen_below,
-                    state.mood == Mood::Away,
-                )
+                (new, running, number < state.frozen_below, state.mood == Mood::Away)
             };
             if away {
                 return Ok(());
@@ -426,16 +393,12 @@ impl Dial for Scripted {
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 async fn answer(wire: &mut DuplexStream, status: &str, body: &str) -> io::Result<()> {
-    let text = format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let text = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     wire.write_all(text.as_bytes()).await
 }
 
 async fn chunk(wire: &mut DuplexStream, bytes: &[u8]) -> io::Result<()> {
-    wire.write_all(format!("{:x}\r\n", bytes.len()).as_bytes())
-        .await?;
+    wire.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
     wire.write_all(bytes).await?;
     wire.write_all(b"\r\n").await
 }
@@ -509,10 +472,7 @@ impl Rig {
         };
         let (queue, items) = Queue::new(config.queue_lines, config.queue_bytes);
         let shared = Arc::new(Shared {
-            client: crate::wire::request::Client::new(
-                Arc::new(engine.clone()),
-                config.connect_timeout,
-            ),
+            client: crate::wire::request::Client::new(Arc::new(engine.clone()), config.connect_timeout),
             metrics: Metrics::new(Box::new(live)),
             queue,
             pool: Pool::new(config.streams.unwrap_or(1000)),
@@ -550,10 +510,9 @@ impl Rig {
         let identity = Arc::new(Identity::new(id.to_owned(), format!("name-{id}")));
         let (shared, cancel) = (Arc::clone(&self.shared), self.cancel.clone());
         let rotate_every = shared.config.rotate_every;
-        self.tasks
-            .spawn("follower", Some(Arc::clone(&identity)), move |entry| {
-                Follower::new(shared, identity, position, entry, cancel, rotate_every).run(report)
-            });
+        self.tasks.spawn("follower", Some(Arc::clone(&identity)), move |entry| {
+            Follower::new(shared, identity, position, entry, cancel, rotate_every).run(report)
+        });
         finished
     }
 
@@ -565,8 +524,7 @@ impl Rig {
             self.cancel.clone(),
             resume,
         );
-        self.tasks
-            .spawn("discovery", None, |entry| discovery.run(entry));
+        self.tasks.spawn("discovery", None, |entry| discovery.run(entry));
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -595,18 +553,15 @@ impl Rig {
     /// The value of a series, as `/metrics` would say it.
     pub(crate) fn metric(&self, series: &str) -> f64 {
         let text = self.shared.metrics.encode();
-        let line = text.lines().find(|line| {
-            line.strip_prefix(series)
-                .is_some_and(|rest| rest.starts_with(' '))
-        });
+        let line = text
+            .lines()
+            .find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')));
         let line = line.unwrap_or_else(|| panic!("no series {series} in:\n{text}"));
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
     pub(crate) fn errors(&self, kind: &str) -> f64 {
-        self.metric(&format!(
-            "log_capturer_stream_errors_total{{kind=\"{kind}\"}}"
-        ))
+        self.metric(&format!("log_capturer_stream_errors_total{{kind=\"{kind}\"}}"))
     }
 
     /// Waits (in paused time) until `condition` holds.
@@ -634,10 +589,7 @@ async fn collect(
                     .lines()
                     .map(|line| String::from_utf8_lossy(line.text).into_owned());
                 let id = &chunk.container.id;
-                delivered
-                    .lock()
-                    .unwrap()
-                    .extend(lines.map(|text| (id.clone(), text)));
+                delivered.lock().unwrap().extend(lines.map(|text| (id.clone(), text)));
             }
             Item::Forget(id) => forgotten.lock().unwrap().push(id),
             Item::End => return,

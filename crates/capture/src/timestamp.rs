@@ -57,8 +57,7 @@ impl Timestamp {
     /// Writes the fixed RFC 3339 form with nine digits.
     pub(crate) fn write_rfc3339(self, out: &mut Vec<u8>) {
         use std::io::Write as _;
-        let time = jiff::Timestamp::from_nanosecond(i128::from(self.0))
-            .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let time = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         // A Vec takes every write.
         let _ = write!(out, "{time:.9}");
     }
@@ -113,19 +112,12 @@ impl Reader {
 
 /// The nine digits after the dot, if `text` begins with the fixed form and a space.
 fn fixed_fraction(text: &[u8]) -> Option<i64> {
-    if text.len() <= FIXED_LEN
-        || text[SECOND_LEN] != b'.'
-        || text[FIXED_LEN - 1] != b'Z'
-        || text[FIXED_LEN] != b' '
-    {
+    if text.len() <= FIXED_LEN || text[SECOND_LEN] != b'.' || text[FIXED_LEN - 1] != b'Z' || text[FIXED_LEN] != b' ' {
         return None;
     }
-    text[SECOND_LEN + 1..FIXED_LEN - 1]
-        .iter()
-        .try_fold(0_i64, |sum, byte| {
-            byte.is_ascii_digit()
-                .then(|| sum * 10 + i64::from(byte - b'0'))
-        })
+    text[SECOND_LEN + 1..FIXED_LEN - 1].iter().try_fold(0_i64, |sum, byte| {
+        byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
+    })
 }
 
 #[cfg(test)]
@@ -133,33 +125,20 @@ mod tests {
     use super::*;
 
     fn nanos(text: &str) -> i64 {
-        Reader::default()
-            .read(text.as_bytes())
-            .unwrap()
-            .0
-            .as_nanos()
+        Reader::default().read(text.as_bytes()).unwrap().0.as_nanos()
     }
 
     #[test]
     fn the_fixed_form_is_read_to_the_nanosecond() {
         // 2026-11-22T20:25:47Z is 1 795 379 147 s after the epoch (`date -ud … +%s`).
-        assert_eq!(
-            nanos("2026-11-22T20:25:47.123456789Z line"),
-            1_795_379_147_123_456_789
-        );
-        assert_eq!(
-            nanos("2026-11-22T20:25:47.000000001Z "),
-            1_795_379_147_000_000_001
-        );
+        assert_eq!(nanos("2026-11-22T20:25:47.123456789Z line"), 1_795_379_147_123_456_789);
+        assert_eq!(nanos("2026-11-22T20:25:47.000000001Z "), 1_795_379_147_000_000_001);
     }
 
     #[test]
     fn other_rfc3339_forms_are_read_too() {
         assert_eq!(nanos("2026-11-22T20:25:47Z x"), 1_795_379_147_000_000_000);
-        assert_eq!(
-            nanos("2026-11-22T21:25:47.5+01:00 x"),
-            1_795_379_147_500_000_000
-        );
+        assert_eq!(nanos("2026-11-22T21:25:47.5+01:00 x"), 1_795_379_147_500_000_000);
     }
 
     #[test]
@@ -176,10 +155,7 @@ mod tests {
             Reader::default().read(b"hello world, this is no timestamp at all"),
             None
         );
-        assert_eq!(
-            Reader::default().read(b"2026-11-22T20:25:47.12345678xZ line"),
-            None
-        );
+        assert_eq!(Reader::default().read(b"2026-11-22T20:25:47.12345678xZ line"), None);
         assert_eq!(Reader::default().read(b""), None);
     }
 

@@ -18,12 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const OVERDUE: Duration = Duration::from_secs(60);
 
 /// Looks at all followers now and then, until `cancel`.
-pub(crate) async fn watch(
-    shared: Arc<Shared>,
-    tasks: Tasks,
-    cancel: CancellationToken,
-    entry: Arc<Entry>,
-) {
+pub(crate) async fn watch(shared: Arc<Shared>, tasks: Tasks, cancel: CancellationToken, entry: Arc<Entry>) {
     entry.set(Doing::Waiting);
     let config = &shared.config;
     let interval = if config.adaptive_rotation {
@@ -43,9 +38,7 @@ pub(crate) async fn watch(
         let alive = tasks.alive();
         let overdue: Vec<&Arc<Entry>> = alive
             .iter()
-            .filter(|entry| {
-                entry.stream_age().is_some() && entry.since_rotation() > interval + OVERDUE
-            })
+            .filter(|entry| entry.stream_age().is_some() && entry.since_rotation() > interval + OVERDUE)
             .collect();
         for entry in &overdue {
             if stuck.insert(entry.number()) {
@@ -54,9 +47,7 @@ pub(crate) async fn watch(
             }
         }
         stuck.retain(|number| overdue.iter().any(|entry| entry.number() == *number));
-        shared
-            .metrics
-            .component_is("watchdog", "rotations", stuck.is_empty());
+        shared.metrics.component_is("watchdog", "rotations", stuck.is_empty());
         shared
             .metrics
             .component_is("dispatcher", "queue", !shared.queue.is_full());

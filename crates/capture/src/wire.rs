@@ -45,10 +45,7 @@ pub(crate) enum WireError {
         message: String,
     },
     #[error("engine's answer to {target} is not what it should be")]
-    Json {
-        target: String,
-        source: serde_json::Error,
-    },
+    Json { target: String, source: serde_json::Error },
 }
 
 impl WireError {

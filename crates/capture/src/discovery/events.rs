@@ -20,11 +20,7 @@ impl EventStream {
     ///
     /// # Errors
     /// [`WireError`] if the engine does not answer.
-    pub(crate) async fn open(
-        client: &Client,
-        labels: &[String],
-        since: Option<Timestamp>,
-    ) -> Result<Self, WireError> {
+    pub(crate) async fn open(client: &Client, labels: &[String], since: Option<Timestamp>) -> Result<Self, WireError> {
         Ok(Self {
             body: client.events(labels, since).await?,
             carry: Vec::new(),

@@ -47,10 +47,8 @@ async fn a_container_that_lives_fifty_milliseconds_is_read_whole() {
     rig.engine.write("a", Stdout, "first and last words");
     sleep(Duration::from_millis(50)).await;
     rig.engine.stop("a");
-    rig.until("its line", |rig| !rig.lines("a").is_empty())
-        .await;
-    rig.until("its task's end", |rig| rig.tasks.alive().len() == 1)
-        .await;
+    rig.until("its line", |rig| !rig.lines("a").is_empty()).await;
+    rig.until("its task's end", |rig| rig.tasks.alive().len() == 1).await;
     assert_eq!(rig.lines("a"), ["first and last words"]);
 }
 
@@ -61,8 +59,7 @@ async fn a_container_that_came_and_went_while_events_were_cut_is_read_all_the_sa
     rig.engine.start("a");
     rig.engine.write("a", Stdout, "unseen");
     rig.engine.stop("a");
-    rig.until("its line", |rig| !rig.lines("a").is_empty())
-        .await;
+    rig.until("its line", |rig| !rig.lines("a").is_empty()).await;
     assert_eq!(rig.lines("a"), ["unseen"]);
 }
 
@@ -80,16 +77,14 @@ async fn a_known_container_that_ran_again_while_events_were_cut_is_read_on_from_
     rig.engine.start("a");
     rig.engine.write("a", Stdout, "1");
     rig.engine.stop("a");
-    rig.until("the unseen line", |rig| rig.lines("a").len() >= 2)
-        .await;
+    rig.until("the unseen line", |rig| rig.lines("a").len() >= 2).await;
     assert_eq!(rig.lines("a"), ["0", "1"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_a_thousand_starts_and_stops_the_counts_are_where_they_began() {
     let rig = ready().await;
-    rig.until("quiet", |rig| rig.engine.connections() == 1)
-        .await;
+    rig.until("quiet", |rig| rig.engine.connections() == 1).await;
     for number in 0..1000 {
         let id = format!("c{number}");
         rig.engine.start(&id);
@@ -102,8 +97,7 @@ async fn after_a_thousand_starts_and_stops_the_counts_are_where_they_began() {
         rig.tasks.alive().len() == 1 && rig.engine.connections() == 1
     })
     .await;
-    rig.until("all forgotten", |rig| rig.forgotten().len() == 1000)
-        .await;
+    rig.until("all forgotten", |rig| rig.forgotten().len() == 1000).await;
     assert!(
         !rig.shared.metrics.encode().contains("container_name=\""),
         "series of containers that are gone"
@@ -119,8 +113,7 @@ async fn a_container_restarted_at_once_is_followed_again_without_a_line_twice() 
         rig.engine.stop("a");
         rig.engine.start("a");
     }
-    rig.until("all lines", |rig| rig.lines("a").len() >= 20)
-        .await;
+    rig.until("all lines", |rig| rig.lines("a").len() >= 20).await;
     sleep(Duration::from_secs(60)).await;
     assert_eq!(
         rig.lines("a"),
@@ -134,19 +127,14 @@ async fn a_renamed_container_is_followed_under_its_new_name() {
     let rig = ready().await;
     rig.engine.start("a");
     rig.engine.write("a", Stdout, "0");
-    rig.until("the first line", |rig| rig.lines("a").len() == 1)
-        .await;
+    rig.until("the first line", |rig| rig.lines("a").len() == 1).await;
     rig.engine.rename("a", "new");
     rig.until("the new name", |rig| {
-        rig.shared
-            .metrics
-            .encode()
-            .contains("container_name=\"new\"")
+        rig.shared.metrics.encode().contains("container_name=\"new\"")
     })
     .await;
     rig.engine.write("a", Stdout, "1");
-    rig.until("the second line", |rig| rig.lines("a").len() == 2)
-        .await;
+    rig.until("the second line", |rig| rig.lines("a").len() == 2).await;
     assert_eq!(rig.lines("a"), ["0", "1"]);
 }
 
@@ -155,14 +143,11 @@ async fn an_engine_that_comes_back_is_followed_again_within_seconds() {
     let rig = ready().await;
     rig.engine.start("a");
     rig.engine.write("a", Stdout, "0");
-    rig.until("the first line", |rig| rig.lines("a").len() == 1)
-        .await;
+    rig.until("the first line", |rig| rig.lines("a").len() == 1).await;
     rig.engine.set(Mood::Away);
     sleep(Duration::from_secs(600)).await;
     assert_eq!(
-        rig.metric(
-            "log_capturer_component_health{component_type=\"engine\",component_name=\"events\"}"
-        ),
+        rig.metric("log_capturer_component_health{component_type=\"engine\",component_name=\"events\"}"),
         0.0
     );
     rig.engine.write("a", Stdout, "1");
@@ -170,15 +155,9 @@ async fn an_engine_that_comes_back_is_followed_again_within_seconds() {
     rig.engine.write("b", Stdout, "2");
     rig.engine.set(Mood::Well);
     let back = tokio::time::Instant::now();
-    rig.until("both", |rig| {
-        rig.lines("a").len() == 2 && rig.lines("b").len() == 1
-    })
-    .await;
-    assert!(
-        back.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        back.elapsed()
-    );
+    rig.until("both", |rig| rig.lines("a").len() == 2 && rig.lines("b").len() == 1)
+        .await;
+    assert!(back.elapsed() < Duration::from_secs(5), "{:?}", back.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,8 +170,7 @@ async fn stopped_containers_of_an_earlier_run_are_read_to_their_end_and_stranger
     }
     rig.discover(Positions::from([("known".to_owned(), Position::default())]));
     rig.until("ready", Rig::is_ready).await;
-    rig.until("the line", |rig| rig.lines("known").len() == 1)
-        .await;
+    rig.until("the line", |rig| rig.lines("known").len() == 1).await;
     sleep(Duration::from_secs(120)).await;
     assert!(rig.lines("stranger").is_empty());
 }
@@ -201,8 +179,7 @@ async fn stopped_containers_of_an_earlier_run_are_read_to_their_end_and_stranger
 async fn positions_of_containers_that_are_gone_are_forgotten() {
     let rig = rig();
     rig.discover(Positions::from([("gone".to_owned(), Position::default())]));
-    rig.until("forgotten", |rig| rig.forgotten() == ["gone"])
-        .await;
+    rig.until("forgotten", |rig| rig.forgotten() == ["gone"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,7 +200,6 @@ async fn shutting_down_ends_everything_at_once_even_if_the_engine_says_nothing()
         rig.cancel.cancel();
         rig.tasks.ended().await;
         assert_eq!(before.elapsed(), Duration::ZERO, "{mood:?}");
-        rig.until("no connection", |rig| rig.engine.connections() == 0)
-            .await;
+        rig.until("no connection", |rig| rig.engine.connections() == 0).await;
     }
 }

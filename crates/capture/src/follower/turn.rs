@@ -41,9 +41,7 @@ enum Reason {
     Silence,
 }
 
-type Opening = Pin<
-    Box<dyn Future<Output = Result<(LogStream, Option<OwnedSemaphorePermit>), StreamError>> + Send>,
->;
+type Opening = Pin<Box<dyn Future<Output = Result<(LogStream, Option<OwnedSemaphorePermit>), StreamError>> + Send>>;
 
 /// A stream that is to replace the present one.
 struct Successor {
@@ -129,18 +127,9 @@ impl Follower {
             self.started_at = container.state.started_at;
         }
         self.entry.set(Doing::Connecting);
-        let join = self
-            .position
-            .join(self.escalated.take().unwrap_or(Approach::Since));
+        let join = self.position.join(self.escalated.take().unwrap_or(Approach::Since));
         let cap = self.shared.config.max_line_bytes;
-        let mut stream = LogStream::open(
-            &self.shared.client,
-            &self.identity.id,
-            self.form,
-            cap,
-            join.ask(),
-        )
-        .await?;
+        let mut stream = LogStream::open(&self.shared.client, &self.identity.id, self.form, cap, join.ask()).await?;
         stream.join_by(join);
         self.opened();
         // The rotation clock starts anew with a stream; else one that waited long for its slot would look stuck.
@@ -204,9 +193,7 @@ impl Follower {
                 self.on_opened(stream, permit, streams);
                 Ok(())
             }
-            Happened::SuccessorRead(Ok(Some(batch))) => {
-                self.on_successor_read(batch, streams, buffers, chunk)
-            }
+            Happened::SuccessorRead(Ok(Some(batch))) => self.on_successor_read(batch, streams, buffers, chunk),
             Happened::SuccessorRead(Ok(None)) => {
                 self.on_successor_end(streams);
                 Ok(())
@@ -228,11 +215,7 @@ impl Follower {
         self.lines_since_rotation += chunk.line_count() as u64;
         self.entry.took(self.position.newest());
         self.entry.set(Doing::Queueing);
-        self.shared
-            .queue
-            .send(chunk)
-            .await
-            .map_err(|_| TurnEnd::SinkGone)?;
+        self.shared.queue.send(chunk).await.map_err(|_| TurnEnd::SinkGone)?;
         self.sent = self.position;
         self.entry.set(Doing::Reading);
         Ok(())
@@ -240,8 +223,7 @@ impl Follower {
 
     /// Takes note of a line and puts it into the chunk. `other`: the join of a successor that must skip it.
     fn take(&mut self, line: &Line<'_>, quiet: bool, other: Option<&mut Join>, chunk: &mut Chunk) {
-        self.position
-            .record(line.stream, line.time, line.pieces, quiet);
+        self.position.record(line.stream, line.time, line.pieces, quiet);
         if let Some(join) = other {
             join.delivered(line.stream, line.time, line.pieces, &self.position);
         }
@@ -295,12 +277,7 @@ impl Follower {
             .current
             .assembler
             .flush_older_than(UNFINISHED_PATIENCE, |line, quiet| {
-                self.take(
-                    &line,
-                    quiet,
-                    other.as_mut().and_then(Successor::join),
-                    chunk,
-                );
+                self.take(&line, quiet, other.as_mut().and_then(Successor::join), chunk);
             });
         if let Some(successor) = &streams.successor {
             if now >= successor.deadline {
@@ -325,8 +302,7 @@ impl Follower {
     /// time that rotating takes.
     fn rotation_after(&mut self, due: Instant, now: Instant) -> Instant {
         let config = &self.shared.config;
-        let per_minute =
-            self.lines_since_rotation as f64 * 60.0 / config.rotate_every.as_secs_f64();
+        let per_minute = self.lines_since_rotation as f64 * 60.0 / config.rotate_every.as_secs_f64();
         let quiet = config.adaptive_rotation && per_minute < LIVELY_LINES_PER_MINUTE;
         let interval = if quiet {
             config.rotate_every * QUIET_FACTOR
@@ -357,13 +333,8 @@ impl Follower {
     /// Begins to open a successor of `current`.
     fn succeed(&mut self, reason: Reason, current: &LogStream) -> Successor {
         let asked = (self.shared.clock)();
-        let busy = current.last_read.elapsed() < BUSY
-            && self.position.newest().behind(asked) > BACKLOG_NANOS;
-        let usual = if busy {
-            Approach::Since
-        } else {
-            Approach::Tail
-        };
+        let busy = current.last_read.elapsed() < BUSY && self.position.newest().behind(asked) > BACKLOG_NANOS;
+        let usual = if busy { Approach::Since } else { Approach::Tail };
         let join = self.position.join(self.escalated.take().unwrap_or(usual));
         let (shared, identity, form, ask) = (
             Arc::clone(&self.shared),
@@ -386,12 +357,7 @@ impl Follower {
         }
     }
 
-    fn on_opened(
-        &mut self,
-        mut stream: LogStream,
-        permit: Option<OwnedSemaphorePermit>,
-        streams: &mut Streams,
-    ) {
+    fn on_opened(&mut self, mut stream: LogStream, permit: Option<OwnedSemaphorePermit>, streams: &mut Streams) {
         let Some(mut successor) = streams.successor.take() else {
             return;
         };
@@ -505,17 +471,8 @@ impl Follower {
         else {
             return;
         };
-        let approach = stream
-            .join
-            .as_ref()
-            .map_or(Approach::Since, |join| join.approach());
-        self.give_up_successor(
-            &StreamError::Mismatch {
-                approach,
-                lost: false,
-            },
-            streams,
-        );
+        let approach = stream.join.as_ref().map_or(Approach::Since, |join| join.approach());
+        self.give_up_successor(&StreamError::Mismatch { approach, lost: false }, streams);
     }
 
     /// The present stream reads on. If the successor only counted on too much, another one is opened at once.

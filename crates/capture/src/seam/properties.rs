@@ -183,9 +183,7 @@ impl World {
     fn serve(&self, join: Join) -> Served {
         let Ask { since, tail } = join.ask();
         // A short room, so that a tail that is too short is met, too.
-        let tail = tail.map_or(usize::MAX, |_| {
-            usize::try_from(join.target.frames() + 3).unwrap()
-        });
+        let tail = tail.map_or(usize::MAX, |_| usize::try_from(join.target.frames() + 3).unwrap());
         let at = self.dropped.max(self.written.saturating_sub(tail));
         let join = (!join.is_done()).then_some(join);
         Served {
@@ -380,12 +378,7 @@ proptest! {
 fn an_idle_container_costs_a_rotation_a_handful_of_frames() {
     let mut position = Position::default();
     for second in 0..1000 {
-        position.record(
-            Stream::Stdout,
-            Timestamp::from_nanos(second * 1_000_000_000),
-            1,
-            true,
-        );
+        position.record(Stream::Stdout, Timestamp::from_nanos(second * 1_000_000_000), 1, true);
     }
     let join = position.join(Approach::Tail);
     assert_eq!(join.approach(), Approach::Tail);

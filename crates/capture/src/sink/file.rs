@@ -133,8 +133,7 @@ impl FileSink {
         match self.positions.get_mut(&chunk.container.id) {
             Some(position) => *position = chunk.after,
             None => {
-                self.positions
-                    .insert(chunk.container.id.clone(), chunk.after);
+                self.positions.insert(chunk.container.id.clone(), chunk.after);
             }
         }
     }
@@ -163,13 +162,10 @@ impl FileSink {
         if self.length > 0 && self.length + records.len() as u64 > self.rotate_bytes {
             self.next_file()?;
         }
-        let written = self
-            .file
-            .write_all(records)
-            .and_then(|()| match self.fsync {
-                Fsync::Always => self.file.sync_data(),
-                _ => Ok(()),
-            });
+        let written = self.file.write_all(records).and_then(|()| match self.fsync {
+            Fsync::Always => self.file.sync_data(),
+            _ => Ok(()),
+        });
         if let Err(source) = written {
             // Half a batch must not stay: it would come again.
             let _ = self.file.set_len(self.length);
@@ -222,13 +218,7 @@ impl FileSink {
                 source,
             })?;
         }
-        Snapshot::store(
-            &self.folder,
-            self.number(),
-            self.length,
-            &self.positions,
-            self.fsync,
-        )?;
+        Snapshot::store(&self.folder, self.number(), self.length, &self.positions, self.fsync)?;
         self.stored = Instant::now();
         self.dirty = false;
         Ok(())

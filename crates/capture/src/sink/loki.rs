@@ -43,12 +43,8 @@ impl std::str::FromStr for LokiAddress {
 
     /// `http://HOST:PORT[/PATH]`; without a path it is Loki's own, `/loki/api/v1/push`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text
-            .strip_prefix("http://")
-            .ok_or("only http:// is supported")?;
-        let (host, path) = rest
-            .find('/')
-            .map_or((rest, ""), |slash| rest.split_at(slash));
+        let rest = text.strip_prefix("http://").ok_or("only http:// is supported")?;
+        let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
         if host.is_empty() {
             return Err("the host is missing".to_owned());
         }
@@ -143,8 +139,7 @@ impl LokiSink {
             }
             for (chunk, _room) in batch.drain(..) {
                 self.metrics.delivered(&chunk);
-                self.positions
-                    .insert(chunk.container.id.clone(), chunk.after);
+                self.positions.insert(chunk.container.id.clone(), chunk.after);
             }
             if let Err(error) = Snapshot::store(&self.folder, 0, 0, &self.positions, Fsync::Never) {
                 tracing::warn!(%error, "failed to store positions");
@@ -153,11 +148,7 @@ impl LokiSink {
     }
 
     /// False if it was abandoned.
-    fn push_until_taken(
-        &mut self,
-        batch: &[(Box<Chunk>, Room)],
-        abandon: &CancellationToken,
-    ) -> bool {
+    fn push_until_taken(&mut self, batch: &[(Box<Chunk>, Room)], abandon: &CancellationToken) -> bool {
         let body = encode(batch.iter().map(|(chunk, _)| chunk.as_ref()));
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
@@ -167,10 +158,7 @@ impl LokiSink {
                     return true;
                 }
                 Ok(Taken::Refused(status, message)) => {
-                    let lines = batch
-                        .iter()
-                        .map(|(chunk, _)| chunk.line_count() as u64)
-                        .sum();
+                    let lines = batch.iter().map(|(chunk, _)| chunk.line_count() as u64).sum();
                     self.metrics.refused.inc_by(lines);
                     tracing::error!(status, message, lines, "loki refused a batch");
                     return true;
@@ -237,9 +225,7 @@ fn read_answer(stream: &mut TcpStream) -> io::Result<(u16, String, bool)> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut response = httparse::Response::new(&mut headers);
-        let parsed = response
-            .parse(&bytes)
-            .map_err(|error| invalid(error.to_string()))?;
+        let parsed = response.parse(&bytes).map_err(|error| invalid(error.to_string()))?;
         if let httparse::Status::Complete(length) = parsed {
             let status = response.code.unwrap_or(0);
             let header = |name: &str| {
@@ -254,8 +240,7 @@ fn read_answer(stream: &mut TcpStream) -> io::Result<(u16, String, bool)> {
             } else {
                 header("content-length").and_then(|n| n.parse().ok())
             };
-            let closing =
-                header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+            let closing = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
             let body = &bytes[length..];
             if let Some(expected) = expected.filter(|expected: &usize| body.len() >= *expected) {
                 let message = String::from_utf8_lossy(&body[..expected]).trim().to_owned();
@@ -263,11 +248,7 @@ fn read_answer(stream: &mut TcpStream) -> io::Result<(u16, String, bool)> {
             }
             if expected.is_none() {
                 // Chunked or until close: the status is what matters, and this connection is not used again.
-                return Ok((
-                    status,
-                    String::from_utf8_lossy(body).trim().to_owned(),
-                    false,
-                ));
+                return Ok((status, String::from_utf8_lossy(body).trim().to_owned(), false));
             }
         }
         if bytes.len() > ANSWER_MAX {
@@ -345,13 +326,9 @@ mod tests {
     }
 
     /// A Loki that answers each request with the next of `answers`, and hands back the bodies.
-    fn loki(
-        answers: &'static [&'static str],
-    ) -> (LokiAddress, std::thread::JoinHandle<Vec<String>>) {
+    fn loki(answers: &'static [&'static str]) -> (LokiAddress, std::thread::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap())
-            .parse()
-            .unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let serving = std::thread::spawn(move || {
             let mut bodies = Vec::new();
             for answer in answers {
@@ -374,8 +351,7 @@ mod tests {
                     }
                 };
                 bodies.push(body);
-                let head =
-                    format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
                 stream.write_all(head.as_bytes()).unwrap();
             }
             bodies
@@ -384,11 +360,7 @@ mod tests {
     }
 
     /// Runs a sink over one chunk; the number of lines that it says were delivered and refused.
-    async fn run(
-        address: LokiAddress,
-        folder: &std::path::Path,
-        chunk: Chunk,
-    ) -> (String, Positions) {
+    async fn run(address: LokiAddress, folder: &std::path::Path, chunk: Chunk) -> (String, Positions) {
         let metrics = metrics();
         let (mut sink, _) = LokiSink::open(address, folder.into(), Arc::clone(&metrics)).unwrap();
         let (queue, items) = crate::queue::Queue::new(100, 10_000);
@@ -403,11 +375,7 @@ mod tests {
     #[tokio::test]
     async fn a_batch_is_sent_again_until_loki_takes_it_and_only_then_committed() {
         let folder = tempfile::tempdir().unwrap();
-        let (address, serving) = loki(&[
-            "500 Internal Server Error",
-            "429 Too Many Requests",
-            "204 No Content",
-        ]);
+        let (address, serving) = loki(&["500 Internal Server Error", "429 Too Many Requests", "204 No Content"]);
         let lines = [
             (Stream::Stdout, 2, "two"),
             (Stream::Stderr, 1, "one"),
@@ -428,12 +396,7 @@ mod tests {
     async fn a_batch_that_loki_refuses_for_good_is_counted_and_blocks_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (address, serving) = loki(&["400 Bad Request"]);
-        let (metrics, _) = run(
-            address,
-            folder.path(),
-            chunk("web", &[(Stream::Stdout, 1, "too old")]),
-        )
-        .await;
+        let (metrics, _) = run(address, folder.path(), chunk("web", &[(Stream::Stdout, 1, "too old")])).await;
         serving.join().unwrap();
         assert!(metrics.contains("log_capturer_sink_refused_lines_total 1"));
     }
@@ -448,10 +411,7 @@ mod tests {
             parse("http://loki:3100"),
             Ok(("loki:3100".into(), "/loki/api/v1/push".into()))
         );
-        assert_eq!(
-            parse("http://loki/push"),
-            Ok(("loki:80".into(), "/push".into()))
-        );
+        assert_eq!(parse("http://loki/push"), Ok(("loki:80".into(), "/push".into())));
         assert!(parse("https://loki").is_err());
     }
 }

@@ -44,16 +44,12 @@ impl Snapshot {
                 });
             }
         };
-        let snapshot: Self =
-            serde_json::from_slice(&text).map_err(|source| SinkError::Positions {
-                path: path.clone(),
-                source,
-            })?;
+        let snapshot: Self = serde_json::from_slice(&text).map_err(|source| SinkError::Positions {
+            path: path.clone(),
+            source,
+        })?;
         if snapshot.version != VERSION {
-            let source = serde::de::Error::custom(format_args!(
-                "version {} instead of {VERSION}",
-                snapshot.version
-            ));
+            let source = serde::de::Error::custom(format_args!("version {} instead of {VERSION}", snapshot.version));
             return Err(SinkError::Positions { path, source });
         }
         Ok(snapshot)

@@ -76,15 +76,12 @@ fn replay(path: &Path, start: u64, positions: &mut Positions) -> Result<(), Sink
     if start > length {
         tracing::error!(path = %path.display(), missing = start - length, "output is shorter than its positions say");
     }
-    file.seek(SeekFrom::Start(start.min(length)))
-        .map_err(failed("read"))?;
+    file.seek(SeekFrom::Start(start.min(length))).map_err(failed("read"))?;
     let mut reader = BufReader::with_capacity(256 * 1024, file);
     let (mut whole, mut record) = (start.min(length), Vec::new());
     loop {
         record.clear();
-        let read = reader
-            .read_until(b'\n', &mut record)
-            .map_err(failed("read"))?;
+        let read = reader.read_until(b'\n', &mut record).map_err(failed("read"))?;
         if read == 0 || record.last() != Some(&b'\n') {
             break;
         }
@@ -106,10 +103,7 @@ fn replay(path: &Path, start: u64, positions: &mut Positions) -> Result<(), Sink
     }
     if whole < length {
         tracing::warn!(path = %path.display(), bytes = length - whole, "removed a record that was cut");
-        let file = OpenOptions::new()
-            .write(true)
-            .open(path)
-            .map_err(failed("open"))?;
+        let file = OpenOptions::new().write(true).open(path).map_err(failed("open"))?;
         file.set_len(whole).map_err(failed("shorten"))?;
     }
     Ok(())
@@ -163,10 +157,7 @@ mod tests {
         let position = write(folder.path(), position, 11, 10).await;
         let (positions, numbers) = recover(folder.path()).unwrap();
         assert_eq!(positions["a"], position);
-        assert!(
-            numbers.len() > 1,
-            "500 bytes a file make several: {numbers:?}"
-        );
+        assert!(numbers.len() > 1, "500 bytes a file make several: {numbers:?}");
 
         fs::remove_file(folder.path().join("capture.positions.json")).unwrap();
         let (positions, _) = recover(folder.path()).unwrap();
@@ -180,10 +171,7 @@ mod tests {
         let stale = fs::read(folder.path().join("capture.positions.json")).unwrap();
         let newer = write(folder.path(), position, 6, 5).await;
         fs::write(folder.path().join("capture.positions.json"), stale).unwrap();
-        let last = path_of(
-            folder.path(),
-            *numbers(folder.path()).unwrap().last().unwrap(),
-        );
+        let last = path_of(folder.path(), *numbers(folder.path()).unwrap().last().unwrap());
         let whole = fs::read(&last).unwrap();
         fs::write(&last, [&whole[..], b"{\"ts\":\"2026-11-22T20:"].concat()).unwrap();
 

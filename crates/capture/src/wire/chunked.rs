@@ -60,10 +60,7 @@ pub(crate) struct Dechunker {
 impl Dechunker {
     pub(crate) fn new(framing: Framing) -> Self {
         let state = match framing {
-            Framing::Chunked => State::Size {
-                value: 0,
-                digits: 0,
-            },
+            Framing::Chunked => State::Size { value: 0, digits: 0 },
             Framing::Length(0) => State::Done,
             Framing::Length(left) => State::Length { left },
             Framing::UntilClose => State::UntilClose,
@@ -90,9 +87,7 @@ impl Dechunker {
         while read < bytes.len() {
             match &mut self.state {
                 State::Data { left } | State::Length { left } => {
-                    let take = usize::try_from(*left)
-                        .unwrap_or(usize::MAX)
-                        .min(bytes.len() - read);
+                    let take = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len() - read);
                     bytes.copy_within(read..read + take, write);
                     read += take;
                     write += take;
@@ -135,17 +130,12 @@ impl Dechunker {
                 }
             }
             (State::Size { digits: 0, .. }, _) => return broken("a chunk has no size"),
-            (State::Size { value, .. } | State::Extension { value, .. }, b'\r') => {
-                State::SizeLf { value }
-            }
-            (State::Size { value, .. }, b';' | b' ' | b'\t') => {
-                State::Extension { value, length: 0 }
-            }
+            (State::Size { value, .. } | State::Extension { value, .. }, b'\r') => State::SizeLf { value },
+            (State::Size { value, .. }, b';' | b' ' | b'\t') => State::Extension { value, length: 0 },
             (State::Size { .. }, _) => return broken("a chunk's size is no hexadecimal number"),
             (
                 State::Extension {
-                    length: SIZE_LINE_MAX,
-                    ..
+                    length: SIZE_LINE_MAX, ..
                 },
                 _,
             ) => return broken("a chunk's extension is too long"),
@@ -156,19 +146,11 @@ impl Dechunker {
             (State::SizeLf { value: 0 }, b'\n') => State::Trailer { line: 0 },
             (State::SizeLf { value }, b'\n') => State::Data { left: value },
             (State::DataCr, b'\r') => State::DataLf,
-            (State::DataLf, b'\n') => State::Size {
-                value: 0,
-                digits: 0,
-            },
+            (State::DataLf, b'\n') => State::Size { value: 0, digits: 0 },
             (State::Trailer { line: 0 }, b'\n') => State::Done,
             (State::Trailer { .. }, b'\n') => State::Trailer { line: 0 },
             (State::Trailer { line }, b'\r') => State::Trailer { line },
-            (
-                State::Trailer {
-                    line: SIZE_LINE_MAX,
-                },
-                _,
-            ) => return broken("a trailer is too long"),
+            (State::Trailer { line: SIZE_LINE_MAX }, _) => return broken("a trailer is too long"),
             (State::Trailer { line }, _) => State::Trailer { line: line + 1 },
             _ => return broken("a chunk does not end where its size says"),
         })
@@ -190,11 +172,7 @@ mod tests {
     use super::*;
 
     /// Feeds `wire` in pieces cut at `cuts` and returns the payload and whether the body ended.
-    fn strip_all(
-        framing: Framing,
-        wire: &[u8],
-        cuts: &[usize],
-    ) -> Result<(Vec<u8>, bool), WireError> {
+    fn strip_all(framing: Framing, wire: &[u8], cuts: &[usize]) -> Result<(Vec<u8>, bool), WireError> {
         let mut dechunker = Dechunker::new(framing);
         let mut payload = Vec::new();
         let mut bounds: Vec<usize> = cuts.iter().map(|cut| cut % (wire.len() + 1)).collect();

@@ -39,9 +39,7 @@ pub(crate) enum Endpoint {
 
 /// An engine address of a form that we do not speak.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "engine address `{0}` is neither unix:///PATH nor tcp://HOST:PORT (TLS and SSH are not supported)"
-)]
+#[error("engine address `{0}` is neither unix:///PATH nor tcp://HOST:PORT (TLS and SSH are not supported)")]
 pub struct EndpointError(String);
 
 impl Endpoint {
@@ -50,9 +48,7 @@ impl Endpoint {
     /// # Errors
     /// [`EndpointError`] if the address is of no known form.
     pub(crate) fn find(uri: Option<&str>) -> Result<Self, EndpointError> {
-        let from_environment = std::env::var("DOCKER_HOST")
-            .ok()
-            .filter(|host| !host.is_empty());
+        let from_environment = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
         match uri.map(str::to_owned).or(from_environment) {
             None => Ok(Self::Unix(DEFAULT_SOCKET.into())),
             Some(uri) => Self::parse(&uri),
@@ -62,9 +58,7 @@ impl Endpoint {
     fn parse(uri: &str) -> Result<Self, EndpointError> {
         match uri.split_once("://") {
             Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
-            Some(("tcp" | "http", host)) if !host.is_empty() => {
-                Ok(Self::Tcp(host.trim_end_matches('/').to_owned()))
-            }
+            Some(("tcp" | "http", host)) if !host.is_empty() => Ok(Self::Tcp(host.trim_end_matches('/').to_owned())),
             None if uri.starts_with('/') => Ok(Self::Unix(uri.into())),
             _ => Err(EndpointError(uri.to_owned())),
         }
@@ -115,18 +109,12 @@ mod tests {
             Endpoint::parse("unix:///run/x.sock"),
             Ok(Endpoint::Unix("/run/x.sock".into()))
         );
-        assert_eq!(
-            Endpoint::parse("/run/x.sock"),
-            Ok(Endpoint::Unix("/run/x.sock".into()))
-        );
+        assert_eq!(Endpoint::parse("/run/x.sock"), Ok(Endpoint::Unix("/run/x.sock".into())));
         assert_eq!(
             Endpoint::parse("tcp://127.0.0.1:2375"),
             Ok(Endpoint::Tcp("127.0.0.1:2375".into()))
         );
-        assert_eq!(
-            Endpoint::parse("http://h:1/"),
-            Ok(Endpoint::Tcp("h:1".into()))
-        );
+        assert_eq!(Endpoint::parse("http://h:1/"), Ok(Endpoint::Tcp("h:1".into())));
     }
 
     #[test]

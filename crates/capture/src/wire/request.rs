@@ -65,10 +65,7 @@ impl Client {
         if (200..300).contains(&body.status) {
             return Ok(body);
         }
-        let text = self
-            .collect(&mut body, target, MESSAGE_MAX)
-            .await
-            .unwrap_or_default();
+        let text = self.collect(&mut body, target, MESSAGE_MAX).await.unwrap_or_default();
         let message = serde_json::from_slice::<Message>(&text).map_or_else(
             |_| String::from_utf8_lossy(&text).trim().to_owned(),
             |answer| answer.message,
@@ -101,20 +98,12 @@ impl Client {
     }
 
     async fn ask(&self, target: &str) -> Result<Body, WireError> {
-        let mut wire = self
-            .dial
-            .dial()
-            .await
-            .map_err(|source| WireError::Connect {
-                endpoint: self.dial.endpoint(),
-                source,
-            })?;
-        let request = format!(
-            "GET {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: leakcheck\r\nAccept: */*\r\n\r\n"
-        );
-        wire.write_all(request.as_bytes())
-            .await
-            .map_err(WireError::Write)?;
+        let mut wire = self.dial.dial().await.map_err(|source| WireError::Connect {
+            endpoint: self.dial.endpoint(),
+            source,
+        })?;
+        let request = format!("GET {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: leakcheck\r\nAccept: */*\r\n\r\n");
+        wire.write_all(request.as_bytes()).await.map_err(WireError::Write)?;
         let mut head = Vec::with_capacity(1024);
         loop {
             if wire.read_buf(&mut head).await.map_err(WireError::Read)? == 0 {
@@ -136,12 +125,7 @@ impl Client {
         }
     }
 
-    async fn collect(
-        &self,
-        body: &mut Body,
-        target: &str,
-        most: usize,
-    ) -> Result<Vec<u8>, WireError> {
+    async fn collect(&self, body: &mut Body, target: &str, most: usize) -> Result<Vec<u8>, WireError> {
         let mut text = Vec::new();
         loop {
             let piece = match timeout(self.deadline, body.read(&self.buffers, &[])).await {
@@ -189,20 +173,18 @@ impl Head {
             std::str::from_utf8(header.value).ok().map(str::trim)
         };
         let status = response.code.unwrap_or(0);
-        let framing =
-            match (value("transfer-encoding"), value("content-length")) {
-                _ if status == 204 || status == 304 => Framing::Length(0),
-                (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunked,
-                (Some(coding), _) => {
-                    return Err(WireError::Head(format!(
-                        "unknown transfer encoding `{coding}`"
-                    )));
-                }
-                (None, Some(text)) => Framing::Length(text.parse().map_err(|_| {
-                    WireError::Head(format!("content length `{text}` is no number"))
-                })?),
-                (None, None) => Framing::UntilClose,
-            };
+        let framing = match (value("transfer-encoding"), value("content-length")) {
+            _ if status == 204 || status == 304 => Framing::Length(0),
+            (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => Framing::Chunked,
+            (Some(coding), _) => {
+                return Err(WireError::Head(format!("unknown transfer encoding `{coding}`")));
+            }
+            (None, Some(text)) => Framing::Length(
+                text.parse()
+                    .map_err(|_| WireError::Head(format!("content length `{text}` is no number")))?,
+            ),
+            (None, None) => Framing::UntilClose,
+        };
         Ok(Some((Self { status, framing }, length)))
     }
 }
@@ -222,11 +204,7 @@ impl Body {
     ///
     /// # Errors
     /// [`WireError`] if the connection breaks or ends before the body does.
-    pub(crate) async fn read(
-        &mut self,
-        buffers: &Buffers,
-        carry: &[u8],
-    ) -> Result<Option<Vec<u8>>, WireError> {
+    pub(crate) async fn read(&mut self, buffers: &Buffers, carry: &[u8]) -> Result<Option<Vec<u8>>, WireError> {
         loop {
             if self.dechunker.is_done() {
                 return Ok(None);
@@ -253,11 +231,7 @@ impl Body {
     }
 
     /// One read from the wire, behind `carry`; `None` if the connection has ended.
-    async fn fill(
-        &mut self,
-        buffers: &Buffers,
-        carry: &[u8],
-    ) -> Result<Option<Vec<u8>>, WireError> {
+    async fn fill(&mut self, buffers: &Buffers, carry: &[u8]) -> Result<Option<Vec<u8>>, WireError> {
         poll_fn(|context| {
             let mut buffer = buffers.take();
             buffer.extend_from_slice(carry);

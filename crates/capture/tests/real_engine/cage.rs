@@ -20,12 +20,8 @@ impl Cage {
     pub(crate) fn open(test: &str) -> Option<Self> {
         let answers = docker(None, &["version", "--format", "{{.Server.Version}}"]);
         if !answers.is_ok_and(|output| output.status.success()) {
-            let required =
-                std::env::var("LEAKCHECK_REQUIRE_DOCKER").is_ok_and(|value| value == "1");
-            assert!(
-                !required,
-                "LEAKCHECK_REQUIRE_DOCKER=1, and no Docker engine answers"
-            );
+            let required = std::env::var("LEAKCHECK_REQUIRE_DOCKER").is_ok_and(|value| value == "1");
+            assert!(!required, "LEAKCHECK_REQUIRE_DOCKER=1, and no Docker engine answers");
             eprintln!("SKIPPED: no Docker engine answers");
             return None;
         }
@@ -75,11 +71,7 @@ impl Cage {
             .output()
             .unwrap();
         tar.wait().unwrap();
-        assert!(
-            done.status.success(),
-            "{}",
-            String::from_utf8_lossy(&done.stderr)
-        );
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// Runs the engine's own command line and returns what it says.
@@ -95,20 +87,8 @@ impl Cage {
 
     /// Starts a container that speaks; `options` go to `docker run`. Returns its name.
     pub(crate) fn speak(&self, name: &str, options: &[&str], speech: &[&str]) -> String {
-        let (name, label) = (
-            format!("{}-{name}", self.run),
-            format!("leakcheck.run={}", self.run),
-        );
-        let mut arguments = vec![
-            "run",
-            "-d",
-            "--network",
-            "none",
-            "--name",
-            &name,
-            "--label",
-            &label,
-        ];
+        let (name, label) = (format!("{}-{name}", self.run), format!("leakcheck.run={}", self.run));
+        let mut arguments = vec!["run", "-d", "--network", "none", "--name", &name, "--label", &label];
         // Whatever the engine's default is, it must not drop lines that the test counts.
         if !options.contains(&"--log-driver") {
             arguments.extend(["--log-driver", "json-file", "--log-opt", "max-size=1g"]);
@@ -122,12 +102,7 @@ impl Cage {
 
     /// Kills all containers of this run, if any runs.
     pub(crate) fn silence(&self) {
-        let running = self.docker(&[
-            "ps",
-            "-q",
-            "--filter",
-            &format!("label=leakcheck.run={}", self.run),
-        ]);
+        let running = self.docker(&["ps", "-q", "--filter", &format!("label=leakcheck.run={}", self.run)]);
         let ids: Vec<&str> = running.split_whitespace().collect();
         if !ids.is_empty() {
             let _ = docker(self.host.as_deref(), &[&["kill"], &ids[..]].concat());
@@ -137,8 +112,7 @@ impl Cage {
     /// What the engine itself has of a container's output: lines of standard output and standard error.
     pub(crate) fn lines_kept(&self, name: &str) -> [usize; 2] {
         let output = docker(self.host.as_deref(), &["logs", name]).unwrap();
-        [&output.stdout, &output.stderr]
-            .map(|text| text.iter().filter(|byte| **byte == b'\n').count())
+        [&output.stdout, &output.stderr].map(|text| text.iter().filter(|byte| **byte == b'\n').count())
     }
 
     pub(crate) fn host(&self) -> Option<&str> {
@@ -190,14 +164,7 @@ fn speaker() -> &'static Path {
         );
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_engine/speaker.rs");
         let compiled = Command::new(std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into()))
-            .args([
-                "--edition",
-                "2024",
-                "-O",
-                "-C",
-                "target-feature=+crt-static",
-                "-o",
-            ])
+            .args(["--edition", "2024", "-O", "-C", "target-feature=+crt-static", "-o"])
             .arg(&own)
             .arg(source)
             .output()
@@ -216,10 +183,7 @@ fn speaker() -> &'static Path {
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "never happened: {what}"
-        );
+        assert!(began.elapsed() < Duration::from_secs(60), "never happened: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -53,15 +53,9 @@ impl Daemon {
         }
         let address = address.trim().rsplit("http://").next().unwrap().to_owned();
         // What it says is shown with the test, and its pipe never fills.
-        std::thread::spawn(move || {
-            said.lines()
-                .map_while(Result::ok)
-                .for_each(|line| eprintln!("{line}"))
-        });
+        std::thread::spawn(move || said.lines().map_while(Result::ok).for_each(|line| eprintln!("{line}")));
         let daemon = Self { child, address };
-        until("ready", || {
-            daemon.get("/healthz").starts_with("HTTP/1.1 200")
-        });
+        until("ready", || daemon.get("/healthz").starts_with("HTTP/1.1 200"));
         daemon
     }
 
@@ -81,9 +75,7 @@ impl Daemon {
     pub(crate) fn metric(&self, name: &str, labels: &str) -> f64 {
         let text = self.get("/metrics");
         let mut values = text.lines().filter_map(|line| {
-            let rest = line
-                .strip_prefix(name)
-                .filter(|rest| rest.starts_with(['{', ' ']))?;
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']))?;
             rest.contains(labels)
                 .then(|| rest.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
         });

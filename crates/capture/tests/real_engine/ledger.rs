@@ -10,10 +10,7 @@ pub(crate) fn delivered(folder: &Path) -> BTreeMap<(String, String), Vec<serde_j
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "ndjson")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ndjson"))
         .collect();
     files.sort();
     let mut delivered: BTreeMap<_, Vec<serde_json::Value>> = BTreeMap::new();
@@ -51,14 +48,8 @@ pub(crate) fn assert_complete(cage: &Cage, names: &[String]) {
                         .unwrap()
                 })
                 .collect();
-            let wrong = numbers
-                .iter()
-                .enumerate()
-                .find(|(index, number)| index != *number);
-            assert_eq!(
-                wrong, None,
-                "{name} {stream}: first line out of place (index, number)"
-            );
+            let wrong = numbers.iter().enumerate().find(|(index, number)| index != *number);
+            assert_eq!(wrong, None, "{name} {stream}: first line out of place (index, number)");
             assert_eq!(
                 numbers.len(),
                 kept,

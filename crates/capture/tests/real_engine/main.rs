@@ -33,11 +33,7 @@ fn every_line_comes_once_and_in_order_through_two_rotations_a_second() {
     };
     let mut names = Vec::new();
     for number in 0..4 {
-        names.push(cage.speak(
-            &format!("noisy{number}"),
-            &[],
-            &["lines", "50", "100000", "200", "20"],
-        ));
+        names.push(cage.speak(&format!("noisy{number}"), &[], &["lines", "50", "100000", "200", "20"]));
     }
     names.push(cage.speak("long", &[], &["lines", "5", "100000", "70000", "30"]));
     names.push(cage.speak("terminal", &["-t"], &["lines", "20", "100000", "100", "0"]));
@@ -64,20 +60,11 @@ fn a_killed_daemon_resumes_behind_its_last_record() {
     };
     let mut names = vec![cage.speak("long", &[], &["lines", "5", "100000", "40000", "30"])];
     for number in 0..3 {
-        names.push(cage.speak(
-            &format!("noisy{number}"),
-            &[],
-            &["lines", "300", "100000", "150", "20"],
-        ));
+        names.push(cage.speak(&format!("noisy{number}"), &[], &["lines", "300", "100000", "150", "20"]));
     }
     for lines in [300.0, 700.0, 500.0] {
-        let daemon = Daemon::start(
-            &cage,
-            &[&EVERY_HALF_SECOND[..], &["--rotate-bytes", "200000"]].concat(),
-        );
-        until("some lines", || {
-            daemon.metric("log_capturer_lines_total", "") >= lines
-        });
+        let daemon = Daemon::start(&cage, &[&EVERY_HALF_SECOND[..], &["--rotate-bytes", "200000"]].concat());
+        until("some lines", || daemon.metric("log_capturer_lines_total", "") >= lines);
         daemon.kill();
     }
     let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
@@ -96,16 +83,11 @@ fn what_is_hard_to_carry_arrives_as_it_was_said() {
     let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
     // The local driver keeps bytes as they are; json-file itself puts U+FFFD for those that are no UTF-8.
     let name = cage.speak("odd", &["--log-driver", "local"], &["odd"]);
-    until("all of it", || {
-        daemon.metric("log_capturer_lines_total", "") >= 6.0
-    });
+    until("all of it", || daemon.metric("log_capturer_lines_total", "") >= 6.0);
     daemon.stop();
     let all = delivered(&cage.output());
     let lines = &all[&(name, "stdout".to_owned())];
-    let text: Vec<&str> = lines
-        .iter()
-        .map(|line| line["line"].as_str().unwrap())
-        .collect();
+    let text: Vec<&str> = lines.iter().map(|line| line["line"].as_str().unwrap()).collect();
     assert!(
         text[0] == format!("{}äö", "x".repeat(16 * 1024 - 1)),
         "a character cut by the engine"
@@ -126,22 +108,13 @@ fn brief_lives_are_read_and_unreadable_ones_are_named_once() {
         return;
     };
     let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
-    cage.speak(
-        "mute",
-        &["--log-driver", "none"],
-        &["lines", "10", "100000", "50", "0"],
-    );
+    cage.speak("mute", &["--log-driver", "none"], &["lines", "10", "100000", "50", "0"]);
     let names: Vec<String> = (0..8)
         .map(|number| cage.speak(&format!("brief{number}"), &[], &["brief"]))
         .collect();
-    until("all words", || {
-        daemon.metric("log_capturer_lines_total", "") >= 8.0
-    });
+    until("all words", || daemon.metric("log_capturer_lines_total", "") >= 8.0);
     until("no stream is left", || daemon.streams() == 0.0);
-    assert_eq!(
-        daemon.metric("log_capturer_stream_errors_total", "\"unreadable\""),
-        1.0
-    );
+    assert_eq!(daemon.metric("log_capturer_stream_errors_total", "\"unreadable\""), 1.0);
     daemon.stop();
     assert_complete(&cage, &names);
 }
@@ -152,13 +125,7 @@ fn more_containers_than_slots_take_turns_and_lose_nothing() {
         return;
     };
     let names: Vec<String> = (0..6)
-        .map(|n| {
-            cage.speak(
-                &format!("n{n}"),
-                &[],
-                &["lines", "50", "100000", "120", "10"],
-            )
-        })
+        .map(|n| cage.speak(&format!("n{n}"), &[], &["lines", "50", "100000", "120", "10"]))
         .collect();
     let daemon = Daemon::start(&cage, &["--rotate-every", "300ms", "--streams", "2"]);
     until("every one had its turn twice", || {
@@ -181,18 +148,10 @@ fn an_engine_that_restarts_costs_no_line_and_one_that_freezes_does_not_hold_the_
     };
     let cage = Cage::on(Some(engine.host()), "restarts");
     let mut names: Vec<String> = (0..3)
-        .map(|n| {
-            cage.speak(
-                &format!("n{n}"),
-                &[],
-                &["lines", "50", "100000", "120", "10"],
-            )
-        })
+        .map(|n| cage.speak(&format!("n{n}"), &[], &["lines", "50", "100000", "120", "10"]))
         .collect();
     let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
-    until("some lines", || {
-        daemon.metric("log_capturer_lines_total", "") >= 100.0
-    });
+    until("some lines", || daemon.metric("log_capturer_lines_total", "") >= 100.0);
     for _ in 0..2 {
         engine.down();
         until("it notices", || {
@@ -208,11 +167,7 @@ fn an_engine_that_restarts_costs_no_line_and_one_that_freezes_does_not_hold_the_
     assert_complete(&cage, &names);
 
     for number in 0..10 {
-        cage.speak(
-            &format!("hung{number}"),
-            &[],
-            &["lines", "20", "100000", "120", "10"],
-        );
+        cage.speak(&format!("hung{number}"), &[], &["lines", "20", "100000", "120", "10"]);
     }
     until("ten streams", || daemon.streams() == 10.0);
     engine.freeze();

@@ -27,10 +27,7 @@ impl PrivateEngine {
         }
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("daemon.json"), "{}").unwrap();
-        let mut engine = Self {
-            folder,
-            process: None,
-        };
+        let mut engine = Self { folder, process: None };
         engine.up();
         Some(engine)
     }
@@ -62,13 +59,9 @@ impl PrivateEngine {
             "--ip-forward=false",
             "--ip-masq=false",
         ];
-        command.args(options).args([
-            "--storage-driver",
-            "vfs",
-            "--live-restore",
-            "--host",
-            &self.host(),
-        ]);
+        command
+            .args(options)
+            .args(["--storage-driver", "vfs", "--live-restore", "--host", &self.host()]);
         let process = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

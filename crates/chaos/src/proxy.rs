@@ -1,0 +1,215 @@
+//! The proxy's socket: accepts, hands each connection to a relay, and goes away when the engine is "gone".
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use leakcheck_model::scenario::FaultKind;
+use tokio::net::{UnixListener, UnixSocket};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::identity::Identities;
+use crate::plan::Plan;
+use crate::relay;
+use crate::weather::{self, FaultEvent, Weather};
+
+/// As many as the kernel lets (`net.core.somaxconn` is 4096 by default).
+const BACKLOG: u32 = 4096;
+
+/// How long accepting rests after it failed for want of descriptors.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Why the proxy could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ChaosError {
+    /// The socket could not be made.
+    #[error("failed to listen on {path}")]
+    Listen {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// What every connection needs to know.
+pub(crate) struct Sky {
+    pub(crate) upstream: PathBuf,
+    pub(crate) plan: Plan,
+    pub(crate) weather: watch::Receiver<Weather>,
+    pub(crate) identities: Identities,
+}
+
+/// A proxy that listens already; clients can connect before [`Proxy::run`] is called.
+pub struct Proxy {
+    listener: UnixListener,
+    listen: PathBuf,
+    sky: Arc<Sky>,
+    weather: watch::Sender<Weather>,
+    start: watch::Sender<Option<Instant>>,
+}
+
+/// Begins the plan's clock.
+#[derive(Clone, Debug)]
+pub struct Starter(watch::Sender<Option<Instant>>);
+
+impl Starter {
+    /// From now on the times of the faults count. Said again, it changes nothing.
+    pub fn start(&self) {
+        self.0.send_if_modified(|begin| {
+            let first = begin.is_none();
+            if first {
+                *begin = Some(Instant::now());
+            }
+            first
+        });
+    }
+}
+
+/// Runs a proxy whose clock begins at once; its socket is gone afterwards.
+///
+/// # Errors
+/// If the socket cannot be listened on.
+pub async fn serve(
+    listen: &Path,
+    upstream: &Path,
+    plan: Plan,
+    events: Option<mpsc::Sender<FaultEvent>>,
+    shutdown: CancellationToken,
+) -> Result<(), ChaosError> {
+    let proxy = Proxy::bind(listen, upstream, plan)?;
+    proxy.starter().start();
+    proxy.run(events, shutdown).await;
+    Ok(())
+}
+
+impl Proxy {
+    /// Listens. A socket that is there already is replaced.
+    ///
+    /// # Errors
+    /// If the socket cannot be listened on.
+    pub fn bind(listen: &Path, upstream: &Path, plan: Plan) -> Result<Self, ChaosError> {
+        let (weather, seen) = watch::channel(Weather::default());
+        Ok(Self {
+            listener: bind(listen)?,
+            listen: listen.to_owned(),
+            sky: Arc::new(Sky {
+                upstream: upstream.to_owned(),
+                plan,
+                weather: seen,
+                identities: Identities::new(upstream),
+            }),
+            weather,
+            start: watch::channel(None).0,
+        })
+    }
+
+    /// What begins the plan's clock; it may be used while the proxy runs.
+    #[must_use]
+    pub fn starter(&self) -> Starter {
+        Starter(self.start.clone())
+    }
+
+    /// Serves until `shutdown`, then ends every connection and removes the socket. Each beginning and end of a fault is
+    /// sent to `events`.
+    pub async fn run(self, events: Option<mpsc::Sender<FaultEvent>>, shutdown: CancellationToken) {
+        let Self {
+            listener,
+            listen,
+            sky,
+            weather,
+            start,
+        } = self;
+        let tasks = TaskTracker::new();
+        {
+            let (sky, start) = (Arc::clone(&sky), start.subscribe());
+            let shutdown = shutdown.clone();
+            tasks.spawn(async move {
+                let plan = weather::conduct(&sky.plan, start, &weather, events);
+                // Ended early or late, the last weather stays.
+                shutdown.run_until_cancelled(plan).await;
+                shutdown.cancelled().await;
+            });
+        }
+        let mut listener = Some(listener);
+        while !shutdown.is_cancelled() {
+            let Some(open) = &listener else {
+                // While the engine is gone its socket refuses; then it is made anew.
+                until_engine(&sky, false, &shutdown).await;
+                match bind(&listen) {
+                    Ok(again) => listener = Some(again),
+                    Err(error) => {
+                        tracing::warn!(%error, "failed to listen again");
+                        tokio::time::sleep(BREATH).await;
+                    }
+                }
+                continue;
+            };
+            // All connections of this life of the engine end with it.
+            let life = shutdown.child_token();
+            tokio::select! {
+                () = accept_all(open, &sky, &tasks, &life) => {}
+                () = until_engine(&sky, true, &shutdown) => {}
+            }
+            life.cancel();
+            listener = None;
+        }
+        tasks.close();
+        tasks.wait().await;
+        // It may be gone already.
+        let _ = std::fs::remove_file(&listen);
+    }
+}
+
+/// Returns when the engine is (or is no longer) meant to be gone, or at shutdown.
+async fn until_engine(sky: &Sky, gone: bool, shutdown: &CancellationToken) {
+    let mut weather = sky.weather.clone();
+    let is_gone = |weather: &Weather| weather.iter().any(|active| active.fault.kind == FaultKind::EngineGone);
+    let waited = async {
+        let changed = weather.wait_for(|weather| is_gone(weather) == gone).await.is_ok();
+        if !changed {
+            // The conductor has ended: the weather stays as it is until the end.
+            std::future::pending().await
+        }
+    };
+    shutdown.run_until_cancelled(waited).await;
+}
+
+async fn accept_all(listener: &UnixListener, sky: &Arc<Sky>, tasks: &TaskTracker, life: &CancellationToken) {
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => {
+                let (sky, life) = (Arc::clone(sky), life.clone());
+                tasks.spawn(async move {
+                    let ended = life.run_until_cancelled(relay::run(&sky, client)).await;
+                    if let Some(Err(error)) = ended {
+                        tracing::debug!(%error, "a connection ended");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to accept a connection");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+}
+
+fn bind(path: &Path) -> Result<UnixListener, ChaosError> {
+    let listen = |source| ChaosError::Listen {
+        path: path.to_owned(),
+        source,
+    };
+    let is_socket = |found: std::fs::Metadata| std::os::unix::fs::FileTypeExt::is_socket(&found.file_type());
+    // Only a socket is replaced: a file of that name is somebody's.
+    if std::fs::symlink_metadata(path).is_ok_and(is_socket) {
+        std::fs::remove_file(path).map_err(listen)?;
+    }
+    let socket = UnixSocket::new_stream().map_err(listen)?;
+    socket.bind(path).map_err(listen)?;
+    socket.listen(BACKLOG).map_err(listen)
+}

@@ -1,0 +1,282 @@
+//! One log stream and the faults that are meant for it.
+
+use std::sync::Arc;
+
+use leakcheck_model::scenario::{Fault, FaultKind};
+use tokio::time::Instant;
+
+use super::frame::{LAST_CHUNK, half_a_frame};
+use super::response::Response;
+use crate::choice::{moment, strikes};
+use crate::identity::{Identities, Identity};
+use crate::plan::after;
+use crate::weather::{Active, Weather};
+
+/// How the engine's bytes go on to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    Open,
+    /// Nothing is read: the engine is held up as by a client that does not read.
+    Shut,
+    /// The head, then nothing.
+    HeadThenShut,
+    /// The head, then a clean end.
+    HeadThenEnd,
+    /// A clean end as soon as HTTP allows one.
+    EndAtBoundary,
+    /// A clean end for HTTP in the middle of the next frame.
+    EndInFrame,
+    /// A byte, the next one not before this time.
+    Drip(Instant),
+    /// The connection is closed.
+    Cut,
+    /// The same, after half of what is there.
+    CutInTheMiddle,
+}
+
+impl Flow {
+    /// Whether bytes are taken from the engine.
+    pub(super) fn moves(self) -> bool {
+        match self {
+            Self::Shut => false,
+            Self::Drip(at) => at <= Instant::now(),
+            _ => true,
+        }
+    }
+
+    /// Whether nothing is delivered.
+    pub(super) fn is_shut(self) -> bool {
+        self == Self::Shut
+    }
+}
+
+/// What becomes of some bytes of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// So many go on as they are.
+    pub(super) whole: usize,
+    /// Then this.
+    pub(super) instead: Vec<u8>,
+    /// Then the connection is closed.
+    pub(super) ends: bool,
+}
+
+/// A log stream.
+#[derive(Debug)]
+pub(super) struct LogStream {
+    key: String,
+    who: Option<Arc<Identity>>,
+    /// The faults that are on and meant for it.
+    faults: Vec<Active>,
+    response: Response,
+    opened: Instant,
+    /// When the last bytes went by.
+    last: Instant,
+    /// Read and not passed on, because a fault came between.
+    held: Vec<u8>,
+}
+
+impl LogStream {
+    pub(super) fn new(key: String, now: Instant) -> Self {
+        Self {
+            key,
+            who: None,
+            faults: Vec::new(),
+            response: Response::default(),
+            opened: now,
+            last: now,
+            held: Vec::new(),
+        }
+    }
+
+    /// Finds out which of the faults are meant for it; asks who it is only if that matters.
+    pub(super) async fn look_up(&mut self, weather: &Weather, identities: &Identities) {
+        let of_logs = |fault: &Fault| !matches!(fault.kind, FaultKind::Delay | FaultKind::EngineGone);
+        let chooses = |fault: &Fault| {
+            fault.containers.is_some()
+                || fault.share.is_some()
+                || matches!(fault.kind, FaultKind::Reset | FaultKind::Truncate)
+        };
+        if self.who.is_none()
+            && weather
+                .iter()
+                .any(|active| of_logs(&active.fault) && chooses(&active.fault))
+        {
+            self.who = Some(identities.of(&self.key).await);
+        }
+        let who = self.who.clone().unwrap_or_default();
+        let mine = weather
+            .iter()
+            .filter(|active| of_logs(&active.fault) && strikes(&active.fault, &who));
+        self.faults = mine.cloned().collect();
+    }
+
+    /// The fault by which its request is answered with an error.
+    pub(super) fn refused(&self) -> Option<&Fault> {
+        let found = self
+            .faults
+            .iter()
+            .find(|active| active.fault.kind == FaultKind::ErrorStatus);
+        found.map(|active| &*active.fault)
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    pub(super) fn take_held(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// How its bytes flow now, and when that changes by itself. Of several faults the hardest counts.
+    pub(super) fn flow(&self, now: Instant) -> (Flow, Option<Instant>) {
+        let mut flow = Flow::Open;
+        let mut wake: Option<Instant> = None;
+        for active in &self.faults {
+            let (next, at) = self.under(active, now);
+            if next.hardness() > flow.hardness() {
+                flow = next;
+            }
+            wake = [wake, at].into_iter().flatten().min();
+        }
+        (flow, wake)
+    }
+
+    fn under(&self, active: &Active, now: Instant) -> (Flow, Option<Instant>) {
+        let fault = &active.fault;
+        let in_head = self.response.is_in_head();
+        match fault.kind {
+            FaultKind::Stall if in_head => (Flow::HeadThenShut, None),
+            FaultKind::Stall => (Flow::Shut, None),
+            FaultKind::StallBeforeHeaders if in_head => (Flow::Shut, None),
+            FaultKind::EofStorm if in_head => (Flow::HeadThenEnd, None),
+            FaultKind::EofStorm => (Flow::EndAtBoundary, None),
+            FaultKind::CutIdle => at_time(self.last + after(fault), now, Flow::Cut),
+            FaultKind::Drip => {
+                let next = self.last + after(fault);
+                (Flow::Drip(next), (next > now).then_some(next))
+            }
+            FaultKind::Reset | FaultKind::Truncate => {
+                let who = self.who.as_deref().cloned().unwrap_or_default();
+                let strike = active.from + active.to.duration_since(active.from).mul_f64(moment(fault, &who));
+                match fault.kind {
+                    // A stream that was opened later is its successor, and spared.
+                    _ if self.opened > strike => (Flow::Open, None),
+                    FaultKind::Reset => at_time(strike, now, Flow::CutInTheMiddle),
+                    _ => at_time(strike, now, Flow::EndInFrame),
+                }
+            }
+            _ => (Flow::Open, None),
+        }
+    }
+
+    /// Decides what becomes of bytes that came from the engine.
+    pub(super) fn pass(&mut self, bytes: &[u8], flow: Flow, now: Instant) -> Passed {
+        self.last = now;
+        let head = self.response.pass_head(bytes);
+        if self.response.is_in_head() {
+            return Passed {
+                whole: bytes.len(),
+                ..Passed::default()
+            };
+        }
+        let body = &bytes[head..];
+        match flow {
+            Flow::HeadThenShut if head > 0 => {
+                self.held = body.to_vec();
+                Passed {
+                    whole: head,
+                    ..Passed::default()
+                }
+            }
+            Flow::HeadThenEnd | Flow::EndAtBoundary => self.end_at_boundary(head, body),
+            Flow::EndInFrame => self.end_in_frame(head, body),
+            _ => {
+                self.response.pass_body(body, false, |_| {});
+                Passed {
+                    whole: bytes.len(),
+                    ..Passed::default()
+                }
+            }
+        }
+    }
+
+    fn end_at_boundary(&mut self, head: usize, body: &[u8]) -> Passed {
+        let whole = head + self.response.pass_body(body, true, |_| {});
+        if self.response.is_at_boundary() {
+            return Passed {
+                whole,
+                instead: LAST_CHUNK.to_vec(),
+                ends: true,
+            };
+        }
+        Passed {
+            whole,
+            ..Passed::default()
+        }
+    }
+
+    /// Looks for a frame of which half can be delivered.
+    fn end_in_frame(&mut self, head: usize, body: &[u8]) -> Passed {
+        let mut at = 0;
+        while at < body.len() {
+            at += self.response.pass_body(&body[at..], true, |_| {});
+            if !self.response.is_at_boundary() {
+                break;
+            }
+            if let Some(half) = half_a_frame(&body[at..]) {
+                return Passed {
+                    whole: head + at,
+                    instead: half,
+                    ends: true,
+                };
+            }
+            // Too short to be cut: over the first byte of its size, to the next boundary.
+            if at < body.len() {
+                at += self.response.pass_body(&body[at..=at], false, |_| {});
+            }
+        }
+        Passed {
+            whole: head + body.len(),
+            ..Passed::default()
+        }
+    }
+
+    /// Whether the engine has ended it.
+    pub(super) fn is_done(&self) -> bool {
+        self.held.is_empty() && matches!(&self.response, Response::Chunks(chunks) if chunks.is_done())
+    }
+
+    /// Whether it can be ended right now, without another byte from the engine.
+    pub(super) fn is_at_boundary(&self) -> bool {
+        self.response.is_at_boundary()
+    }
+}
+
+impl Flow {
+    fn hardness(self) -> u8 {
+        match self {
+            Self::Open => 0,
+            Self::Drip(_) => 1,
+            Self::EndInFrame => 2,
+            Self::HeadThenShut => 3,
+            Self::Shut => 4,
+            Self::HeadThenEnd => 5,
+            Self::EndAtBoundary => 6,
+            Self::CutInTheMiddle => 7,
+            Self::Cut => 8,
+        }
+    }
+}
+
+/// `flow` from that time on, and a wake-up for it until then.
+fn at_time(at: Instant, now: Instant, flow: Flow) -> (Flow, Option<Instant>) {
+    if at <= now {
+        (flow, None)
+    } else {
+        (Flow::Open, Some(at))
+    }
+}
+
+#[cfg(test)]
+mod tests;

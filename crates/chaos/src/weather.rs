@@ -1,0 +1,119 @@
+//! Which faults there are right now: one conductor follows the plan and tells everyone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leakcheck_model::scenario::Fault;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::plan::{Plan, words};
+
+/// A fault began or ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultEvent {
+    /// Which fault of the plan.
+    pub index: usize,
+    /// Whether it began or ended.
+    pub began: bool,
+    /// How long after the start signal.
+    pub after: Duration,
+    /// The fault in words, for people.
+    pub what: String,
+}
+
+/// A fault that is on.
+#[derive(Clone, Debug)]
+pub(crate) struct Active {
+    pub(crate) index: usize,
+    pub(crate) fault: Arc<Fault>,
+    pub(crate) from: Instant,
+    pub(crate) to: Instant,
+}
+
+/// The faults that are on.
+pub(crate) type Weather = Arc<Vec<Active>>;
+
+/// What is announced at a time: beginnings and ends, in order.
+fn edges(plan: &Plan) -> Vec<(Duration, usize, bool)> {
+    let mut edges: Vec<_> = plan
+        .faults
+        .iter()
+        .enumerate()
+        .flat_map(|(index, fault)| [(fault.at.0, index, true), (fault.at.0 + fault.length.0, index, false)])
+        .collect();
+    // What ends at a time ends before something begins.
+    edges.sort_by_key(|(at, index, began)| (*at, *began, *index));
+    edges
+}
+
+/// Waits for the start signal, then follows the plan to its end.
+pub(crate) async fn conduct(
+    plan: &Plan,
+    mut start: watch::Receiver<Option<Instant>>,
+    weather: &watch::Sender<Weather>,
+    events: Option<mpsc::Sender<FaultEvent>>,
+) {
+    let begin = match start.wait_for(Option::is_some).await.map(|begin| *begin) {
+        Ok(Some(begin)) => begin,
+        // Nobody is left who could give it.
+        _ => return,
+    };
+    let faults: Vec<Arc<Fault>> = plan.faults.iter().cloned().map(Arc::new).collect();
+    let mut on: Vec<Active> = Vec::new();
+    for (at, index, began) in edges(plan) {
+        sleep_until(begin + at).await;
+        if began {
+            let fault = Arc::clone(&faults[index]);
+            let (from, to) = (begin + at, begin + at + fault.length.0);
+            on.push(Active { index, fault, from, to });
+        } else {
+            on.retain(|active| active.index != index);
+        }
+        weather.send_replace(Arc::new(on.clone()));
+        if let Some(events) = &events {
+            let event = FaultEvent {
+                index,
+                began,
+                after: at,
+                what: words(&faults[index]),
+            };
+            tracing::info!(index, began, what = event.what, "fault");
+            // Nobody need be listening.
+            let _ = events.send(event).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = "[[fault]]\nat = \"1s\"\nfor = \"2s\"\nkind = \"stall\"\n\
+                       [[fault]]\nat = \"3s\"\nfor = \"1s\"\nkind = \"reset\"\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_of_the_plan_begins_with_the_start_signal() {
+        let plan = Plan::parse(TWO).expect("a good script");
+        let (start, started) = watch::channel(None);
+        let (weather, mut seen) = watch::channel(Weather::default());
+        let (events, mut said) = mpsc::channel(8);
+        let conductor = conduct(&plan, started, &weather, Some(events));
+        let script = async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            let begin = Instant::now();
+            start.send_replace(Some(begin));
+            let mut heard = Vec::new();
+            while let Some(event) = said.recv().await {
+                heard.push((event.index, event.began, begin.elapsed().as_secs()));
+                if heard.len() == 4 {
+                    break;
+                }
+            }
+            heard
+        };
+        let ((), heard) = tokio::join!(conductor, script);
+        assert_eq!(heard, [(0, true, 1), (0, false, 3), (1, true, 3), (1, false, 4)]);
+        assert!(seen.borrow_and_update().is_empty());
+    }
+}

@@ -1,0 +1,191 @@
+//! Which request is answered by what.
+
+mod containers;
+mod images;
+mod system;
+
+use std::sync::Arc;
+
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::follow;
+use crate::http::{Connection, Content, Framing, Head, Reply, WireError};
+
+/// Longest JSON body that is read; a create request of a few hundred variables is under 64 KiB.
+const LONGEST_BODY: usize = 4 << 20;
+
+/// Answers one request, whatever it is.
+pub(crate) async fn answer(engine: &Arc<Engine>, connection: &mut Connection, head: &Head) -> Result<(), WireError> {
+    if head.expects_continue {
+        connection.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+    }
+    let mut body = Vec::new();
+    let length = connection.read_body(head.framing, &mut body, LONGEST_BODY).await?;
+    let request = Request {
+        head,
+        body: &body,
+        length,
+    };
+    let segments: Vec<&str> = head.path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let reply = match (head.method.as_str(), &segments[..]) {
+        // Streams write their own heads, as soon as it is sure that they have something to say.
+        ("GET", ["containers", key, "logs"]) => match containers::logs(engine, head, key) {
+            Ok((container, select)) => {
+                let following = head.query.flag("follow");
+                return follow::send_logs(connection, head, container, select, following).await;
+            }
+            Err(failure) => failure.into(),
+        },
+        ("POST", ["containers", key, "attach"]) => match containers::attach(engine, head, key) {
+            Ok((container, select)) => return follow::send_attached(connection, head, container, select).await,
+            Err(failure) => failure.into(),
+        },
+        ("GET", ["events"]) => match system::events(engine, head) {
+            Ok((subscription, filters, until)) => {
+                return follow::send_events(connection, head, subscription, filters, until).await;
+            }
+            Err(failure) => failure.into(),
+        },
+        ("POST", ["containers", key, "wait"]) => match containers::wait(engine, head, key) {
+            Ok((container, what)) => return follow::send_exit(connection, head, container, what).await,
+            Err(failure) => failure.into(),
+        },
+        ("POST", ["containers", key, "stop"]) => containers::stop(engine, head, key).await.unwrap_or_else(Reply::from),
+        ("POST", ["containers", key, "restart"]) => {
+            containers::restart(engine, head, key).await.unwrap_or_else(Reply::from)
+        }
+        (method, segments) => route(engine, &request, method, segments).unwrap_or_else(Reply::from),
+    };
+    Ok(connection.write(&reply.bytes(head)).await?)
+}
+
+/// A request whose body has been read.
+struct Request<'a> {
+    head: &'a Head,
+    /// At most [`LONGEST_BODY`] of it.
+    body: &'a [u8],
+    /// How long the body was.
+    length: u64,
+}
+
+fn route(engine: &Arc<Engine>, request: &Request<'_>, method: &str, segments: &[&str]) -> Result<Reply, Failure> {
+    let head = request.head;
+    match (method, segments) {
+        ("GET" | "HEAD", ["_ping"]) => Ok(ping()),
+        ("GET", ["version"]) => Ok(system::version()),
+        ("GET", ["info"]) => Ok(system::info(engine)),
+        ("GET", ["system", "df"]) => Ok(system::disk_usage(engine)),
+        ("GET", ["containers", "json"]) => containers::list(engine, head),
+        ("POST", ["containers", "create"]) => containers::create(engine, request),
+        ("POST", ["containers", "prune"]) => containers::prune(engine, head),
+        ("GET", ["containers", key, "json"]) => containers::inspect(engine, key),
+        ("POST", ["containers", key, "start"]) => containers::start(engine, key),
+        ("POST", ["containers", key, "kill"]) => containers::kill(engine, head, key),
+        ("POST", ["containers", key, "pause"]) => containers::pause(engine, key),
+        ("POST", ["containers", key, "unpause"]) => containers::unpause(engine, key),
+        ("POST", ["containers", key, "rename"]) => containers::rename(engine, head, key),
+        ("DELETE", ["containers", key]) => containers::remove(engine, head, key),
+        ("GET", ["images", "json"]) => images::list(engine, head),
+        ("POST", ["images", "create"]) => images::create(engine, request),
+        ("POST", ["images", "prune"]) => images::prune(engine, head),
+        ("GET", ["images", name @ .., "json"]) => images::inspect(engine, &name.join("/")),
+        ("POST", ["images", name @ .., "tag"]) => images::tag(engine, head, &name.join("/")),
+        ("DELETE", ["images", name @ ..]) => images::remove(engine, head, &name.join("/")),
+        ("GET", ["networks"]) => Ok(Reply::json(200, &engine.networks.list())),
+        ("GET", ["networks", name]) => system::network(engine, name),
+        ("POST", ["networks", "prune"]) => Ok(Reply::json(200, &serde_json::json!({ "NetworksDeleted": null }))),
+        ("GET", ["volumes"]) => Ok(Reply::json(
+            200,
+            &serde_json::json!({ "Volumes": [], "Warnings": null }),
+        )),
+        ("GET", ["volumes", name]) => Err(Failure::not_found(format_args!("get {name}: no such volume"))),
+        ("GET", ["plugins"]) => Ok(Reply::json(200, &serde_json::json!([]))),
+        ("GET", ["plugins", name, "json"]) => Err(Failure::not_found(format_args!("plugin \"{name}\" not found"))),
+        ("GET", ["swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs", ..]) => Err(no_swarm()),
+        ("POST", ["volumes", "prune"]) => Ok(Reply::json(
+            200,
+            &serde_json::json!({ "VolumesDeleted": [], "SpaceReclaimed": 0 }),
+        )),
+        (method, segments) => Err(unknown(method, segments)),
+    }
+}
+
+fn ping() -> Reply {
+    let headers = "Cache-Control: no-cache, no-store, must-revalidate\r\nPragma: no-cache\r\n";
+    Reply {
+        status: 200,
+        content: Content::Text("OK"),
+        headers,
+    }
+}
+
+/// What a Docker engine says that is in no swarm.
+fn no_swarm() -> Failure {
+    Failure::new(
+        503,
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to \
+         swarm and try again.",
+    )
+}
+
+/// 501 with its name for what a Docker engine has and this one has not, 404 for what no engine has.
+fn unknown(method: &str, segments: &[&str]) -> Failure {
+    const ROOTS: [&str; 22] = [
+        "containers",
+        "images",
+        "networks",
+        "volumes",
+        "exec",
+        "swarm",
+        "nodes",
+        "services",
+        "tasks",
+        "secrets",
+        "configs",
+        "plugins",
+        "build",
+        "auth",
+        "session",
+        "grpc",
+        "distribution",
+        "commit",
+        "system",
+        "info",
+        "version",
+        "events",
+    ];
+    match segments {
+        [root, rest @ ..] if ROOTS.contains(root) => {
+            // What stands in second place of three is somebody's name or id.
+            let named: Vec<&str> = match rest {
+                [_, action @ ..] if !action.is_empty() => {
+                    std::iter::once("{id}").chain(action.iter().copied()).collect()
+                }
+                rest => rest.to_vec(),
+            };
+            let path = std::iter::once(*root).chain(named).collect::<Vec<_>>().join("/");
+            Failure::new(
+                501,
+                format_args!("not implemented by the simulated engine: {method} /{path}"),
+            )
+        }
+        _ => Failure::not_found("page not found"),
+    }
+}
+
+impl Request<'_> {
+    /// The body as JSON.
+    fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Failure> {
+        let kind = self.head.content_type.split(';').next().unwrap_or_default().trim();
+        if kind != "application/json" && !(kind.is_empty() && self.head.framing == Framing::Length(0)) {
+            return Err(Failure::bad(format_args!(
+                "Content-Type specified ({kind}) must be 'application/json'"
+            )));
+        }
+        if self.length > LONGEST_BODY as u64 {
+            return Err(Failure::bad("the request's body is too long"));
+        }
+        let text = String::from_utf8_lossy(self.body);
+        serde_json::from_str(&text).map_err(|error| crate::filter::json_error(&text, &error))
+    }
+}

@@ -1,0 +1,287 @@
+//! `/containers/…`
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use regex_lite::Regex;
+use serde_json::json;
+
+use super::Request;
+use crate::container::{Container, CreateBody, Status};
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::filter::Filters;
+use crate::follow::WaitFor;
+use crate::http::{Head, Reply};
+use crate::lifecycle::Done;
+use crate::log::Select;
+use crate::signal::signal_number;
+
+/// The filters of `docker ps` that 20.10 takes.
+const FILTERS: [&str; 15] = [
+    "ancestor",
+    "before",
+    "exited",
+    "expose",
+    "health",
+    "id",
+    "is-task",
+    "isolation",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
+];
+
+pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
+    let filters = Filters::parse(&head.query, &FILTERS)?;
+    for status in filters.values("status") {
+        if ![
+            "created",
+            "dead",
+            "exited",
+            "paused",
+            "removing",
+            "restarting",
+            "running",
+        ]
+        .contains(&status.as_str())
+        {
+            return Err(Failure::bad(format_args!("Invalid filter 'status={status}'")));
+        }
+    }
+    let limit = usize::try_from(head.query.number("limit")?.unwrap_or(0)).unwrap_or(0);
+    let all =
+        head.query.flag("all") || limit > 0 || ["status", "exited", "before", "since"].iter().any(|f| filters.has(f));
+    let matcher = Matcher::new(engine, &filters)?;
+    let containers = engine.registry().newest_first();
+    let mut wanted: Vec<_> = containers
+        .into_iter()
+        .filter(|container| matcher.wants(container, all))
+        .collect();
+    if limit > 0 {
+        wanted.truncate(limit);
+    }
+    Ok(Reply::json(
+        200,
+        &wanted
+            .iter()
+            .map(|container| container.summary(&engine.networks))
+            .collect::<Vec<_>>(),
+    ))
+}
+
+/// The filters of a list, prepared.
+struct Matcher<'a> {
+    filters: &'a Filters,
+    names: Vec<Regex>,
+    images: Vec<String>,
+    after: Option<i64>,
+    before: Option<i64>,
+    never: bool,
+}
+
+impl<'a> Matcher<'a> {
+    fn new(engine: &Engine, filters: &'a Filters) -> Result<Self, Failure> {
+        let regex =
+            |text: &String| Regex::new(text).map_err(|_| Failure::bad(format_args!("invalid name filter: {text}")));
+        let created = |name: &str| {
+            filters
+                .values(name)
+                .first()
+                .map(|key| engine.find(key).map(|c| c.created))
+                .transpose()
+        };
+        let images = engine.images();
+        Ok(Self {
+            filters,
+            names: filters.values("name").iter().map(regex).collect::<Result<_, _>>()?,
+            images: filters
+                .values("ancestor")
+                .iter()
+                .filter_map(|name| images.find(name))
+                .map(|i| i.id.clone())
+                .collect(),
+            after: created("since")?,
+            before: created("before")?,
+            // Nothing here has a health, a volume or a port.
+            never: ["volume", "publish", "expose"].iter().any(|name| filters.has(name))
+                || !filters.any("health", |health| health == "none")
+                || !filters.any("is-task", |task| task == "false"),
+        })
+    }
+
+    fn wants(&self, container: &Container, all: bool) -> bool {
+        let state = container.state();
+        let filters = self.filters;
+        let network = &container.config.host.network;
+        !self.never
+            && (all || state.is_alive())
+            && filters.any("id", |id| container.id.starts_with(id))
+            && (self.names.is_empty()
+                || self
+                    .names
+                    .iter()
+                    .any(|name| name.is_match(&format!("/{}", state.name)) || name.is_match(&state.name)))
+            && filters.any("status", |status| status == state.status.name())
+            && filters.any("exited", |code| {
+                state.status == Status::Exited && code == state.exit_code.to_string()
+            })
+            && filters.any("network", |name| {
+                name == network || (name == "bridge" && network == "default")
+            })
+            && (!filters.has("ancestor") || self.images.contains(&container.config.image_id))
+            && self.after.is_none_or(|created| container.created > created)
+            && self.before.is_none_or(|created| container.created < created)
+            && filters.labels(&container.config.labels)
+    }
+}
+
+pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, Failure> {
+    let body: CreateBody = request.json()?;
+    let container = engine.create(request.head.query.text("name"), body)?;
+    Ok(Reply::json(201, &json!({ "Id": container.id, "Warnings": [] })))
+}
+
+pub(super) fn inspect(engine: &Engine, key: &str) -> Result<Reply, Failure> {
+    Ok(Reply::json(200, &engine.find(key)?.inspect(&engine.networks)))
+}
+
+fn done(done: Done) -> Reply {
+    Reply::empty(if done == Done::Changed { 204 } else { 304 })
+}
+
+pub(super) fn start(engine: &Engine, key: &str) -> Result<Reply, Failure> {
+    Ok(done(engine.start(&engine.find(key)?)?))
+}
+
+pub(super) async fn stop(engine: &Engine, head: &Head, key: &str) -> Result<Reply, Failure> {
+    let container = engine.find(key)?;
+    Ok(done(engine.stop(&container, head.query.number("t")?).await?))
+}
+
+pub(super) async fn restart(engine: &Engine, head: &Head, key: &str) -> Result<Reply, Failure> {
+    let container = engine.find(key)?;
+    engine.stop(&container, head.query.number("t")?).await?;
+    engine.start(&container)?;
+    engine.announce(&container, "restart", &[]);
+    Ok(Reply::empty(204))
+}
+
+pub(super) fn kill(engine: &Engine, head: &Head, key: &str) -> Result<Reply, Failure> {
+    let name = Some(head.query.text("signal"))
+        .filter(|name| !name.is_empty())
+        .unwrap_or("KILL");
+    let signal = signal_number(name).ok_or_else(|| Failure::bad(format_args!("Invalid signal: {name}")))?;
+    engine.kill(&engine.find(key)?, key, signal)?;
+    Ok(Reply::empty(204))
+}
+
+pub(super) fn pause(engine: &Engine, key: &str) -> Result<Reply, Failure> {
+    engine.pause(&*engine.find(key)?)?;
+    Ok(Reply::empty(204))
+}
+
+pub(super) fn unpause(engine: &Engine, key: &str) -> Result<Reply, Failure> {
+    engine.unpause(&engine.find(key)?)?;
+    Ok(Reply::empty(204))
+}
+
+pub(super) fn rename(engine: &Engine, head: &Head, key: &str) -> Result<Reply, Failure> {
+    engine.rename(&*engine.find(key)?, head.query.text("name"))?;
+    Ok(Reply::empty(204))
+}
+
+pub(super) fn remove(engine: &Engine, head: &Head, key: &str) -> Result<Reply, Failure> {
+    engine.remove(&engine.find(key)?, head.query.flag("force"))?;
+    Ok(Reply::empty(204))
+}
+
+/// Removes what does not run, as far as the labels match.
+pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
+    let filters = Filters::parse(&head.query, &["label", "label!", "until"])?;
+    let containers = engine.registry().newest_first();
+    let mut removed = Vec::new();
+    for container in containers {
+        let dead = matches!(container.state().status, Status::Created | Status::Exited);
+        if dead && filters.labels(&container.config.labels) && engine.remove(&container, false).is_ok() {
+            removed.push(container.id.clone());
+        }
+    }
+    let removed = if removed.is_empty() {
+        json!(null)
+    } else {
+        json!(removed)
+    };
+    Ok(Reply::json(
+        200,
+        &json!({ "ContainersDeleted": removed, "SpaceReclaimed": 0 }),
+    ))
+}
+
+/// What `/logs` asks for.
+pub(super) fn logs(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Container>, Select), Failure> {
+    let query = &head.query;
+    let (stdout, stderr) = (query.flag("stdout"), query.flag("stderr"));
+    if !stdout && !stderr {
+        return Err(Failure::bad("Bad parameters: you must choose at least one stream"));
+    }
+    let container = engine.find(key)?;
+    if !container.config.host.log_is_readable() {
+        return Err(Failure::new(501, "configured logging driver does not support reading"));
+    }
+    let select = Select {
+        stdout,
+        stderr,
+        since: query.time("since")?,
+        until: query.time("until")?,
+        timestamps: query.flag("timestamps"),
+        details: query.flag("details").then(|| container.config.details()),
+        // What is no number means everything, as does "all".
+        tail: query.text("tail").parse().ok(),
+        raw: container.config.tty,
+        bare: false,
+    };
+    Ok((container, select))
+}
+
+/// What `/attach` asks for: what is written from now on, and with `logs` what was written before. Input goes nowhere.
+pub(super) fn attach(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Container>, Select), Failure> {
+    let container = engine.find(key)?;
+    if container.state().status == Status::Paused {
+        return Err(Failure::conflict(format_args!(
+            "container {key} is paused, unpause the container before attach"
+        )));
+    }
+    let select = Select {
+        stdout: head.query.flag("stdout"),
+        stderr: head.query.flag("stderr"),
+        tail: (!head.query.flag("logs")).then_some(0),
+        raw: container.config.tty,
+        bare: true,
+        ..Select::default()
+    };
+    engine.announce(&container, "attach", &[]);
+    Ok((container, select))
+}
+
+pub(super) fn wait(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Container>, WaitFor), Failure> {
+    let what = match head.query.text("condition") {
+        "next-exit" => WaitFor::NextExit,
+        "removed" => WaitFor::Removed,
+        _ => WaitFor::NotRunning,
+    };
+    Ok((engine.find(key)?, what))
+}
+
+/// How many containers are in each state.
+pub(super) fn count(engine: &Engine) -> BTreeMap<&'static str, usize> {
+    let mut count = BTreeMap::new();
+    for container in engine.registry().newest_first() {
+        *count.entry(container.state().status.name()).or_default() += 1;
+    }
+    count
+}

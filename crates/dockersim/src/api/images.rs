@@ -1,0 +1,213 @@
+//! `/images/…`
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::Request;
+use crate::clock;
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::filter::Filters;
+use crate::http::{Content, Head, Reply};
+use crate::image::{Image, with_tag};
+
+pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
+    let filters = Filters::parse(&head.query, &["before", "dangling", "label", "reference", "since"])?;
+    let images = engine.images();
+    let wanted = images.all().filter(|image| {
+        let named = |name: &str| {
+            image
+                .tags
+                .iter()
+                .any(|tag| *tag == with_tag(name) || tag.split(':').next() == Some(name))
+        };
+        filters.labels(&image.labels)
+            && filters.any("reference", named)
+            && filters.any("dangling", |wanted| {
+                matches!(wanted, "1" | "true") == image.tags.is_empty()
+            })
+    });
+    Ok(Reply::json(200, &wanted.map(Image::summary).collect::<Vec<_>>()))
+}
+
+/// An image by import (its layers are the body) or by pull, which needs no registry here.
+pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, Failure> {
+    let query = &request.head.query;
+    let (source, from) = (query.text("fromSrc"), query.text("fromImage"));
+    if source.is_empty() == from.is_empty() {
+        return Err(Failure::bad("one of fromImage and fromSrc is needed"));
+    }
+    let (name, tag) = if from.is_empty() {
+        (query.text("repo"), query.text("tag"))
+    } else {
+        (from, query.text("tag"))
+    };
+    let name = match (name, tag) {
+        ("", _) => None,
+        (name, "") => Some(with_tag(name)),
+        (name, tag) => Some(format!("{}:{tag}", with_tag(name).trim_end_matches(":latest"))),
+    };
+    if let Some(known) = name
+        .as_ref()
+        .filter(|_| !from.is_empty())
+        .filter(|name| engine.images().find(name).is_some())
+    {
+        return Ok(progress(&[format!("Status: Image is up to date for {known}")]));
+    }
+    let mut image = Image {
+        id: format!("sha256:{}", engine.ids.next()),
+        layer: format!("sha256:{}", engine.ids.next()),
+        tags: name.iter().cloned().collect(),
+        created: clock::now(),
+        size: request.length,
+        comment: if from.is_empty() {
+            format!("Imported from {source}")
+        } else {
+            "simulated".into()
+        },
+        ..Image::default()
+    };
+    if !from.is_empty() {
+        // What a pulled image would run is not known; this runs until it is stopped.
+        image.cmd = Some(vec!["simulated".into()]);
+    }
+    for change in query.all("changes").flat_map(str::lines) {
+        image.change(change)?;
+    }
+    let id = image.id.clone();
+    engine.images().insert(image.clone());
+    if let Some(name) = &name {
+        announce(engine, &image, if from.is_empty() { "tag" } else { "pull" }, name);
+    }
+    if !from.is_empty() {
+        let name = name.unwrap_or_default();
+        return Ok(progress(&[
+            format!("Pulling from {from}"),
+            format!("Status: Downloaded newer image for {name}"),
+        ]));
+    }
+    announce(engine, &image, "import", &id);
+    Ok(progress(&[id]))
+}
+
+fn announce(engine: &Engine, image: &Image, action: &str, name: &str) {
+    let mut attributes: BTreeMap<_, _> = image.labels.clone();
+    attributes.insert("name".into(), name.to_owned());
+    engine.events.announce("image", action, &image.id, attributes);
+}
+
+/// Lines of progress as Docker streams them.
+fn progress(lines: &[String]) -> Reply {
+    let lines = lines.iter().map(|line| format!("{}\r\n", json!({ "status": line })));
+    Reply {
+        status: 200,
+        content: Content::Json(lines.collect::<String>().into_bytes()),
+        headers: "",
+    }
+}
+
+fn find(engine: &Engine, name: &str) -> Result<Image, Failure> {
+    let found = engine.images().find(name).cloned();
+    found.ok_or_else(|| Failure::not_found(format_args!("No such image: {}", with_tag(name))))
+}
+
+pub(super) fn inspect(engine: &Engine, name: &str) -> Result<Reply, Failure> {
+    let missing = |failure: Failure| Failure::not_found(format_args!("no such image: {name}: {}", failure.message));
+    Ok(Reply::json(200, &find(engine, name).map_err(missing)?.inspect()))
+}
+
+pub(super) fn tag(engine: &Engine, head: &Head, name: &str) -> Result<Reply, Failure> {
+    let image = find(engine, name)?;
+    let (repo, tag) = (head.query.text("repo"), head.query.text("tag"));
+    if repo.is_empty() {
+        return Err(Failure::internal("repository name must have at least one component"));
+    }
+    let tag = if tag.is_empty() {
+        with_tag(repo)
+    } else {
+        format!("{repo}:{tag}")
+    };
+    engine.images().tag(&image.id, &tag);
+    announce(engine, &image, "tag", &tag);
+    Ok(Reply::empty(201))
+}
+
+/// Takes a name away, and with the last name the image.
+pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, Failure> {
+    let image = find(engine, name)?;
+    let tag = with_tag(name);
+    let by_tag = image.tags.contains(&tag);
+    let last = image.tags.len() <= 1 || !by_tag;
+    let user = engine
+        .registry()
+        .newest_first()
+        .into_iter()
+        .find(|c| c.config.image_id == image.id);
+    if let (Some(user), true) = (&user, last) {
+        let (image, container) = (&image.id["sha256:".len()..][..12], user.short_id());
+        let running = user.state().is_alive();
+        let why = match (by_tag, running, head.query.flag("force")) {
+            (true, _, false) => format!(
+                "remove repository reference \"{name}\" (must force) - container {container} is using its referenced image {image}"
+            ),
+            (false, true, _) => {
+                format!("delete {image} (cannot be forced) - image is being used by running container {container}")
+            }
+            (false, false, false) => {
+                format!("delete {image} (must be forced) - image is being used by stopped container {container}")
+            }
+            (_, _, true) => String::new(),
+        };
+        if !why.is_empty() {
+            return Err(Failure::conflict(format_args!("conflict: unable to {why}")));
+        }
+    }
+    let mut images = engine.images();
+    let untagged: Vec<String> = if by_tag { vec![tag] } else { image.tags.clone() };
+    let mut said: Vec<_> = untagged.iter().map(|tag| json!({ "Untagged": tag })).collect();
+    untagged.iter().for_each(|tag| images.untag(tag));
+    // A container keeps what it runs from.
+    if last && user.is_none() {
+        images.remove(&image.id);
+        said.extend([json!({ "Deleted": image.id }), json!({ "Deleted": image.layer })]);
+    }
+    drop(images);
+    for _ in &untagged {
+        announce(engine, &image, "untag", &image.id);
+    }
+    if last && user.is_none() {
+        announce(engine, &image, "delete", &image.id);
+    }
+    Ok(Reply::json(200, &said))
+}
+
+/// Removes images that no container uses: those without a name, or all with `dangling=false`.
+pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
+    let filters = Filters::parse(&head.query, &["dangling", "label", "label!", "until"])?;
+    let all = filters.has("dangling") && filters.any("dangling", |value| matches!(value, "0" | "false"));
+    let used: Vec<String> = engine
+        .registry()
+        .newest_first()
+        .iter()
+        .map(|c| c.config.image_id.clone())
+        .collect();
+    let mut images = engine.images();
+    let unused: Vec<Image> = images
+        .all()
+        .filter(|image| (all || image.tags.is_empty()) && !used.contains(&image.id) && filters.labels(&image.labels))
+        .cloned()
+        .collect();
+    let mut said = Vec::new();
+    for image in &unused {
+        images.remove(&image.id);
+        said.extend(image.tags.iter().map(|tag| json!({ "Untagged": tag })));
+        said.extend([json!({ "Deleted": image.id }), json!({ "Deleted": image.layer })]);
+    }
+    let reclaimed: u64 = unused.iter().map(|image| image.size).sum();
+    let said = if said.is_empty() { json!(null) } else { json!(said) };
+    Ok(Reply::json(
+        200,
+        &json!({ "ImagesDeleted": said, "SpaceReclaimed": reclaimed }),
+    ))
+}

@@ -1,0 +1,126 @@
+//! `/version`, `/info`, `/events` and the like: the engine about itself.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+
+use super::containers;
+use crate::clock::{self, Nanos};
+use crate::engine::Engine;
+use crate::event::Subscription;
+use crate::failure::Failure;
+use crate::filter::Filters;
+use crate::http::{Head, Reply};
+use crate::{MARK, VERSION};
+
+const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub(super) fn version() -> Reply {
+    let (kernel, arch) = (kernel(), arch().1);
+    Reply::json(
+        200,
+        &json!({
+            "Platform": { "Name": "leakcheck simulated engine" },
+            "Components": [
+                {
+                    "Name": "Engine", "Version": VERSION,
+                    "Details": {
+                        "ApiVersion": "1.41", "Arch": arch, "Experimental": "false", "KernelVersion": kernel,
+                        "MinAPIVersion": "1.12", "Os": "linux",
+                    },
+                },
+                { "Name": MARK, "Version": OWN_VERSION, "Details": {} },
+            ],
+            "Version": VERSION, "ApiVersion": "1.41", "MinAPIVersion": "1.12", "GitCommit": "", "GoVersion": "",
+            "Os": "linux", "Arch": arch, "KernelVersion": kernel, "BuildTime": "",
+        }),
+    )
+}
+
+pub(super) fn info(engine: &Engine) -> Reply {
+    let count = containers::count(engine);
+    let of = |status: &str| count.get(status).copied().unwrap_or(0);
+    let driver = json!({ "Volume": [], "Network": ["bridge", "host", "null"], "Authorization": null, "Log": ["json-file", "local", "none"] });
+    let connections = engine.connections.load(Ordering::Relaxed);
+    let mut info = json!({
+        "ID": "leakcheck", "Containers": count.values().sum::<usize>(), "ContainersRunning": of("running"),
+        "ContainersPaused": of("paused"), "ContainersStopped": of("created") + of("exited"),
+        "Images": engine.images().all().count(), "Driver": "simulated",
+        "DriverStatus": [["Log bytes held", engine.budget.held().to_string()]], "Plugins": driver,
+        "SystemTime": clock::rfc3339(clock::now()), "LoggingDriver": "json-file", "CgroupDriver": "none", "CgroupVersion": "1",
+        "KernelVersion": kernel(), "OperatingSystem": "leakcheck simulated engine", "OSVersion": OWN_VERSION,
+        "OSType": "linux", "Architecture": arch().0, "IndexServerAddress": "", "RegistryConfig": {},
+        "NCPU": std::thread::available_parallelism().map_or(1, usize::from), "MemTotal": memory(),
+        "DockerRootDir": "", "Name": "leakcheck", "Labels": [format!("{MARK}=true")], "ServerVersion": VERSION,
+        "Runtimes": { "runc": { "path": "none" } }, "DefaultRuntime": "runc",
+        "Swarm": { "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "", "RemoteManagers": null },
+        "InitBinary": "", "ContainerdCommit": { "ID": "", "Expected": "" }, "RuncCommit": { "ID": "", "Expected": "" },
+        "InitCommit": { "ID": "", "Expected": "" }, "SecurityOptions": [], "Warnings": null,
+        // What a client that leaks makes grow: a descriptor and a task for each connection. With them the listener.
+        "NFd": connections + 1, "NGoroutines": connections + 1,
+        "NEventsListener": engine.events.listeners(),
+    });
+    for yes in
+        "MemoryLimit SwapLimit CpuCfsPeriod CpuCfsQuota CPUShares CPUSet PidsLimit IPv4Forwarding BridgeNfIptables \
+                BridgeNfIp6tables OomKillDisable KernelMemory KernelMemoryTCP Debug"
+            .split_whitespace()
+    {
+        info[yes] = json!(true);
+    }
+    for no in ["ExperimentalBuild", "LiveRestoreEnabled"] {
+        info[no] = json!(false);
+    }
+    for empty in ["HttpProxy", "HttpsProxy", "NoProxy", "Isolation"] {
+        info[empty] = json!("");
+    }
+    info["GenericResources"] = Value::Null;
+    Reply::json(200, &info)
+}
+
+pub(super) fn disk_usage(engine: &Engine) -> Reply {
+    let images: Vec<Value> = engine.images().all().map(crate::image::Image::summary).collect();
+    Reply::json(
+        200,
+        &json!({ "LayersSize": 0, "Images": images, "Containers": [], "Volumes": [], "BuildCache": [], "BuilderSize": 0 }),
+    )
+}
+
+pub(super) fn network(engine: &Engine, name: &str) -> Result<Reply, Failure> {
+    let found = engine.networks.named(name).filter(|_| name != "default");
+    let found = found.ok_or_else(|| Failure::not_found(format_args!("network {name} not found")))?;
+    Ok(Reply::json(200, &engine.networks.inspect(found)))
+}
+
+/// What `/events` asks for.
+pub(super) fn events(engine: &Engine, head: &Head) -> Result<(Subscription, Filters, Option<Nanos>), Failure> {
+    let filters = Filters::parse(&head.query, &[])?;
+    let (since, until) = (head.query.time("since")?, head.query.time("until")?);
+    if let (Some(from), Some(to)) = (since, until)
+        && to < from
+    {
+        let (since, until) = (head.query.text("since"), head.query.text("until"));
+        return Err(Failure::bad(format_args!(
+            "`since` time ({since}) cannot be after `until` time ({until})"
+        )));
+    }
+    // Docker gives the past only to those who name a beginning.
+    Ok((engine.events.subscribe(since), filters, until))
+}
+
+fn kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// The machine's architecture in the kernel's word and in Go's.
+fn arch() -> (&'static str, &'static str) {
+    match std::env::consts::ARCH {
+        "x86_64" => ("x86_64", "amd64"),
+        "aarch64" => ("aarch64", "arm64"),
+        other => (other, other),
+    }
+}
+
+fn memory() -> u64 {
+    let info = rustix::system::sysinfo();
+    u64::from(info.mem_unit).saturating_mul(info.totalram)
+}

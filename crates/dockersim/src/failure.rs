@@ -1,0 +1,39 @@
+//! An answer that is an error, in Docker's own shape: a status and `{"message": "…"}`.
+
+use std::fmt::Display;
+
+/// An error that the client is told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{status}: {message}")]
+pub(crate) struct Failure {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What the client is told.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(status: u16, message: impl Display) -> Self {
+        Self {
+            status,
+            message: message.to_string(),
+        }
+    }
+
+    pub(crate) fn bad(message: impl Display) -> Self {
+        Self::new(400, message)
+    }
+
+    pub(crate) fn not_found(message: impl Display) -> Self {
+        Self::new(404, message)
+    }
+
+    pub(crate) fn conflict(message: impl Display) -> Self {
+        Self::new(409, message)
+    }
+
+    /// Docker answers 500 to what it could not parse.
+    pub(crate) fn internal(message: impl Display) -> Self {
+        Self::new(500, message)
+    }
+}

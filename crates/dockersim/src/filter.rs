@@ -1,0 +1,107 @@
+//! The `filters` parameter: for each name, the values of which one must match.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::query::Query;
+
+/// Decoded filters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filters(BTreeMap<String, Vec<String>>);
+
+impl Filters {
+    /// Reads `{"label": ["a=b"]}` and the older `{"label": {"a=b": true}}`.
+    ///
+    /// # Errors
+    /// 500 with Go's words if it is no JSON, 400 for a name that is not in `known` (empty: any is taken).
+    pub(crate) fn parse(query: &Query, known: &[&str]) -> Result<Self, Failure> {
+        let text = query.text("filters");
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let values: BTreeMap<String, Value> = serde_json::from_str(text).map_err(|error| json_error(text, &error))?;
+        let mut filters = BTreeMap::new();
+        for (name, value) in values {
+            if !known.is_empty() && !known.contains(&name.as_str()) {
+                return Err(Failure::bad(format_args!("Invalid filter '{name}'")));
+            }
+            let words = match value {
+                Value::Array(words) => words
+                    .iter()
+                    .filter_map(|word| word.as_str().map(str::to_owned))
+                    .collect(),
+                Value::Object(words) => words.into_iter().map(|(word, _)| word).collect(),
+                _ => return Err(Failure::internal("filters must be lists of texts")),
+            };
+            filters.insert(name, words);
+        }
+        Ok(Self(filters))
+    }
+
+    /// The values given for a name.
+    pub(crate) fn values(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        !self.values(name).is_empty()
+    }
+
+    /// Whether no value is given for the name, or one of them satisfies `test`.
+    pub(crate) fn any(&self, name: &str, test: impl FnMut(&str) -> bool) -> bool {
+        let values = self.values(name);
+        values.is_empty() || values.iter().map(String::as_str).any(test)
+    }
+
+    /// Whether the labels have all `label` filters and none of the `label!` filters, each `key` or `key=value`.
+    pub(crate) fn labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        let has = |wanted: &String| match wanted.split_once('=') {
+            Some((key, value)) => labels.get(key).is_some_and(|v| v == value),
+            None => labels.contains_key(wanted),
+        };
+        self.values("label").iter().all(has) && !self.values("label!").iter().any(has)
+    }
+}
+
+/// What Go's JSON decoder says about such bytes.
+pub(crate) fn json_error(text: &str, error: &serde_json::Error) -> Failure {
+    let first = text.trim_start().chars().next();
+    match first {
+        None => Failure::internal("EOF"),
+        Some(first) if !matches!(first, '{' | '[' | '"' | 't' | 'f' | 'n' | '0'..='9' | '-') => Failure::internal(
+            format_args!("invalid character '{first}' looking for beginning of value"),
+        ),
+        Some(_) => Failure::internal(format_args!("invalid JSON: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filters(text: &str) -> Result<Filters, Failure> {
+        Filters::parse(&Query::parse(&format!("filters={text}")), &["label", "name"])
+    }
+
+    #[test]
+    fn both_shapes_of_filters_are_read() {
+        let new = filters("{\"label\":[\"a=b\"]}").expect("the new shape");
+        let old = filters("{\"label\":{\"a=b\":true}}").expect("the old shape");
+        assert_eq!(new, old);
+        assert!(new.labels(&BTreeMap::from([("a".into(), "b".into())])));
+        assert!(!new.labels(&BTreeMap::from([("a".into(), "c".into())])));
+    }
+
+    #[test]
+    fn an_unknown_filter_is_refused_in_dockers_words() {
+        assert_eq!(filters("{\"foo\":[\"x\"]}"), Err(Failure::bad("Invalid filter 'foo'")));
+        assert_eq!(
+            filters("zzz"),
+            Err(Failure::internal(
+                "invalid character 'z' looking for beginning of value"
+            ))
+        );
+    }
+}

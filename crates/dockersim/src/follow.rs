@@ -1,0 +1,231 @@
+//! Answers that last: logs and events that are followed, a container that is waited for.
+//!
+//! Each is one task that sleeps until there is something to say, and ends when its client goes away.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::clock::{self, Nanos};
+use crate::container::{Container, Status};
+use crate::event::{Event, Subscription};
+use crate::filter::Filters;
+use crate::http::{Connection, Head, JSON, Reply, WireError};
+use crate::log::{Progress, Reader, Select};
+
+/// Bytes of a log that are copied at a time, so that a container's lock is held for microseconds.
+const AT_A_TIME: usize = 32 << 10;
+
+/// A wait for a time far away; a client that wants to wait longer is gone by then.
+const FAR: Duration = Duration::from_secs(400 * 86_400);
+
+/// Writes a container's log and, if asked to, what is added to it until the container ends.
+pub(crate) async fn send_logs(
+    connection: &mut Connection,
+    head: &Head,
+    container: Arc<Container>,
+    select: Select,
+    follow: bool,
+) -> Result<(), WireError> {
+    // Docker follows a container only if it runs now.
+    let run = {
+        let state = container.state();
+        (follow && state.is_alive()).then_some(state.run)
+    };
+    connection.write(&Reply::streaming(head, "")).await?;
+    let mut reader = Reader::new(Arc::clone(&container), &select);
+    let mut caught_up = false;
+    loop {
+        let changed = container.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        // Looked at before the log is read, so that the last line of an ending container is not missed.
+        let ended = run.is_none_or(|run| {
+            let state = container.state();
+            state.run != run || !state.is_alive()
+        });
+        let mut out = Vec::new();
+        let progress = reader.read(&select, &mut out, AT_A_TIME);
+        if !out.is_empty() {
+            connection.write(&out).await?;
+        }
+        drop(out);
+        let has_caught_up = caught_up;
+        caught_up |= progress != Progress::More;
+        match progress {
+            Progress::More => continue,
+            // Docker looks at `until` again only when a later line comes: it does not end a follow by time, nor by
+            // what was there before.
+            Progress::Ended if !ended && !has_caught_up => reader.skip_to_end(),
+            Progress::Ended => break,
+            Progress::CaughtUp if ended => break,
+            Progress::CaughtUp => {}
+        }
+        tokio::select! {
+            () = changed => {}
+            () = connection.closed() => return Ok(()),
+        }
+    }
+    Ok(connection.write_last_chunk().await?)
+}
+
+/// How often an attached client that sends nothing more is looked at, whether it is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Gives the connection up to what a container writes, from its next start on if it does not run, until it ends.
+pub(crate) async fn send_attached(
+    connection: &mut Connection,
+    head: &Head,
+    container: Arc<Container>,
+    select: Select,
+) -> Result<(), WireError> {
+    let run = {
+        let state = container.state();
+        if state.is_alive() { state.run } else { state.run + 1 }
+    };
+    let mut reader = Reader::new(Arc::clone(&container), &select);
+    connection.write(Reply::attached(head)).await?;
+    let mut says_nothing_more = false;
+    loop {
+        let changed = container.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        let ended = {
+            let state = container.state();
+            state.run > run || (state.run == run && !state.is_alive()) || state.removed
+        };
+        let mut out = Vec::new();
+        let progress = reader.read(&select, &mut out, AT_A_TIME);
+        connection.write(&out).await?;
+        drop(out);
+        match progress {
+            Progress::More => continue,
+            _ if ended => return Err(WireError::Detached),
+            _ => {}
+        }
+        tokio::select! {
+            () = changed => {}
+            () = connection.closed(), if !says_nothing_more => says_nothing_more = true,
+            () = tokio::time::sleep(LOOK), if says_nothing_more => {
+                if connection.is_abandoned().await {
+                    return Err(WireError::Detached);
+                }
+            }
+        }
+    }
+}
+
+/// Until that time of the wall clock; without one, for good.
+async fn sleep_until(until: Option<Nanos>) {
+    match until {
+        None => std::future::pending().await,
+        Some(until) => {
+            let left = u64::try_from(until.saturating_sub(clock::now())).map_or(Duration::ZERO, Duration::from_nanos);
+            tokio::time::sleep(left.min(FAR)).await;
+        }
+    }
+}
+
+/// Writes events that match, those asked for again first.
+pub(crate) async fn send_events(
+    connection: &mut Connection,
+    head: &Head,
+    subscription: Subscription,
+    filters: Filters,
+    until: Option<Nanos>,
+) -> Result<(), WireError> {
+    let Subscription { earlier, mut coming } = subscription;
+    connection.write(&Reply::streaming(head, JSON)).await?;
+    for event in earlier {
+        if until.is_some_and(|until| event.time_nano > until) {
+            break;
+        }
+        send_event(connection, &event, &filters).await?;
+    }
+    loop {
+        tokio::select! {
+            event = coming.recv() => match event {
+                Ok(event) => send_event(connection, &event, &filters).await?,
+                // As Docker does it: who reads too slowly misses some.
+                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "a client reads events too slowly"),
+                Err(RecvError::Closed) => break,
+            },
+            () = connection.closed() => return Ok(()),
+            () = sleep_until(until) => break,
+        }
+    }
+    Ok(connection.write_last_chunk().await?)
+}
+
+async fn send_event(connection: &mut Connection, event: &Event, filters: &Filters) -> io::Result<()> {
+    if !matches(event, filters) {
+        return Ok(());
+    }
+    let mut line = serde_json::to_vec(event).unwrap_or_default();
+    line.push(b'\n');
+    connection.write_chunk(&line).await
+}
+
+/// Whether an event passes the filters (moby, `daemon/events/filter.go`).
+fn matches(event: &Event, filters: &Filters) -> bool {
+    let attributes = &event.actor.attributes;
+    let name = attributes.get("name").map_or("", String::as_str);
+    let is = |kind: &str| event.kind == kind;
+    let names = |wanted: &str| event.actor.id.starts_with(wanted) || name == wanted;
+    filters.any("type", |kind| is(kind))
+        && filters.any("event", |action| event.action == action)
+        && filters.any("scope", |scope| scope == "local")
+        && filters.any("container", |wanted| is("container") && names(wanted))
+        && filters.any("network", |wanted| is("network") && names(wanted))
+        && filters.any("image", |wanted| {
+            let image = if is("image") {
+                name
+            } else {
+                attributes.get("image").map_or("", String::as_str)
+            };
+            image == wanted || image.split(':').next() == Some(wanted) || (is("image") && event.actor.id == wanted)
+        })
+        && !filters.has("daemon")
+        && !filters.has("volume")
+        && filters.labels(attributes)
+}
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitFor {
+    NotRunning,
+    NextExit,
+    Removed,
+}
+
+/// Writes the head at once, as Docker does, and the exit code when it is known.
+pub(crate) async fn send_exit(
+    connection: &mut Connection,
+    head: &Head,
+    container: Arc<Container>,
+    what: WaitFor,
+) -> Result<(), WireError> {
+    let first = {
+        let state = container.state();
+        (state.run, state.is_alive(), state.finished)
+    };
+    connection.write(&Reply::streaming(head, JSON)).await?;
+    let waited = container.until(|state| match what {
+        WaitFor::NotRunning => !state.is_alive() && state.status != Status::Restarting,
+        WaitFor::Removed => state.removed,
+        // Of the start that is running now, or of the next one.
+        WaitFor::NextExit => state.finished != first.2 && (state.run > first.0 || first.1) || state.removed,
+    });
+    tokio::select! {
+        () = waited => {}
+        () = connection.closed() => return Ok(()),
+    }
+    let code = container.state().exit_code;
+    let mut body = serde_json::to_vec(&json!({ "Error": null, "StatusCode": code })).unwrap_or_default();
+    body.push(b'\n');
+    connection.write_chunk(&body).await?;
+    Ok(connection.write_last_chunk().await?)
+}

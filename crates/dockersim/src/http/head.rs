@@ -1,0 +1,125 @@
+//! The head of a request.
+
+use super::WireError;
+use super::body::Framing;
+use crate::query::{Query, percent_decode};
+
+/// Go's `http.DefaultMaxHeaderBytes` is 1 MiB; no client of the Docker API comes near 64 KiB.
+const LONGEST: usize = 64 << 10;
+const MOST_HEADERS: usize = 64;
+
+/// The head of a request: what is asked, and how its body is framed.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) method: String,
+    /// Decoded, without the version prefix.
+    pub(crate) path: String,
+    pub(crate) query: Query,
+    pub(crate) content_type: String,
+    pub(crate) framing: Framing,
+    /// Whether the client wants the bare connection instead of HTTP.
+    pub(crate) upgrades: bool,
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub(crate) expects_continue: bool,
+    /// Whether the connection serves another request after this one.
+    pub(crate) keep_alive: bool,
+}
+
+impl Head {
+    /// The head at the beginning of `bytes` with its length; `None` if it is not all there yet.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, WireError> {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        let length = match request.parse(bytes) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) if bytes.len() < LONGEST => return Ok(None),
+            Ok(httparse::Status::Partial) => return Err(WireError::Malformed("its head is too long")),
+            Err(_) => return Err(WireError::Malformed("its head cannot be parsed")),
+        };
+        let header = |name: &str| {
+            let found = request.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
+            found
+                .and_then(|h| std::str::from_utf8(h.value).ok())
+                .map(str::trim)
+                .unwrap_or_default()
+        };
+        let target = request.path.unwrap_or("/");
+        let target = target.find("://").map_or(target, |at| {
+            let rest = &target[at + 3..];
+            rest.find('/').map_or("/", |slash| &rest[slash..])
+        });
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if request.version != Some(1) {
+            return Err(WireError::Malformed(
+                "only HTTP/1.1 is spoken here, because logs come in chunks",
+            ));
+        }
+        let connection = header("connection").to_ascii_lowercase();
+        let head = Self {
+            method: request.method.unwrap_or_default().to_owned(),
+            path: percent_decode(&without_version(path).replace('+', "%2B")),
+            query: Query::parse(query),
+            content_type: header("content-type").to_owned(),
+            framing: Framing::of(header("transfer-encoding"), header("content-length"))?,
+            upgrades: !header("upgrade").is_empty(),
+            expects_continue: header("expect").eq_ignore_ascii_case("100-continue"),
+            keep_alive: connection != "close",
+        };
+        Ok(Some((head, length)))
+    }
+}
+
+/// `/v1.41/containers/json` → `/containers/json`. Any version is served: the newest that we know is what we answer.
+fn without_version(path: &str) -> &str {
+    let Some(rest) = path.strip_prefix("/v") else {
+        return path;
+    };
+    let (version, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let is_version = version.contains('.') && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    match (is_version, tail) {
+        (false, _) => path,
+        (true, "") => "/",
+        (true, tail) => tail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Head {
+        Head::parse(text.as_bytes()).expect("HTTP").expect("a whole head").0
+    }
+
+    #[test]
+    fn any_version_prefix_is_taken_off_and_nothing_else() {
+        for (target, path) in [
+            ("/v1.41/containers/json", "/containers/json"),
+            ("/v1.53/info?x=1", "/info"),
+            ("/volumes", "/volumes"),
+            ("/_ping", "/_ping"),
+            ("http://docker/v1.24/info", "/info"),
+            ("/images/a%2Fb+c/json", "/images/a/b+c/json"),
+        ] {
+            assert_eq!(
+                parse(&format!("GET {target} HTTP/1.1\r\nHost: d\r\n\r\n")).path,
+                path,
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_connection_is_kept_unless_the_client_says_close() {
+        assert!(parse("GET / HTTP/1.1\r\n\r\n").keep_alive);
+        assert!(!parse("GET / HTTP/1.1\r\nConnection: Close\r\n\r\n").keep_alive);
+    }
+
+    #[test]
+    fn half_a_head_is_waited_for_and_nonsense_is_refused() {
+        assert!(Head::parse(b"GET / HTTP/1.1\r\nHo").expect("so far good").is_none());
+        assert!(Head::parse(b"GET / HTTP/1.0\r\n\r\n").is_err());
+        assert!(Head::parse(b"\x01\x02 hello\r\n\r\n").is_err());
+        assert!(Head::parse(&[b'a'; LONGEST]).is_err());
+    }
+}

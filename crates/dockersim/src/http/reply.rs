@@ -1,0 +1,139 @@
+//! Answers: their heads as Docker writes them, and the chunks of streamed bodies.
+
+use std::io::Write as _;
+
+use super::Head;
+use crate::clock;
+use crate::failure::Failure;
+
+/// What an answer's body is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Nothing,
+    Text(&'static str),
+    Json(Vec<u8>),
+}
+
+/// A whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content: Content,
+    /// More headers, each with its line end.
+    pub(crate) headers: &'static str,
+}
+
+impl Reply {
+    pub(crate) fn empty(status: u16) -> Self {
+        Self {
+            status,
+            content: Content::Nothing,
+            headers: "",
+        }
+    }
+
+    /// JSON with the newline that Go's encoder ends it with.
+    pub(crate) fn json(status: u16, value: &impl serde::Serialize) -> Self {
+        let mut body = serde_json::to_vec(value).unwrap_or_default();
+        body.push(b'\n');
+        Self {
+            status,
+            content: Content::Json(body),
+            headers: "",
+        }
+    }
+
+    /// As the answer to something that was no request, after which the connection is closed.
+    pub(crate) fn closing_bytes(&self) -> Vec<u8> {
+        self.encode("GET", false)
+    }
+
+    pub(crate) fn bytes(&self, head: &Head) -> Vec<u8> {
+        self.encode(&head.method, head.keep_alive)
+    }
+
+    fn encode(&self, method: &str, keep_alive: bool) -> Vec<u8> {
+        let (kind, body) = match &self.content {
+            Content::Nothing => ("", &[][..]),
+            Content::Text(text) => ("Content-Type: text/plain; charset=utf-8\r\n", text.as_bytes()),
+            Content::Json(json) => (JSON, &json[..]),
+        };
+        let mut out = Vec::with_capacity(320 + body.len());
+        push_head(&mut out, self.status, kind, self.headers);
+        if !matches!(self.status, 204 | 304) {
+            let length = if method == "HEAD" { 0 } else { body.len() };
+            let _ = write!(out, "Content-Length: {length}\r\n");
+        }
+        push_end(&mut out, keep_alive);
+        if method != "HEAD" {
+            out.extend_from_slice(body);
+        }
+        out
+    }
+
+    /// The head after which the connection is HTTP no more.
+    pub(crate) fn attached(head: &Head) -> &'static [u8] {
+        if head.upgrades {
+            b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\n\
+              Upgrade: tcp\r\n\r\n"
+        } else {
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
+        }
+    }
+
+    /// The head of an answer whose body comes in chunks.
+    pub(crate) fn streaming(head: &Head, content_type: &'static str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(320);
+        push_head(&mut out, 200, content_type, "");
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        push_end(&mut out, head.keep_alive);
+        out
+    }
+}
+
+/// The content type of everything that is not plain text.
+pub(crate) const JSON: &str = "Content-Type: application/json\r\n";
+
+impl From<Failure> for Reply {
+    fn from(failure: Failure) -> Self {
+        Self::json(failure.status, &serde_json::json!({ "message": failure.message }))
+    }
+}
+
+fn push_head(out: &mut Vec<u8>, status: u16, kind: &str, more: &str) {
+    let reason = match status {
+        200 => "OK",
+        201 => "Created",
+        204 => "No Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        404 => "Not Found",
+        409 => "Conflict",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
+    };
+    // Infallible: writing to a Vec.
+    let _ = write!(
+        out,
+        "HTTP/1.1 {status} {reason}\r\nApi-Version: 1.41\r\n{kind}{more}Docker-Experimental: false\r\nOstype: linux\r\n\
+         Server: leakcheck-engine/{} (linux)\r\nDate: {}\r\n",
+        env!("CARGO_PKG_VERSION"),
+        clock::http_date(),
+    );
+}
+
+fn push_end(out: &mut Vec<u8>, keep_alive: bool) {
+    out.extend_from_slice(if keep_alive {
+        b"\r\n"
+    } else {
+        b"Connection: close\r\n\r\n"
+    });
+}
+
+/// Appends one chunk of a chunked body, whose `length` bytes `fill` appends.
+pub(crate) fn push_chunk(out: &mut Vec<u8>, length: usize, fill: impl FnOnce(&mut Vec<u8>)) {
+    let _ = write!(out, "{length:x}\r\n");
+    fill(out);
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,218 @@
+//! The life of a container: it is started, has its turns, ends, is renamed and removed.
+
+mod stop;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::container::{Container, Restart, State, Status};
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::process::{Next, Process};
+use crate::registry::is_name;
+use crate::signal::SIGKILL;
+
+/// Docker waits 100 ms before the first restart and doubles it up to a minute (moby, `restartmanager`).
+const FIRST_RESTART: Duration = Duration::from_millis(100);
+const LAST_RESTART: Duration = Duration::from_secs(60);
+
+/// A process that ends at once does so a little later, so that its start is seen before its end.
+const HEAD_START: Duration = Duration::from_millis(5);
+
+/// Whether there was anything to do (304 if not).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    Changed,
+    AlreadySo,
+}
+
+impl Engine {
+    /// Announces that something happened to a container.
+    pub(crate) fn announce(&self, container: &Container, action: &str, more: &[(&str, String)]) {
+        let mut attributes = container.config.labels.clone();
+        attributes.insert("image".into(), container.config.image.clone());
+        attributes.insert("name".into(), container.state().name.clone());
+        attributes.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        self.events.announce("container", action, &container.id, attributes);
+    }
+
+    fn announce_network(&self, container: &Container, action: &str) {
+        if let Some((name, driver, id)) = self.networks.named(&container.config.host.network) {
+            let attributes = [("container", container.id.as_str()), ("name", name), ("type", driver)];
+            let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+            self.events.announce("network", action, id, attributes);
+        }
+    }
+
+    pub(crate) fn start(&self, container: &Arc<Container>) -> Result<Done, Failure> {
+        let turn = {
+            let mut state = container.state();
+            match state.status {
+                Status::Running | Status::Restarting => return Ok(Done::AlreadySo),
+                Status::Paused => {
+                    return Err(Failure::conflict(
+                        "cannot start a paused container, try unpause instead",
+                    ));
+                }
+                Status::Created | Status::Exited => {}
+            }
+            state.restarts = 0;
+            state.stopped = false;
+            self.begin(container, &mut state)
+        };
+        self.announce_start(container, turn);
+        Ok(Done::Changed)
+    }
+
+    fn begin(&self, container: &Container, state: &mut State) -> u32 {
+        state.status = Status::Running;
+        state.process = Some(Process::spawn(&container.config.words(), Instant::now()));
+        state.run += 1;
+        state.turn += 1;
+        state.started = Some(clock::now());
+        state.exit_code = 0;
+        state.endpoint = Some(self.ids.next());
+        state.turn
+    }
+
+    fn announce_start(&self, container: &Arc<Container>, turn: u32) {
+        self.announce_network(container, "connect");
+        self.announce(container, "start", &[]);
+        container.changed.notify_waiters();
+        let is_idle = matches!(container.state().process, Some(Process::Idle));
+        if !is_idle {
+            self.schedule
+                .at(Instant::now() + HEAD_START, Arc::downgrade(container), turn);
+        }
+    }
+
+    /// Lets a running container do what is due, and start again one whose restart policy says so.
+    pub(crate) fn take_turn(&self, container: &Arc<Container>, turn: u32) {
+        let mut state = container.state();
+        if state.turn != turn || state.removed {
+            return;
+        }
+        match state.status {
+            Status::Running => {}
+            Status::Restarting => {
+                state.restarts += 1;
+                let turn = self.begin(container, &mut state);
+                drop(state);
+                return self.announce_start(container, turn);
+            }
+            _ => return,
+        }
+        let run = state.run;
+        let next = state
+            .process
+            .as_mut()
+            .map_or(Next::Never, |p| p.advance(&container.output(), Instant::now()));
+        drop(state);
+        container.changed.notify_waiters();
+        match next {
+            Next::At(at) => self.schedule.at(at, Arc::downgrade(container), turn),
+            Next::Exit(code) => self.end(container, run, code),
+            Next::Never => {}
+        }
+    }
+
+    /// A process has ended.
+    fn end(&self, container: &Arc<Container>, run: u32, code: i32) {
+        let (turn, again) = {
+            let mut state = container.state();
+            if state.run != run || !state.is_alive() {
+                return;
+            }
+            state.process = None;
+            state.exit_code = code;
+            state.finished = Some(clock::now());
+            let again = restarts_again(container, &state);
+            state.status = if again.is_some() {
+                Status::Restarting
+            } else {
+                Status::Exited
+            };
+            (state.turn, again)
+        };
+        self.announce(container, "die", &[("exitCode", code.to_string())]);
+        self.announce_network(container, "disconnect");
+        container.changed.notify_waiters();
+        if let Some(after) = again {
+            self.schedule
+                .at(Instant::now() + after, Arc::downgrade(container), turn);
+        } else if container.config.host.auto_remove {
+            // Nothing to tell: somebody else may have removed it already.
+            let _ = self.remove(container, false);
+        }
+    }
+
+    pub(crate) fn rename(&self, container: &Container, name: &str) -> Result<(), Failure> {
+        let name = name.strip_prefix('/').unwrap_or(name);
+        if name.is_empty() {
+            return Err(Failure::bad("Neither old nor new names may be empty"));
+        }
+        let named = |failure: Failure| Failure {
+            message: format!("Error when allocating new name: {}", failure.message),
+            ..failure
+        };
+        if !is_name(name) {
+            return Err(named(Failure::bad(format_args!(
+                "Invalid container name (/{name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+            ))));
+        }
+        let old = {
+            let mut registry = self.registry();
+            let mut state = container.state();
+            if state.name == name {
+                return Err(Failure::bad(
+                    "Renaming a container with the same name as its current name",
+                ));
+            }
+            registry.claim(name, &container.id).map_err(named)?;
+            registry.release(&state.name);
+            std::mem::replace(&mut state.name, name.to_owned())
+        };
+        self.announce(container, "rename", &[("oldName", format!("/{old}"))]);
+        Ok(())
+    }
+
+    /// Removes a container, a running one only by force.
+    pub(crate) fn remove(&self, container: &Arc<Container>, force: bool) -> Result<(), Failure> {
+        let alive = container.state().is_alive();
+        if alive && !force {
+            return Err(Failure::conflict(format_args!(
+                "You cannot remove a running container {}. Stop the container before attempting removal or force remove",
+                container.id
+            )));
+        }
+        if alive {
+            // It may just have ended by itself.
+            let _ = self.kill(container, container.short_id(), SIGKILL);
+        }
+        {
+            let mut registry = self.registry();
+            let mut state = container.state();
+            if std::mem::replace(&mut state.removed, true) {
+                return Ok(());
+            }
+            registry.remove(container, &state.name);
+        }
+        self.announce(container, "destroy", &[]);
+        container.changed.notify_waiters();
+        Ok(())
+    }
+}
+
+/// After how long an ended container is started again, if at all.
+fn restarts_again(container: &Container, state: &State) -> Option<Duration> {
+    let again = match container.config.host.restart {
+        Restart::No => false,
+        Restart::Always => true,
+        Restart::OnFailure(times) => state.exit_code != 0 && (times == 0 || state.restarts < times),
+    };
+    let wait = FIRST_RESTART
+        .saturating_mul(2_u32.saturating_pow(state.restarts))
+        .min(LAST_RESTART);
+    (again && !state.stopped).then_some(wait)
+}

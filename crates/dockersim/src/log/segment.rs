@@ -1,0 +1,93 @@
+//! One file of a log's row: entries back to back in one buffer.
+
+use leakcheck_model::stamp::Stream;
+
+use crate::clock::Nanos;
+
+/// Time (8), length (4), stream and newline (1).
+pub(super) const ENTRY_HEAD: usize = 13;
+
+const STDERR: u8 = 1;
+const NEWLINE: u8 = 2;
+
+/// What json-file writes around a line: `{"log":"…\n","stream":"stdout","time":"2026-…Z"}` and a newline.
+const JSON_AROUND: u64 = 77;
+
+/// One file of a log's row.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// Position of its first byte among all bytes ever written.
+    pub(super) base: u64,
+    bytes: Vec<u8>,
+    pub(super) entries: usize,
+    /// Time of its last entry.
+    pub(super) last: Nanos,
+    json_bytes: u64,
+}
+
+/// One entry: a line, or a piece of a long one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) at: Nanos,
+    pub(super) stream: Stream,
+    pub(super) text: &'a [u8],
+    pub(super) newline: bool,
+}
+
+impl Segment {
+    pub(super) fn starting_at(base: u64) -> Self {
+        Self {
+            base,
+            bytes: Vec::new(),
+            entries: 0,
+            last: 0,
+            json_bytes: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    pub(super) fn json_bytes(&self) -> u64 {
+        self.json_bytes
+    }
+
+    /// Appends an entry; returns by how many bytes this grew.
+    pub(super) fn push(&mut self, stream: Stream, at: Nanos, text: &[u8], newline: bool) -> u64 {
+        let flags = if stream == Stream::Stderr { STDERR } else { 0 } | if newline { NEWLINE } else { 0 };
+        self.bytes.extend_from_slice(&at.to_le_bytes());
+        self.bytes
+            .extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.bytes.push(flags);
+        self.bytes.extend_from_slice(text);
+        self.entries += 1;
+        self.last = at;
+        self.json_bytes += JSON_AROUND + text.len() as u64;
+        (ENTRY_HEAD + text.len()) as u64
+    }
+
+    /// The entry at `position`, and the position after it.
+    pub(super) fn entry(&self, position: u64) -> Option<(Entry<'_>, u64)> {
+        let offset = usize::try_from(position.checked_sub(self.base)?).ok()?;
+        let head: &[u8; ENTRY_HEAD] = self.bytes.get(offset..offset + ENTRY_HEAD)?.try_into().ok()?;
+        let [t0, t1, t2, t3, t4, t5, t6, t7, l0, l1, l2, l3, flags] = *head;
+        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        let start = offset + ENTRY_HEAD;
+        let entry = Entry {
+            at: Nanos::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
+            stream: if flags & STDERR == 0 {
+                Stream::Stdout
+            } else {
+                Stream::Stderr
+            },
+            text: self.bytes.get(start..start + length)?,
+            newline: flags & NEWLINE != 0,
+        };
+        Some((entry, position + (ENTRY_HEAD + length) as u64))
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.base + self.len()
+    }
+}

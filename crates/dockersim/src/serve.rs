@@ -1,0 +1,194 @@
+//! The socket, and one task for each connection.
+
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api;
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::http::{Connection, Reply, WireError};
+use crate::settings::Settings;
+
+/// As many as the kernel lets (`net.core.somaxconn` is 4096 by default): thousands connect at once.
+const BACKLOG: u32 = 4096;
+
+/// How long accepting rests after it failed for want of descriptors.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Why the engine could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The socket could not be made.
+    #[error("failed to listen on {path}")]
+    Listen {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another engine answers on the socket.
+    #[error("somebody is listening on {0} already")]
+    Taken(PathBuf),
+    /// The first containers could not be made.
+    #[error("failed to make the first containers: {0}")]
+    Containers(String),
+}
+
+/// An engine that listens already; clients can connect before [`Server::run`] is called.
+pub struct Server {
+    listener: UnixListener,
+    engine: Arc<Engine>,
+    socket: PathBuf,
+}
+
+/// Runs an engine until `shutdown`; the socket is gone afterwards.
+///
+/// # Errors
+/// If the socket cannot be listened on.
+pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<(), ServeError> {
+    Server::bind(&settings)?.run(shutdown).await;
+    Ok(())
+}
+
+impl Server {
+    /// Listens, and starts the first containers. Raises the soft limit of open files to the hard one, because each
+    /// client is one.
+    ///
+    /// # Errors
+    /// If the socket cannot be listened on.
+    pub fn bind(settings: &Settings) -> Result<Self, ServeError> {
+        raise_file_limit();
+        let path = &settings.socket;
+        remove_stale(path)?;
+        let listen = |source| ServeError::Listen {
+            path: path.clone(),
+            source,
+        };
+        let socket = UnixSocket::new_stream().map_err(listen)?;
+        socket.bind(path).map_err(listen)?;
+        let listener = socket.listen(BACKLOG).map_err(listen)?;
+        let engine = Engine::new(settings).map_err(|Failure { message, .. }| ServeError::Containers(message))?;
+        Ok(Self {
+            listener,
+            engine: Arc::new(engine),
+            socket: path.clone(),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Serves until `shutdown`, then ends every connection and removes the socket.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let tasks = TaskTracker::new();
+        {
+            let (engine, shutdown) = (Arc::clone(&self.engine), shutdown.clone());
+            tasks.spawn(async move { engine.run_schedule(shutdown).await });
+        }
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = shutdown.cancelled() => break,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let (engine, shutdown) = (Arc::clone(&self.engine), shutdown.clone());
+                    tasks.spawn(async move {
+                        engine.connections.fetch_add(1, Ordering::Relaxed);
+                        // A client that goes away or talks nonsense concerns nobody else.
+                        let ended = shutdown.run_until_cancelled(converse(&engine, stream)).await;
+                        if let Some(Err(error)) = ended {
+                            tracing::debug!(%error, "a connection ended");
+                        }
+                        engine.connections.fetch_sub(1, Ordering::Relaxed);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "failed to accept a connection");
+                    tokio::time::sleep(BREATH).await;
+                }
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+/// Answers one request after another.
+async fn converse(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), WireError> {
+    let mut connection = Connection::new(stream);
+    loop {
+        let head = match connection.next_head().await {
+            Ok(Some(head)) => head,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                refuse(&mut connection, &error).await;
+                return Err(error);
+            }
+        };
+        // On the heap while it lasts, so that a waiting connection is small.
+        Box::pin(api::answer(engine, &mut connection, &head)).await?;
+        if !head.keep_alive {
+            return Ok(());
+        }
+    }
+}
+
+async fn refuse(connection: &mut Connection, error: &WireError) {
+    if let WireError::Malformed(what) = error {
+        let reply = Reply::from(Failure::bad(format_args!("malformed HTTP request: {what}")));
+        // The client may be gone already.
+        let _ = connection.write(&reply.closing_bytes()).await;
+    }
+}
+
+/// Removes a socket that nobody listens on any more; anything else in its place is left alone.
+fn remove_stale(path: &Path) -> Result<(), ServeError> {
+    let Ok(found) = std::fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    let listen = |source| ServeError::Listen {
+        path: path.to_owned(),
+        source,
+    };
+    if !found.file_type().is_socket() {
+        return Err(listen(io::ErrorKind::AlreadyExists.into()));
+    }
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(ServeError::Taken(path.to_owned()));
+    }
+    std::fs::remove_file(path).map_err(listen)
+}
+
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = rustix::process::Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        };
+        // With the soft limit it serves fewer clients, but it serves.
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "failed to raise the limit of open files");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What the engine is asked for.
+
+use std::path::PathBuf;
+
+use leakcheck_model::scenario::Rate;
+
+/// What the engine is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where it listens; an old socket there that nobody answers on is replaced.
+    pub socket: PathBuf,
+    /// How many containers run to begin with.
+    pub containers: u32,
+    /// Lines a second of each of those.
+    pub lines_per_second: Rate,
+    /// Bytes that the logs of all containers may hold together; the oldest go first. A container whose options
+    /// set `max-size` is held to that too.
+    pub log_budget: u64,
+}
+
+/// 256 MiB: an hour of 100 containers at 20 lines of 120 bytes a second is 0.9 GiB, a rotation of 30 s is 7 MiB.
+const LOG_BUDGET: u64 = 256 << 20;
+
+impl Settings {
+    /// An engine on this socket with no containers.
+    #[must_use]
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self {
+            socket: socket.into(),
+            containers: 0,
+            lines_per_second: Rate::PerSecond(1.0),
+            log_budget: LOG_BUDGET,
+        }
+    }
+}
+
+/// The arguments of `leakcheck engine`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Arguments {
+    /// Where to listen [default: a new socket in the runtime folder, printed].
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Containers that run to begin with.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub containers: u32,
+    /// Lines a second of each of them; 0 is idle.
+    #[arg(long, value_name = "R", default_value = "1", value_parser = clap::value_parser!(Rate))]
+    pub lines_per_second: Rate,
+}
+
+impl From<Arguments> for Settings {
+    fn from(arguments: Arguments) -> Self {
+        let socket = arguments.socket.unwrap_or_else(|| {
+            let folder = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+            folder.join(format!("leakcheck-engine-{}.sock", std::process::id()))
+        });
+        Self {
+            containers: arguments.containers,
+            lines_per_second: arguments.lines_per_second,
+            ..Self::new(socket)
+        }
+    }
+}

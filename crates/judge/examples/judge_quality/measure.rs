@@ -1,0 +1,208 @@
+//! Many traces of one kind judged by every rule, on two threads.
+
+use crate::random::Random;
+use crate::rival;
+use crate::trace::{Kind, Setting, Trace, make};
+use leakcheck_judge::{Answer, Look, Outcome, Question, assess, looks};
+use std::time::Instant;
+
+pub(crate) const LIMIT_PER_MIN: f64 = 2.0;
+const MARGIN_OF_MANN_KENDALL: f64 = 0.05;
+/// Theil–Sen looks at all pairs: this many points of a trace, equally spaced, are what it gets.
+const POINTS_OF_THEIL_SEN: usize = 150;
+/// Rotation of the runs that are looked at while they go on.
+const WATCHED_PERIOD_S: f64 = 30.0;
+
+/// What one cell of a table measures.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cell {
+    pub kind: Kind,
+    pub rate: f64,
+    pub minutes: f64,
+    pub periods_s: &'static [f64],
+    pub held_out: bool,
+}
+
+/// Counts over the traces of a cell.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counts {
+    pub traces: usize,
+    pub fail: usize,
+    pub pass: usize,
+    pub endpoint_fail: usize,
+    pub least_squares_fail: usize,
+    pub mann_kendall_fail: usize,
+    /// 99 % lower bounds above the truth.
+    pub bound_wrong: usize,
+    pub microseconds: f64,
+    /// Runs that were looked at while they went on: number, failed, passed, and when those failed (minutes after the onset).
+    pub watched: usize,
+    pub watched_fail: usize,
+    pub watched_pass: usize,
+    pub fail_minutes: Vec<f64>,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.traces += other.traces;
+        self.fail += other.fail;
+        self.pass += other.pass;
+        self.endpoint_fail += other.endpoint_fail;
+        self.least_squares_fail += other.least_squares_fail;
+        self.mann_kendall_fail += other.mann_kendall_fail;
+        self.bound_wrong += other.bound_wrong;
+        self.microseconds += other.microseconds;
+        self.watched += other.watched;
+        self.watched_fail += other.watched_fail;
+        self.watched_pass += other.watched_pass;
+        self.fail_minutes.extend_from_slice(&other.fail_minutes);
+    }
+}
+
+/// How many traces of each kind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    pub traces: usize,
+    /// Of these, how many are looked at while they go on.
+    pub watched: usize,
+    pub rivals: bool,
+    pub seed: u64,
+}
+
+pub(crate) fn measure(cell: Cell, effort: Effort) -> Counts {
+    let halves = std::thread::scope(|scope| {
+        let half = |odd: usize| scope.spawn(move || measure_every_other(cell, effort, odd));
+        [half(0), half(1)].map(|thread| thread.join().expect("a measuring thread does not panic"))
+    });
+    let mut counts = Counts::default();
+    halves.iter().for_each(|half| counts.add(half));
+    counts
+}
+
+fn measure_every_other(cell: Cell, effort: Effort, odd: usize) -> Counts {
+    let mut counts = Counts::default();
+    for number in (odd..effort.traces).step_by(2) {
+        let seed = seed(cell, effort.seed, number);
+        let period_s = Random::new(!seed).one_of(cell.periods_s);
+        let setting = Setting {
+            kind: cell.kind,
+            rate: cell.rate,
+            minutes: cell.minutes,
+            spacing_s: 1.0,
+            period_s,
+            held_out: cell.held_out,
+        };
+        let trace = make(setting, seed);
+        at_the_end(&mut counts, &trace, setting, effort.rivals);
+        if number < effort.watched {
+            let setting = Setting {
+                period_s: WATCHED_PERIOD_S,
+                ..setting
+            };
+            watched(&mut counts, &make(setting, seed), setting);
+        }
+    }
+    counts
+}
+
+/// The same trace whatever else is measured.
+fn seed(cell: Cell, seed: u64, number: usize) -> u64 {
+    let cell_number = (cell.kind as u64) << 40 ^ ((cell.rate * 16.0) as u64) << 24 ^ (cell.minutes as u64) << 12;
+    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ cell_number
+        ^ u64::from(cell.held_out) << 60
+        ^ (number as u64).wrapping_mul(0xd6e8_feb8_6659_fd93)
+}
+
+fn question(trace: &Trace, setting: Setting, look: Look, samples: usize) -> Question {
+    Question {
+        rotation_period_s: Some(setting.period_s),
+        look,
+        covariate: trace.containers.as_ref().map(|n| n[..samples].to_vec()),
+        ..Question::at_most(LIMIT_PER_MIN, setting.minutes * 60.0)
+    }
+}
+
+fn at_the_end(counts: &mut Counts, trace: &Trace, setting: Setting, rivals: bool) {
+    let question = question(trace, setting, Look::Final, trace.series.len());
+    let begin = Clock::now();
+    let answer = assess(&trace.series, &question);
+    counts.microseconds += begin.microseconds();
+    counts.traces += 1;
+    count(&answer, &mut counts.fail, &mut counts.pass);
+    if answer.growth.is_some_and(|growth| growth.low_99 > trace.growth) {
+        counts.bound_wrong += 1;
+    }
+    if rivals {
+        let values = trace.series.value();
+        let per_min = 60.0 / setting.spacing_s;
+        let ends = (values[values.len() - 1] - values[0]) / setting.minutes;
+        counts.endpoint_fail += usize::from(ends > LIMIT_PER_MIN);
+        counts.least_squares_fail += usize::from(rival::least_squares(values) * per_min > LIMIT_PER_MIN);
+        let stride = values.len().div_ceil(POINTS_OF_THEIL_SEN);
+        let points: Vec<f64> = values.iter().copied().step_by(stride).collect();
+        let slope = rival::theil_sen(&points);
+        let risen = slope * per_min / stride as f64 > LIMIT_PER_MIN;
+        counts.mann_kendall_fail +=
+            usize::from(risen && rival::mann_kendall_p(&points, slope) < MARGIN_OF_MANN_KENDALL);
+    }
+}
+
+/// Processor time of this thread where Linux tells it, so that a busy machine does not count; wall time elsewhere.
+enum Clock {
+    Processor(f64),
+    Wall(Instant),
+}
+
+impl Clock {
+    fn now() -> Self {
+        processor_microseconds().map_or_else(|| Self::Wall(Instant::now()), Self::Processor)
+    }
+
+    fn microseconds(&self) -> f64 {
+        match self {
+            Self::Processor(begin) => processor_microseconds().unwrap_or(*begin) - begin,
+            Self::Wall(begin) => begin.elapsed().as_secs_f64() * 1e6,
+        }
+    }
+}
+
+fn processor_microseconds() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Some(nanoseconds / 1000.0)
+}
+
+fn count(answer: &Answer, fail: &mut usize, pass: &mut usize) {
+    match answer.outcome {
+        Outcome::Fail => *fail += 1,
+        Outcome::Pass => *pass += 1,
+        Outcome::Inconclusive | Outcome::Invalid => {}
+    }
+}
+
+/// Looks at a run while it goes on: it ends at the first `fail`.
+fn watched(counts: &mut Counts, trace: &Trace, setting: Setting) {
+    counts.watched += 1;
+    let planned_s = setting.minutes * 60.0;
+    for look_s in looks::looks_s(planned_s, Some(setting.period_s))
+        .into_iter()
+        .chain([planned_s])
+    {
+        let part = trace.series.until(look_s);
+        let last = look_s >= planned_s;
+        // The last look is one among many as well, but it may pass.
+        let mut question = question(trace, setting, Look::Early, part.len());
+        let mut answer = assess(&part, &question);
+        if last && answer.outcome != Outcome::Fail {
+            question.look = Look::Final;
+            let end = assess(&part, &question);
+            answer = if end.outcome == Outcome::Pass { end } else { answer };
+        }
+        count(&answer, &mut counts.watched_fail, &mut counts.watched_pass);
+        if answer.outcome == Outcome::Fail {
+            counts.fail_minutes.push((look_s - trace.onset_s) / 60.0);
+            return;
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! What is believed about the growth: a mixture over explanations, each a Student t.
+//!
+//! Apart from the fits, because from here on only shares of belief count.
+
+use crate::explain::{Candidates, Explanation, Kind};
+use crate::fit::{CORRELATION_TIMES_S, Fit};
+use crate::student;
+use std::collections::HashMap;
+
+/// Places after which a kink says about the run that growth stopped, rather than that it has been over for long.
+const LATE_SHARE: f64 = 0.5;
+
+/// Share of its growth that steps down must take back for an explanation to be a sawtooth's.
+const FALLS_BACK: f64 = 0.5;
+
+/// Explanations whose growth differs by less than this many standard errors are heaped: their mean and spread are kept, so that
+/// the belief changes only in the third order.
+const HEAP_WIDTH: f64 = 0.25;
+
+/// Bits of a standard error that two explanations of one heap share: sign, exponent and 3 bits, an eighth part of it.
+const HEAP_BITS: u32 = 64 - 15;
+
+/// Heaps are kept, heaviest first, until this much of the belief is left out: far below any error that is spent.
+const LEFT_OUT: f64 = 1e-6;
+
+/// A quantile is found when the odds of the belief below it are right to this part: far below what the explanations are worth.
+const PRECISION: f64 = 1e-4;
+
+/// Explanations that say much the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Heap {
+    weight: f64,
+    /// Growth of the first explanation taken, from which sums are counted: differences keep their digits.
+    origin: f64,
+    growth: f64,
+    standard_error: f64,
+    dof: u32,
+}
+
+/// The belief in one correlation time.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Correlation {
+    /// Share of the belief.
+    pub(crate) weight: f64,
+    /// Mean variance of the independent errors.
+    pub(crate) variance: f64,
+}
+
+/// What is believed about the growth.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Belief {
+    heaps: Vec<Heap>,
+    stopped: f64,
+    by_kind: [f64; 6],
+    leaders: [Option<Fit>; 6],
+    correlations: [Correlation; CORRELATION_TIMES_S.len()],
+}
+
+impl Belief {
+    /// Weighs fits, with growth in units of `scale`. Explanations in which growth changed downwards late and is now below `limit`
+    /// are set aside: whether growth stopped is not for a mixture to average.
+    #[must_use]
+    pub(crate) fn new(fits: &[Fit], candidates: &Candidates, scale: f64, limit: f64) -> Self {
+        let mut belief = Self::default();
+        let best = fits.iter().map(|fit| fit.log_weight).fold(f64::NEG_INFINITY, f64::max);
+        let (mut kept, mut stopped) = (0.0, 0.0);
+        let mut heaping = Heaping::default();
+        for fit in fits {
+            let weight = (fit.log_weight - best).exp();
+            let fit = Fit {
+                growth: fit.growth * scale,
+                standard_error: fit.standard_error * scale,
+                ..*fit
+            };
+            if is_late_stop(&fit, candidates, limit) {
+                stopped += weight;
+                continue;
+            }
+            kept += weight;
+            belief.note(&fit, weight);
+            if falls_back(&fit, scale) {
+                // A sawtooth does not grow; a leak beside two pools that shrank does: half the belief for either.
+                heaping.take(&mut belief.heaps, &fit, weight / 2.0);
+                heaping.take(&mut belief.heaps, &Fit { growth: 0.0, ..fit }, weight / 2.0);
+            } else {
+                heaping.take(&mut belief.heaps, &fit, weight);
+            }
+        }
+        belief.close(kept);
+        belief.stopped = if kept + stopped > 0.0 {
+            stopped / (kept + stopped)
+        } else {
+            0.0
+        };
+        belief
+    }
+
+    fn note(&mut self, fit: &Fit, weight: f64) {
+        let kind = fit.explanation.kind() as usize;
+        self.by_kind[kind] += weight;
+        if self.leaders[kind].is_none_or(|leader| fit.log_weight > leader.log_weight) {
+            self.leaders[kind] = Some(*fit);
+        }
+        self.correlations[fit.correlation].weight += weight;
+        self.correlations[fit.correlation].variance += weight * fit.variance;
+    }
+
+    /// Makes shares and means of the sums.
+    fn close(&mut self, total: f64) {
+        self.heaps.iter_mut().for_each(|heap| heap.close(total));
+        self.heaps.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        let mut sum = 0.0;
+        let enough = self.heaps.iter().position(|heap| {
+            sum += heap.weight;
+            sum >= 1.0 - LEFT_OUT
+        });
+        self.heaps.truncate(enough.map_or(self.heaps.len(), |last| last + 1));
+        self.heaps.iter_mut().for_each(|heap| heap.weight /= sum);
+        self.by_kind.iter_mut().for_each(|weight| *weight /= total);
+        for correlation in self.correlations.iter_mut().filter(|c| c.weight > 0.0) {
+            correlation.variance /= correlation.weight;
+            correlation.weight /= total;
+        }
+    }
+
+    /// True if nothing could be fitted, or everything that could says that growth stopped.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.heaps.is_empty()
+    }
+
+    /// Belief that growth changed downwards in the second half of the run and is now below the limit, as a share of everything.
+    #[must_use]
+    pub fn stopped(&self) -> f64 {
+        self.stopped
+    }
+
+    /// Belief in each kind of explanation, in the order of [`Kind::ALL`].
+    #[must_use]
+    pub(crate) fn by_kind(&self) -> [f64; 6] {
+        self.by_kind
+    }
+
+    /// The heaviest explanation of a kind.
+    #[must_use]
+    pub(crate) fn leader(&self, kind: Kind) -> Option<&Fit> {
+        self.leaders[kind as usize].as_ref()
+    }
+
+    /// Belief in each correlation time, in the order of [`CORRELATION_TIMES_S`].
+    pub(crate) fn correlations(&self) -> &[Correlation] {
+        &self.correlations
+    }
+
+    /// Belief that growth is below `growth`.
+    #[must_use]
+    pub fn below(&self, growth: f64) -> f64 {
+        self.heaps
+            .iter()
+            .map(|heap| heap.weight * heap.share_below(growth))
+            .sum()
+    }
+
+    /// The growth below which a share `p` of the belief lies, 0 < p < 1. NaN if nothing is believed.
+    #[must_use]
+    pub fn quantile(&self, p: f64) -> f64 {
+        let (mean, spread) = self.mean_and_spread();
+        if !(p > 0.0 && p < 1.0 && spread.is_finite()) {
+            return f64::NAN;
+        }
+        let (mut low, mut high) = (mean - spread, mean + spread);
+        let mut width = spread.max(f64::MIN_POSITIVE);
+        while self.below(low) > p && width < 1e300 {
+            low -= width;
+            width *= 2.0;
+        }
+        width = spread.max(f64::MIN_POSITIVE);
+        while self.below(high) < p && width < 1e300 {
+            high += width;
+            width *= 2.0;
+        }
+        self.between(low, high, p)
+    }
+
+    /// Mean of the growth, and the root of its mean squared deviation with the heaps' errors.
+    fn mean_and_spread(&self) -> (f64, f64) {
+        let mean: f64 = self.heaps.iter().map(|heap| heap.weight * heap.growth).sum();
+        let square: f64 = self
+            .heaps
+            .iter()
+            .map(|heap| heap.weight * ((heap.growth - mean).powi(2) + heap.standard_error.powi(2)))
+            .sum();
+        if self.heaps.is_empty() {
+            (f64::NAN, f64::NAN)
+        } else {
+            (mean, square.sqrt())
+        }
+    }
+
+    /// The quantile between two bounds: regula falsi, each kept end counting half [Illinois: Dowell & Jarratt 1971], on log odds,
+    /// which are nearly straight where shares are not.
+    fn between(&self, mut low: f64, mut high: f64, p: f64) -> f64 {
+        let wanted = log_odds(p);
+        let (mut at_low, mut at_high) = (log_odds(self.below(low)) - wanted, log_odds(self.below(high)) - wanted);
+        let mut kept = 0;
+        for round in 0..200 {
+            // Every fourth round halves: the mixture may be flat between its heaps.
+            let middle = if round % 4 == 3 || at_high - at_low <= 0.0 {
+                low + (high - low) / 2.0
+            } else {
+                (low - at_low * (high - low) / (at_high - at_low)).clamp(low, high)
+            };
+            let at_middle = log_odds(self.below(middle)) - wanted;
+            if at_middle.abs() < PRECISION || high - low <= 1e-12 * (low.abs() + high.abs()) {
+                return middle;
+            }
+            if at_middle < 0.0 {
+                (low, at_low) = (middle, at_middle);
+                if kept == 1 {
+                    at_high /= 2.0;
+                }
+                kept = 1;
+            } else {
+                (high, at_high) = (middle, at_middle);
+                if kept == -1 {
+                    at_low /= 2.0;
+                }
+                kept = -1;
+            }
+        }
+        low + (high - low) / 2.0
+    }
+}
+
+/// ln(p / (1 − p)), finite at the ends.
+fn log_odds(p: f64) -> f64 {
+    let p = p.clamp(1e-15, 1.0 - 1e-15);
+    (p / (1.0 - p)).ln()
+}
+
+/// Finds the heap of an explanation.
+#[derive(Default)]
+struct Heaping {
+    place_of: HashMap<(u64, i64), usize>,
+    last: Option<((u64, i64), usize)>,
+}
+
+impl Heaping {
+    /// Heaps stay in the order of their first explanation, so that sums are the same in every run. Neighbouring explanations
+    /// often share one, which saves looking it up.
+    fn take(&mut self, heaps: &mut Vec<Heap>, fit: &Fit, weight: f64) {
+        let key = heap_key(fit);
+        let place = match self.last {
+            Some((same, place)) if same == key => place,
+            _ => *self.place_of.entry(key).or_insert(heaps.len()),
+        };
+        self.last = Some((key, place));
+        if place == heaps.len() {
+            heaps.push(Heap {
+                weight: 0.0,
+                origin: fit.growth,
+                growth: 0.0,
+                standard_error: 0.0,
+                dof: fit.dof,
+            });
+        }
+        heaps[place].take(fit, weight);
+    }
+}
+
+impl Heap {
+    /// Sums first and second moments until the heap is closed.
+    fn take(&mut self, fit: &Fit, weight: f64) {
+        let beyond = fit.growth - self.origin;
+        self.weight += weight;
+        self.growth += weight * beyond;
+        self.standard_error += weight * (beyond * beyond + fit.standard_error * fit.standard_error);
+    }
+
+    fn close(&mut self, total: f64) {
+        let beyond = self.growth / self.weight;
+        self.standard_error = (self.standard_error / self.weight - beyond * beyond).max(0.0).sqrt();
+        self.growth = self.origin + beyond;
+        self.weight /= total;
+    }
+
+    fn share_below(&self, growth: f64) -> f64 {
+        if self.standard_error > 0.0 {
+            return student::cdf((growth - self.growth) / self.standard_error, self.dof);
+        }
+        if growth < self.growth { 0.0 } else { 1.0 }
+    }
+}
+
+/// Explanations with one key are heaped.
+fn heap_key(fit: &Fit) -> (u64, i64) {
+    let width = f64::from_bits(fit.standard_error.to_bits() >> HEAP_BITS << HEAP_BITS) * HEAP_WIDTH;
+    (
+        fit.standard_error.to_bits() >> HEAP_BITS,
+        (fit.growth / width).floor() as i64,
+    )
+}
+
+/// True if steps take back, on balance, at least half of what the slope adds: a few teeth of a sawtooth look like that, a burst
+/// that came and went does not. `scale` makes growth of a step over the run.
+fn falls_back(fit: &Fit, scale: f64) -> bool {
+    let [first, second] = fit.added;
+    let steps = match fit.explanation {
+        Explanation::Step { .. } | Explanation::StepAndWarmUp { .. } => first,
+        Explanation::TwoSteps { .. } => first + second,
+        Explanation::Ramp | Explanation::Kink { .. } | Explanation::WarmUp { .. } => 0.0,
+    };
+    fit.growth > 0.0 && steps * scale <= -FALLS_BACK * fit.growth
+}
+
+fn is_late_stop(fit: &Fit, candidates: &Candidates, limit: f64) -> bool {
+    let Explanation::Kink { kink } = fit.explanation else {
+        return false;
+    };
+    candidates.kinks[kink].share > LATE_SHARE && fit.added[0] < 0.0 && fit.growth < limit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::{Blocks, Grid};
+
+    fn fit(explanation: Explanation, log_weight: f64, growth: f64, standard_error: f64) -> Fit {
+        Fit {
+            explanation,
+            log_weight,
+            growth,
+            standard_error,
+            dof: 1,
+            added: [0.0; 2],
+            variance: 1.0,
+            correlation: 0,
+        }
+    }
+
+    fn candidates() -> Candidates {
+        let grid = Grid {
+            width_s: 30.0,
+            count: 60,
+            parts: 1,
+        };
+        let blocks = Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..60).collect(),
+            value: vec![0.0; 60],
+        };
+        let line = (0..60).map(|i| blocks.share(i)).collect();
+        Candidates::new(&blocks, line)
+    }
+
+    fn belief(fits: &[Fit]) -> Belief {
+        Belief::new(fits, &candidates(), 1.0, 2.0)
+    }
+
+    #[test]
+    fn two_explanations_share_the_belief_by_their_weights() {
+        // Weights 3 : 1, Cauchy about 0 and about 10: below 10 lies 3/4 (1/2 + atan(10)/π) + 1/4 · 1/2.
+        let belief = belief(&[
+            fit(Explanation::Ramp, 3f64.ln(), 0.0, 1.0),
+            fit(Explanation::Step { at: 4 }, 0.0, 10.0, 1.0),
+        ]);
+        let expected = 0.75 * (0.5 + 10f64.atan() / std::f64::consts::PI) + 0.125;
+        assert!((belief.below(10.0) - expected).abs() < 1e-12);
+        assert!((belief.by_kind()[Kind::Ramp as usize] - 0.75).abs() < 1e-12);
+        assert!((belief.by_kind()[Kind::Step as usize] - 0.25).abs() < 1e-12);
+        assert_eq!(
+            belief.leader(Kind::Step).unwrap().explanation,
+            Explanation::Step { at: 4 }
+        );
+        assert_eq!(belief.leader(Kind::Kink), None);
+        assert!(!belief.is_empty());
+        assert_eq!(belief.stopped(), 0.0);
+    }
+
+    #[test]
+    fn quantiles_undo_shares() {
+        let belief = belief(&[
+            fit(Explanation::Ramp, 0.0, -3.0, 0.5),
+            fit(Explanation::Step { at: 4 }, 0.0, 40.0, 0.01),
+        ]);
+        for p in [0.001, 0.01, 0.3, 0.5, 0.7, 0.95, 0.999] {
+            let odds = log_odds(belief.below(belief.quantile(p))) - log_odds(p);
+            assert!(odds.abs() < 2.0 * PRECISION, "{p}: {odds}");
+        }
+        assert!(belief.quantile(0.0).is_nan());
+        assert!(belief.quantile(1.0).is_nan());
+        assert!(Belief::default().quantile(0.5).is_nan());
+        assert!(Belief::default().is_empty());
+    }
+
+    #[test]
+    fn like_explanations_are_heaped_and_keep_mean_and_spread() {
+        let fits = [
+            fit(Explanation::Ramp, 0.0, 1.0, 1.0),
+            fit(Explanation::Step { at: 4 }, 0.0, 1.2, 1.0),
+        ];
+        let belief = belief(&fits);
+        assert_eq!(belief.heaps.len(), 1);
+        // Mean 1.1, variance 1 + 0.1².
+        assert!((belief.heaps[0].growth - 1.1).abs() < 1e-12);
+        assert!((belief.heaps[0].standard_error - 1.01f64.sqrt()).abs() < 1e-12);
+        let apart = [
+            fit(Explanation::Ramp, 0.0, 1.0, 1.0),
+            fit(Explanation::Step { at: 4 }, 0.0, 1.3, 1.0),
+        ];
+        assert_eq!(super::Belief::new(&apart, &candidates(), 1.0, 2.0).heaps.len(), 2);
+    }
+
+    #[test]
+    fn growth_is_given_in_the_unit_asked_for() {
+        let belief = Belief::new(&[fit(Explanation::Ramp, 0.0, 30.0, 1.0)], &candidates(), 0.1, 2.0);
+        assert!((belief.quantile(0.5) - 3.0).abs() < 1e-4);
+        assert!((belief.below(3.1) - 0.75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn growth_that_stopped_late_is_set_aside() {
+        // Kink 27 lies at half the run, 28 just after it.
+        let kink = |kink: usize, growth: f64, change: f64| Fit {
+            added: [change, 0.0],
+            ..fit(Explanation::Kink { kink }, 0.0, growth, 1.0)
+        };
+        let ramp = fit(Explanation::Ramp, 3f64.ln(), 5.0, 1.0);
+        assert_eq!(belief(&[ramp, kink(28, 1.9, -9.0)]).stopped(), 0.25);
+        assert_eq!(belief(&[ramp, kink(28, 1.9, -9.0)]).below(5.0), 0.5);
+        assert_eq!(belief(&[ramp, kink(27, 1.9, -9.0)]).stopped(), 0.0);
+        assert_eq!(belief(&[ramp, kink(28, 2.0, -9.0)]).stopped(), 0.0);
+        assert_eq!(belief(&[ramp, kink(28, 1.9, 9.0)]).stopped(), 0.0);
+        let only = belief(&[kink(28, 1.9, -9.0)]);
+        assert!(only.is_empty() && only.stopped() == 1.0 && only.below(0.0) == 0.0);
+    }
+
+    #[test]
+    fn growth_that_falls_back_is_believed_by_half() {
+        let steps = |first: f64, second: f64| Fit {
+            added: [first, second],
+            ..fit(Explanation::TwoSteps { first: 3, second: 9 }, 0.0, 100.0, 1.0)
+        };
+        let above_half = |first: f64, second: f64| 1.0 - belief(&[steps(first, second)]).below(50.0);
+        assert!((above_half(-25.0, -25.0) - 0.5).abs() < 0.01);
+        assert!(above_half(-25.0, -24.9) > 0.99);
+        // Up and down again is a burst.
+        assert!(above_half(60.0, -60.0) > 0.99);
+        let one = Fit {
+            added: [-60.0, 30.0],
+            ..fit(Explanation::StepAndWarmUp { at: 3, warm_up: 0 }, 0.0, 100.0, 1.0)
+        };
+        assert!((belief(&[one]).below(50.0) - 0.5).abs() < 0.01);
+        let falling = Fit {
+            growth: -100.0,
+            ..steps(-60.0, 0.0)
+        };
+        assert!(belief(&[falling]).below(-50.0) > 0.99);
+    }
+
+    #[test]
+    fn an_explanation_without_error_is_believed_exactly() {
+        let belief = belief(&[fit(Explanation::Ramp, 0.0, 5.0, 0.0)]);
+        assert_eq!((belief.below(4.9), belief.below(5.0)), (0.0, 1.0));
+    }
+}

@@ -1,0 +1,310 @@
+//! Up to some sixty block medians stand for a series.
+//!
+//! Apart, because the grid decides what the statistics can see: whole rotations (or equal parts of them, with the mean sawtooth
+//! taken out by one level per part) where rotations are known and resolved, plain sixtieths of the run otherwise.
+
+use crate::median::median_of;
+use crate::series::Series;
+
+/// Most blocks of a run: enough for a change point every half minute of a half-hour run, few enough to try all pairs.
+pub(crate) const BLOCKS_MAX: usize = 60;
+
+/// Whole rotations needed before they can be told from steps.
+pub(crate) const ROTATIONS_MIN: usize = 4;
+
+/// Most parts a rotation is cut into.
+const PARTS_MAX: usize = 8;
+
+/// A grid with fewer blocks is made finer if samples allow.
+const BLOCKS_FEW: usize = 16;
+
+/// A block of which a smaller share of samples is left after spikes were removed is missing.
+const KEPT_SHARE_MIN: f64 = 0.2;
+
+/// How a run is cut: `count` blocks of `width_s`, the last one ending half a spacing after the last sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Grid {
+    /// Seconds of one block.
+    pub(crate) width_s: f64,
+    /// Number of blocks; the incomplete head of the run is dropped.
+    pub(crate) count: usize,
+    /// Blocks per rotation, each with a level of its own; 1 if there is no such cycle.
+    pub(crate) parts: usize,
+}
+
+/// Whole rotations of `period_s` in `length_s`; the tolerance takes back what rounding of times lost.
+#[must_use]
+pub(crate) fn whole_rotations(length_s: f64, period_s: f64) -> usize {
+    (length_s / period_s + 1e-6) as usize
+}
+
+impl Grid {
+    /// The grid for a run of `length_s` sampled every `spacing_s` with a rotation every `period_s`, if known.
+    #[must_use]
+    pub(crate) fn new(length_s: f64, spacing_s: f64, period_s: Option<f64>) -> Self {
+        if let Some(period_s) = period_s {
+            let rotations = whole_rotations(length_s, period_s);
+            if rotations >= ROTATIONS_MIN && spacing_s <= period_s / 4.0 {
+                return Self::of_rotations(rotations, period_s, spacing_s);
+            }
+        }
+        let width_s = spacing_s.max(length_s / BLOCKS_MAX as f64);
+        Self {
+            width_s,
+            count: ((length_s / width_s + 1e-6) as usize).min(BLOCKS_MAX),
+            parts: 1,
+        }
+    }
+
+    fn of_rotations(rotations: usize, period_s: f64, spacing_s: f64) -> Self {
+        let wanted = (BLOCKS_MAX / rotations).max(if rotations <= 40 { 2 } else { 1 });
+        let resolved = ((period_s / (3.0 * spacing_s)) as usize).max(1);
+        let mut parts = PARTS_MAX.min(wanted).min(resolved);
+        if rotations * parts < BLOCKS_FEW {
+            // Few short rotations: parts of a sample or two are better than a handful of blocks.
+            parts = parts.max(
+                ((period_s / spacing_s) as usize)
+                    .min(BLOCKS_FEW.div_ceil(rotations))
+                    .min(PARTS_MAX),
+            );
+        }
+        if parts > 1 {
+            return Self {
+                width_s: period_s / parts as f64,
+                count: rotations * parts,
+                parts,
+            };
+        }
+        let together = rotations.div_ceil(BLOCKS_MAX);
+        Self {
+            width_s: period_s * together as f64,
+            count: rotations / together,
+            parts: 1,
+        }
+    }
+}
+
+/// Block medians of a series on a grid; only blocks that hold something.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Blocks {
+    /// How the run was cut.
+    pub(crate) grid: Grid,
+    /// Time of the beginning of the first block, seconds.
+    pub(crate) begin_s: f64,
+    /// Position on the grid of each block, from 0, increasing.
+    pub(crate) index: Vec<usize>,
+    /// Median of each block.
+    pub(crate) value: Vec<f64>,
+}
+
+impl Blocks {
+    /// Cuts the kept samples of a series into blocks.
+    #[must_use]
+    pub(crate) fn new(series: &Series, kept: &[bool], grid: Grid) -> Self {
+        let end_s = series.t_s().last().copied().unwrap_or(0.0) + series.spacing_s() / 2.0;
+        let begin_s = end_s - grid.width_s * grid.count as f64;
+        let mut blocks = Self {
+            grid,
+            begin_s,
+            index: Vec::with_capacity(grid.count),
+            value: Vec::with_capacity(grid.count),
+        };
+        let mut taken = Vec::new();
+        let mut from = series.t_s().partition_point(|&t| t < begin_s);
+        for index in 0..grid.count {
+            // From the end backwards, so that rounding never loses the newest sample.
+            let edge_s = end_s - grid.width_s * (grid.count - 1 - index) as f64;
+            let to = from + series.t_s()[from..].partition_point(|&t| t < edge_s);
+            taken.clear();
+            taken.extend((from..to).filter(|&i| kept[i]).map(|i| series.value()[i]));
+            if taken.len() as f64 >= KEPT_SHARE_MIN * (to - from) as f64
+                && let Some(median) = median_of(&mut taken)
+            {
+                blocks.index.push(index);
+                blocks.value.push(median);
+            }
+            from = to;
+        }
+        blocks
+    }
+
+    /// Centre of the block at a grid position as a share of the blocks' length.
+    #[must_use]
+    pub(crate) fn share(&self, index: usize) -> f64 {
+        (index as f64 + 0.5) / self.grid.count as f64
+    }
+
+    /// Seconds that all blocks cover.
+    #[must_use]
+    pub(crate) fn length_s(&self) -> f64 {
+        self.grid.width_s * self.grid.count as f64
+    }
+
+    /// Time at which the block at a grid position begins, seconds.
+    #[must_use]
+    pub(crate) fn edge_s(&self, index: usize) -> f64 {
+        self.begin_s + self.grid.width_s * index as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each_second(n: usize) -> Series {
+        Series::new((0..n).map(|i| i as f64).collect(), (0..n).map(|i| i as f64).collect()).unwrap()
+    }
+
+    #[test]
+    fn without_rotations_a_run_is_cut_into_sixty() {
+        assert_eq!(
+            Grid::new(1800.0, 1.0, None),
+            Grid {
+                width_s: 30.0,
+                count: 60,
+                parts: 1
+            }
+        );
+        assert_eq!(
+            Grid::new(1920.0, 120.0, None),
+            Grid {
+                width_s: 120.0,
+                count: 16,
+                parts: 1
+            }
+        );
+    }
+
+    #[test]
+    fn rotations_are_cut_into_equal_parts() {
+        assert_eq!(
+            Grid::new(1801.0, 1.0, Some(60.0)),
+            Grid {
+                width_s: 30.0,
+                count: 60,
+                parts: 2
+            }
+        );
+        assert_eq!(
+            Grid::new(1801.0, 1.0, Some(300.0)),
+            Grid {
+                width_s: 37.5,
+                count: 48,
+                parts: 8
+            }
+        );
+        assert_eq!(
+            Grid::new(601.0, 1.0, Some(60.0)),
+            Grid {
+                width_s: 10.0,
+                count: 60,
+                parts: 6
+            }
+        );
+        // 40 rotations still get two parts each, 41 do not.
+        assert_eq!(
+            Grid::new(1800.0, 1.0, Some(45.0)),
+            Grid {
+                width_s: 22.5,
+                count: 80,
+                parts: 2
+            }
+        );
+        assert_eq!(
+            Grid::new(1845.0, 1.0, Some(45.0)),
+            Grid {
+                width_s: 45.0,
+                count: 41,
+                parts: 1
+            }
+        );
+    }
+
+    #[test]
+    fn many_rotations_share_a_block() {
+        assert_eq!(
+            Grid::new(3600.0, 1.0, Some(30.0)),
+            Grid {
+                width_s: 60.0,
+                count: 60,
+                parts: 1
+            }
+        );
+        assert_eq!(
+            Grid::new(1860.0, 1.0, Some(30.0)),
+            Grid {
+                width_s: 60.0,
+                count: 31,
+                parts: 1
+            }
+        );
+    }
+
+    #[test]
+    fn few_rotations_or_few_samples_leave_the_plain_grid() {
+        assert_eq!(Grid::new(1199.0, 1.0, Some(300.0)).parts, 1);
+        assert_eq!(Grid::new(1200.0, 1.0, Some(300.0)).parts, 8);
+        assert_eq!(Grid::new(1920.0, 76.0, Some(300.0)).parts, 1);
+        assert_eq!(Grid::new(1920.0, 75.0, Some(300.0)).parts, 3);
+    }
+
+    #[test]
+    fn a_short_run_of_short_rotations_keeps_enough_blocks() {
+        assert_eq!(
+            Grid::new(60.0, 1.0, Some(5.0)),
+            Grid {
+                width_s: 2.5,
+                count: 24,
+                parts: 2
+            }
+        );
+        assert_eq!(
+            Grid::new(60.0, 1.0, Some(4.0)),
+            Grid {
+                width_s: 2.0,
+                count: 30,
+                parts: 2
+            }
+        );
+    }
+
+    #[test]
+    fn blocks_end_with_the_last_sample_and_drop_the_head() {
+        let series = each_second(11);
+        let blocks = Blocks::new(
+            &series,
+            &[true; 11],
+            Grid {
+                width_s: 5.0,
+                count: 2,
+                parts: 1,
+            },
+        );
+        // Samples 1 to 5 and 6 to 10; sample 0 is the incomplete head.
+        assert_eq!(blocks.value, [3.0, 8.0]);
+        assert_eq!(blocks.index, [0, 1]);
+        assert_eq!(blocks.begin_s, 0.5);
+        assert_eq!(blocks.edge_s(1), 5.5);
+        assert_eq!(blocks.length_s(), 10.0);
+        assert_eq!(blocks.share(1), 0.75);
+    }
+
+    #[test]
+    fn a_block_of_which_little_is_left_is_missing() {
+        let series = each_second(20);
+        let grid = Grid {
+            width_s: 10.0,
+            count: 2,
+            parts: 1,
+        };
+        let mut kept = [true; 20];
+        kept[..8].fill(false);
+        assert_eq!(Blocks::new(&series, &kept, grid).value, [8.5, 14.5]);
+        kept[8] = false;
+        let blocks = Blocks::new(&series, &kept, grid);
+        assert_eq!(
+            (blocks.index.as_slice(), blocks.value.as_slice()),
+            (&[1][..], &[14.5][..])
+        );
+    }
+}

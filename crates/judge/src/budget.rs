@@ -1,0 +1,87 @@
+//! Net growth over a run against a budget (`growth < 50`).
+//!
+//! Apart from growth per minute: a pool that filled once is over a budget and is no leak, so a budget alone never accuses.
+
+use crate::answer::Outcome;
+use crate::median::median_of;
+use crate::series::Series;
+
+/// Seconds at either end whose median stands for that end; a quarter of the run if that is shorter.
+const END_S: f64 = 120.0;
+
+/// Net growth and what it means.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// Median of the end minus median of the beginning, in units of the value.
+    pub net: f64,
+    /// `pass` below the budget; above it `fail` if the value still grows, `inconclusive` (bounded growth) if not.
+    pub outcome: Outcome,
+}
+
+/// Median of the last two minutes minus median of the first two. `None` for fewer than two samples.
+#[must_use]
+pub fn net_growth(series: &Series) -> Option<f64> {
+    let (first, last) = (*series.t_s().first()?, *series.t_s().last()?);
+    let end_s = END_S.min((last - first) / 4.0);
+    let beginning = series.until(first + end_s);
+    let end = series.since(last - end_s);
+    (series.len() >= 2).then_some(())?;
+    Some(median_of(&mut end.value().to_vec())? - median_of(&mut beginning.value().to_vec())?)
+}
+
+/// Holds the net growth against a budget; `growing` says whether the value still grows at the end ([`crate::Answer::growing`]).
+#[must_use]
+pub fn budget(series: &Series, allowed: f64, growing: bool) -> Option<Budget> {
+    let net = net_growth(series)?;
+    let outcome = match (net < allowed, growing) {
+        (true, _) => Outcome::Pass,
+        (false, true) => Outcome::Fail,
+        (false, false) => Outcome::Inconclusive,
+    };
+    Some(Budget { net, outcome })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each_second(n: usize, value: impl Fn(usize) -> f64) -> Series {
+        Series::new((0..n).map(|i| i as f64).collect(), (0..n).map(value).collect()).unwrap()
+    }
+
+    #[test]
+    fn two_minutes_stand_for_either_end() {
+        // Medians of samples 0..=120 and 1680..=1800 of a line: 60 and 1740.
+        assert_eq!(net_growth(&each_second(1801, |i| i as f64)), Some(1680.0));
+        // A quarter of 100 s: 0..=25 and 75..=100, medians 12.5 and 87.5.
+        assert_eq!(net_growth(&each_second(101, |i| i as f64)), Some(75.0));
+    }
+
+    #[test]
+    fn a_spike_at_the_end_is_no_growth() {
+        assert_eq!(
+            net_growth(&each_second(601, |i| if i == 600 { 900.0 } else { 7.0 })),
+            Some(0.0)
+        );
+    }
+
+    #[test]
+    fn bounded_growth_above_the_budget_is_not_a_leak() {
+        let pool = each_second(1801, |i| if i > 300 { 50.0 } else { 0.0 });
+        assert_eq!(
+            budget(&pool, 50.0, false),
+            Some(Budget {
+                net: 50.0,
+                outcome: Outcome::Inconclusive
+            })
+        );
+        assert_eq!(budget(&pool, 50.0, true).unwrap().outcome, Outcome::Fail);
+        assert_eq!(budget(&pool, 50.1, true).unwrap().outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn one_sample_has_no_growth() {
+        assert_eq!(net_growth(&each_second(1, |_| 3.0)), None);
+        assert_eq!(budget(&Series::default(), 1.0, false), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! The effect of the number of containers, taken out.
+//!
+//! Churn moves every count of a healthy target: with the number of containers known, what is left is the growth. The largest
+//! single gain after sampling each second.
+
+use crate::series::Series;
+
+/// Width of the blocks whose changes are compared, seconds: longer than a container takes to be picked up, short against churn.
+const BLOCK_S: f64 = 15.0;
+
+/// The series with the effect of `containers` (one number per sample) taken out, and that effect per container:
+/// β = cov(Δy, ΔN) / var(ΔN) over changes between block means, y − β (N − N₀) [regression on first differences, Granger & Newbold
+/// 1974, which a trend common to both cannot deceive; about their means, so that a steep leak cannot either]. Unchanged if the number never moves or the lengths differ.
+#[must_use]
+pub fn without(series: &Series, containers: &[f64]) -> (Series, f64) {
+    let (Some(&first), true) = (containers.first(), containers.len() == series.len()) else {
+        return (series.clone(), 0.0);
+    };
+    let blocks = block_means(series, containers);
+    let changes: Vec<(f64, f64)> = blocks
+        .windows(2)
+        .map(|pair| (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1))
+        .collect();
+    let (value_mean, number_mean) = mean(&changes);
+    let (mut cross, mut square) = (0.0, 0.0);
+    for (value, number) in changes {
+        cross += (value - value_mean) * (number - number_mean);
+        square += (number - number_mean) * (number - number_mean);
+    }
+    let effect = cross / square;
+    if !effect.is_finite() {
+        return (series.clone(), 0.0);
+    }
+    let value: Vec<f64> = series
+        .value()
+        .iter()
+        .zip(containers)
+        .map(|(v, n)| v - effect * (n - first))
+        .collect();
+    if value.iter().all(|v| v.is_finite()) {
+        (series.with_values(value), effect)
+    } else {
+        (series.clone(), 0.0)
+    }
+}
+
+fn mean(pairs: &[(f64, f64)]) -> (f64, f64) {
+    let n = pairs.len().max(1) as f64;
+    let (first, second) = pairs
+        .iter()
+        .fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+    (first / n, second / n)
+}
+
+/// Means of value and containers over each block that holds a sample.
+fn block_means(series: &Series, containers: &[f64]) -> Vec<(f64, f64)> {
+    let mut means = Vec::new();
+    let (t, v) = (series.t_s(), series.value());
+    let mut first = 0;
+    while first < t.len() {
+        let end_s = t[first] + BLOCK_S;
+        let last = (first + t[first..].partition_point(|&s| s < end_s)).max(first + 1);
+        let n = (last - first) as f64;
+        means.push((
+            v[first..last].iter().sum::<f64>() / n,
+            containers[first..last].iter().sum::<f64>() / n,
+        ));
+        first = last;
+    }
+    means
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_tasks_a_container_are_found_and_taken_out() {
+        // Three blocks of 15 samples: 10, 12 and 13 containers, 5 tasks each, and 30 more each block.
+        let containers: Vec<f64> = (0..45).map(|i| [10.0, 12.0, 13.0][i / 15]).collect();
+        let value = containers
+            .iter()
+            .enumerate()
+            .map(|(i, n)| 100.0 + 5.0 * n + 30.0 * (i / 15) as f64)
+            .collect();
+        let series = Series::new((0..45).map(f64::from).collect(), value).unwrap();
+        let (cleared, effect) = without(&series, &containers);
+        assert_eq!(effect, 5.0);
+        assert_eq!(
+            (cleared.value()[0], cleared.value()[15], cleared.value()[44]),
+            (150.0, 180.0, 210.0)
+        );
+    }
+
+    #[test]
+    fn a_number_that_never_moves_changes_nothing() {
+        let series = Series::new(vec![0.0, 20.0, 40.0], vec![1.0, 2.0, 3.0]).unwrap();
+        assert_eq!(without(&series, &[7.0; 3]), (series.clone(), 0.0));
+        assert_eq!(without(&series, &[7.0; 2]), (series.clone(), 0.0));
+        assert_eq!(without(&Series::default(), &[]), (Series::default(), 0.0));
+    }
+
+    #[test]
+    fn blocks_are_fifteen_seconds_long() {
+        let series = Series::new(vec![0.0, 14.9, 15.0, 29.9, 30.0], vec![1.0, 3.0, 5.0, 7.0, 9.0]).unwrap();
+        let means = block_means(&series, &[1.0, 1.0, 2.0, 4.0, 5.0]);
+        assert_eq!(means, [(2.0, 1.0), (6.0, 3.0), (9.0, 5.0)]);
+    }
+}

@@ -1,0 +1,63 @@
+//! FASE's own figure: (last − baseline) / minutes.
+//!
+//! Kept because every published rate of the record is one; it is shown beside the verdict and decides nothing, since any
+//! warm-up, step or sawtooth moves it.
+
+use crate::series::Series;
+
+/// (last − baseline) / minutes since the baseline was taken; `None` unless the minutes are positive.
+#[must_use]
+pub fn per_min(baseline: f64, last: f64, elapsed_min: f64) -> Option<f64> {
+    (elapsed_min > 0.0).then(|| (last - baseline) / elapsed_min)
+}
+
+/// The same from the first to the last sample of a series.
+#[must_use]
+pub fn of(series: &Series) -> Option<f64> {
+    per_min(
+        *series.value().first()?,
+        *series.value().last()?,
+        series.span_s() / 60.0,
+    )
+}
+
+/// A rate cut, not rounded, to two decimals: the way the record prints rates. The cut forgives one part in 10¹² so that a rate
+/// which is a whole number of hundredths stays itself.
+#[must_use]
+pub fn cut_to_hundredths(rate: f64) -> f64 {
+    let hundredths = rate * 100.0;
+    let nearest = hundredths.round();
+    if (hundredths - nearest).abs() <= 1e-12 * nearest.abs() {
+        nearest / 100.0
+    } else {
+        hundredths.trunc() / 100.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_row_of_6c_by_hand() {
+        // (2974 − 1315) / 30 = 55.3.
+        let series = Series::new(vec![0.0, 1800.0], vec![1315.0, 2974.0]).unwrap();
+        assert!((of(&series).unwrap() - 55.3).abs() < 1e-12);
+        assert_eq!(cut_to_hundredths(of(&series).unwrap()), 55.30);
+    }
+
+    #[test]
+    fn rates_are_cut_towards_zero() {
+        // (4414 − 4147) / 16 = 16.6875 and (4061 − 4147) / 8 = −10.75.
+        assert_eq!(cut_to_hundredths(per_min(4147.0, 4414.0, 16.0).unwrap()), 16.68);
+        assert_eq!(cut_to_hundredths(per_min(4147.0, 4061.0, 8.0).unwrap()), -10.75);
+        assert_eq!(cut_to_hundredths(-16.6875), -16.68);
+        assert_eq!(cut_to_hundredths(0.29), 0.29);
+    }
+
+    #[test]
+    fn no_time_no_rate() {
+        assert_eq!(per_min(1.0, 2.0, 0.0), None);
+        assert_eq!(of(&Series::default()), None);
+    }
+}

@@ -1,0 +1,337 @@
+//! The explanations that compete for a series: what else than steady growth could have made it.
+//!
+//! Each contains a straight line; what it adds is a change of level, a kink, a warm-up, or two of them. About 2300 for sixty
+//! blocks: few enough to fit every one.
+
+use crate::blocks::Blocks;
+
+/// Longest time constant of a warm-up that is always considered, seconds: slower ones need a longer run (T ≥ 3 τ).
+pub(crate) const WARM_UP_MAX_S: f64 = 163.0;
+
+/// Shortest one, and the ratio from one to the next: finer steps are not told apart by sixty blocks.
+const WARM_UP_MIN_S: f64 = 8.0;
+const WARM_UP_RATIO: f64 = 1.14;
+
+/// Every third warm-up is combined with a step: neighbours differ less than a step's place does.
+const WARM_UP_STRIDE: usize = 3;
+
+/// What is added to a straight line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Explanation {
+    /// Nothing.
+    Ramp,
+    /// A change of level that stays, at the `at`-th block that holds something.
+    Step {
+        /// Position among the blocks.
+        at: usize,
+    },
+    /// Another slope from there on.
+    Kink {
+        /// Position in [`Candidates::kinks`].
+        kink: usize,
+    },
+    /// An exponential approach.
+    WarmUp {
+        /// Position in [`Candidates::warm_ups`].
+        warm_up: usize,
+    },
+    /// Two changes of level.
+    TwoSteps {
+        /// Position of the first among the blocks.
+        first: usize,
+        /// Position of the second.
+        second: usize,
+    },
+    /// A change of level after a warm-up.
+    StepAndWarmUp {
+        /// Position among the blocks.
+        at: usize,
+        /// Position in [`Candidates::warm_ups`].
+        warm_up: usize,
+    },
+}
+
+/// The kinds of explanations, each of which gets the same belief before the data are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A straight line.
+    Ramp,
+    /// One change of level.
+    Step,
+    /// A change of slope.
+    Kink,
+    /// An exponential approach.
+    WarmUp,
+    /// Two changes of level.
+    TwoSteps,
+    /// A change of level and an exponential approach.
+    StepAndWarmUp,
+}
+
+impl Kind {
+    /// All, in the order of their numbers.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Ramp,
+        Self::Step,
+        Self::Kink,
+        Self::WarmUp,
+        Self::TwoSteps,
+        Self::StepAndWarmUp,
+    ];
+}
+
+impl Explanation {
+    /// Which kind it is of.
+    #[must_use]
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Ramp => Kind::Ramp,
+            Self::Step { .. } => Kind::Step,
+            Self::Kink { .. } => Kind::Kink,
+            Self::WarmUp { .. } => Kind::WarmUp,
+            Self::TwoSteps { .. } => Kind::TwoSteps,
+            Self::StepAndWarmUp { .. } => Kind::StepAndWarmUp,
+        }
+    }
+
+    /// How many columns it adds to the line.
+    #[must_use]
+    pub(crate) fn columns(self) -> usize {
+        match self {
+            Self::Ramp => 0,
+            Self::Step { .. } | Self::Kink { .. } | Self::WarmUp { .. } => 1,
+            Self::TwoSteps { .. } | Self::StepAndWarmUp { .. } => 2,
+        }
+    }
+}
+
+/// Another slope from a place on.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Kink {
+    /// Grid position of the block that begins there.
+    pub(crate) edge: usize,
+    /// Place as a share of the blocks' length.
+    pub(crate) share: f64,
+    /// (x − x_c)₊ at each block.
+    pub(crate) column: Vec<f64>,
+}
+
+/// An exponential approach.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct WarmUp {
+    /// Time constant, seconds.
+    pub(crate) time_constant_s: f64,
+    /// exp(−t/τ) at each block.
+    pub(crate) column: Vec<f64>,
+}
+
+/// The columns that explanations are made of, for given blocks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Candidates {
+    /// Number of blocks that hold something; a step may begin at any but the first.
+    pub(crate) blocks: usize,
+    /// x: what growth is measured against, from 0 to 1 over the blocks.
+    pub(crate) line: Vec<f64>,
+    /// Levels: one column of ones, then one per further part of a rotation.
+    pub(crate) levels: Vec<Vec<f64>>,
+    /// Kinks.
+    pub(crate) kinks: Vec<Kink>,
+    /// Warm-ups.
+    pub(crate) warm_ups: Vec<WarmUp>,
+}
+
+impl Candidates {
+    /// The columns for blocks whose growth is measured against `line` (one number per block that holds something, from 0 to 1).
+    #[must_use]
+    pub(crate) fn new(blocks: &Blocks, line: Vec<f64>) -> Self {
+        Self {
+            blocks: blocks.index.len(),
+            levels: levels(blocks),
+            kinks: kinks(blocks, &line),
+            warm_ups: warm_ups(blocks),
+            line,
+        }
+    }
+
+    /// Warm-ups that are combined with steps.
+    pub(crate) fn strided(&self) -> impl Iterator<Item = usize> + use<> {
+        (0..self.warm_ups.len()).step_by(WARM_UP_STRIDE)
+    }
+}
+
+fn levels(blocks: &Blocks) -> Vec<Vec<f64>> {
+    let parts = blocks.grid.parts;
+    let mut levels = vec![vec![1.0; blocks.index.len()]];
+    for part in 1..parts {
+        let column: Vec<f64> = blocks
+            .index
+            .iter()
+            .map(|i| if i % parts == part { 1.0 } else { 0.0 })
+            .collect();
+        levels.push(column);
+    }
+    levels
+}
+
+/// Kinks begin after three blocks and leave at least four blocks, and a fifteenth of the run, to measure the new slope: two minutes
+/// of half an hour. Fewer would let the noise of the last blocks pass for an onset.
+fn kinks(blocks: &Blocks, line: &[f64]) -> Vec<Kink> {
+    let count = blocks.grid.count;
+    let last = count.saturating_sub(4.max(count / 15));
+    let mut kinks = Vec::new();
+    for edge in 3..last {
+        let at = blocks.index.partition_point(|&i| i < edge);
+        if at == 0 || at == line.len() {
+            continue;
+        }
+        let place = edge_between(blocks, line, at, edge);
+        let column = line.iter().map(|x| (x - place).max(0.0)).collect();
+        kinks.push(Kink {
+            edge,
+            share: edge as f64 / count as f64,
+            column,
+        });
+    }
+    kinks
+}
+
+/// The line's value at a block edge, between the blocks before and after it.
+fn edge_between(blocks: &Blocks, line: &[f64], at: usize, edge: usize) -> f64 {
+    let (before, after) = (blocks.index[at - 1] as f64 + 0.5, blocks.index[at] as f64 + 0.5);
+    line[at - 1] + (line[at] - line[at - 1]) * (edge as f64 - before) / (after - before)
+}
+
+fn warm_ups(blocks: &Blocks) -> Vec<WarmUp> {
+    let length_s = blocks.length_s();
+    let longest_s = WARM_UP_MAX_S.max(length_s / 6.0);
+    let shortest_s = length_s / (2.0 * blocks.grid.count as f64);
+    // Counted from the longest down, so that a huge run does not walk up from eight seconds.
+    let steps_to = |s: f64| (s / WARM_UP_MIN_S).ln() / WARM_UP_RATIO.ln();
+    let first = steps_to(shortest_s).ceil().max(0.0);
+    let number = (steps_to(longest_s) - first).floor().clamp(-1.0, 63.0) as i32;
+    (0..=number)
+        .map(|j| {
+            let time_constant_s = WARM_UP_MIN_S * WARM_UP_RATIO.powf(first + f64::from(j));
+            let column = blocks
+                .index
+                .iter()
+                .map(|&i| (-blocks.share(i) * length_s / time_constant_s).exp())
+                .collect();
+            WarmUp {
+                time_constant_s,
+                column,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::Grid;
+
+    fn sixty() -> Blocks {
+        let grid = Grid {
+            width_s: 30.0,
+            count: 60,
+            parts: 2,
+        };
+        Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..60).collect(),
+            value: vec![0.0; 60],
+        }
+    }
+
+    fn of(blocks: &Blocks) -> Candidates {
+        Candidates::new(blocks, blocks.index.iter().map(|&i| blocks.share(i)).collect())
+    }
+
+    #[test]
+    fn kinks_leave_room_on_both_sides() {
+        let candidates = of(&sixty());
+        let edges: Vec<usize> = candidates.kinks.iter().map(|k| k.edge).collect();
+        assert_eq!((edges[0], *edges.last().unwrap(), edges.len()), (3, 55, 53));
+        assert_eq!(candidates.kinks[27].share, 0.5);
+        // At half: the block before has nothing, the block after begins with half a block's share.
+        assert_eq!(candidates.kinks[27].column[29], 0.0);
+        assert!((candidates.kinks[27].column[30] - 0.5 / 60.0).abs() < 1e-12);
+        assert!((candidates.kinks[27].column[59] - (59.5 / 60.0 - 0.5)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_short_grid_leaves_four_blocks() {
+        let grid = Grid {
+            width_s: 120.0,
+            count: 16,
+            parts: 1,
+        };
+        let blocks = Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..16).collect(),
+            value: vec![0.0; 16],
+        };
+        assert_eq!(of(&blocks).kinks.last().unwrap().edge, 11);
+    }
+
+    #[test]
+    fn warm_ups_reach_from_half_a_block_to_a_sixth_of_the_run() {
+        let candidates = of(&sixty());
+        let times: Vec<f64> = candidates.warm_ups.iter().map(|w| w.time_constant_s).collect();
+        assert!(times[0] >= 15.0 && times[0] < 15.0 * 1.14);
+        assert!(*times.last().unwrap() <= 300.0 && *times.last().unwrap() > 300.0 / 1.14);
+        assert!((times[1] / times[0] - 1.14).abs() < 1e-12);
+        let first = &candidates.warm_ups[0];
+        assert!((first.column[0] - (-15.0 / first.time_constant_s).exp()).abs() < 1e-12);
+        assert_eq!(candidates.strided().take(3).collect::<Vec<_>>(), [0, 3, 6]);
+    }
+
+    #[test]
+    fn a_short_run_considers_slow_warm_ups_too() {
+        let grid = Grid {
+            width_s: 1.0,
+            count: 60,
+            parts: 1,
+        };
+        let blocks = Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..60).collect(),
+            value: vec![0.0; 60],
+        };
+        let candidates = of(&blocks);
+        assert_eq!(candidates.warm_ups[0].time_constant_s, 8.0);
+        assert!((candidates.warm_ups.last().unwrap().time_constant_s - 163.0).abs() < 163.0 * 0.14);
+    }
+
+    #[test]
+    fn each_part_of_a_rotation_has_a_level() {
+        let candidates = of(&sixty());
+        assert_eq!(candidates.levels.len(), 2);
+        assert_eq!(candidates.levels[1][..4], [0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(candidates.levels[0][..4], [1.0; 4]);
+    }
+
+    #[test]
+    fn an_edge_in_a_gap_is_interpolated() {
+        let grid = Grid {
+            width_s: 1.0,
+            count: 20,
+            parts: 1,
+        };
+        let index: Vec<usize> = (0..20).filter(|i| !(5..8).contains(i)).collect();
+        let blocks = Blocks {
+            grid,
+            begin_s: 0.0,
+            value: vec![0.0; index.len()],
+            index,
+        };
+        let candidates = of(&blocks);
+        let kink = candidates.kinks.iter().find(|k| k.edge == 6).unwrap();
+        // Edge 6 of 20 lies at 0.3; block 8, the first after the gap, at 0.425.
+        assert!((kink.column[5] - 0.125).abs() < 1e-12);
+        assert_eq!(kink.column[4], 0.0);
+    }
+}

@@ -1,0 +1,393 @@
+//! Every explanation fitted at every correlation, with its weight.
+//!
+//! Restricted likelihood for the errors [Cheang & Reinsel 2000], BIC for the number of columns added [Kass & Raftery 1995], and
+//! one equal share of belief per kind of explanation, divided among its members [Hoeting et al. 1999].
+
+use crate::blocks::Blocks;
+use crate::explain::{Candidates, Explanation};
+use crate::project::{Added, Projection};
+use crate::whiten::Whitening;
+
+/// Correlation times that are tried, seconds: from none to the slowest churn that was assumed.
+pub(crate) const CORRELATION_TIMES_S: [f64; 10] = [0.0, 3.0, 8.0, 15.0, 25.0, 40.0, 70.0, 120.0, 200.0, 300.0];
+
+/// Fits that are a factor e⁻²⁰ below the best weigh nothing: all of them together less than 1e-4.
+const NEGLIGIBLE_LOG: f64 = 20.0;
+
+/// Two added columns of which less than this is independent cannot be told apart.
+const COLLINEAR: f64 = 1e-9;
+
+/// One explanation fitted at one correlation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Fit {
+    /// Which explanation.
+    pub(crate) explanation: Explanation,
+    /// Log weight, up to a constant common to all fits of a series.
+    pub(crate) log_weight: f64,
+    /// Growth at the end, over the whole of the line.
+    pub(crate) growth: f64,
+    /// Its standard error.
+    pub(crate) standard_error: f64,
+    /// Degrees of freedom of the residuals.
+    pub(crate) dof: u32,
+    /// Coefficients of what the explanation adds; 0 where it adds less.
+    pub(crate) added: [f64; 2],
+    /// Variance of the independent errors.
+    pub(crate) variance: f64,
+    /// Position in [`CORRELATION_TIMES_S`].
+    pub(crate) correlation: usize,
+}
+
+/// An explanation solved at one correlation, before it is weighed.
+struct Solved {
+    explanation: Explanation,
+    /// Part of the values' square that it explains beyond the line.
+    explained: f64,
+    /// Determinant of what it adds; not positive if that cannot be told apart.
+    determinant: f64,
+    growth: f64,
+    growth_variance: f64,
+    added: [f64; 2],
+}
+
+impl Solved {
+    fn line(projection: &Projection) -> Self {
+        Self {
+            explanation: Explanation::Ramp,
+            explained: 0.0,
+            determinant: 1.0,
+            growth: projection.line_growth,
+            growth_variance: projection.line_variance,
+            added: [0.0; 2],
+        }
+    }
+
+    #[inline]
+    fn one(projection: &Projection, explanation: Explanation, column: &Added) -> Self {
+        let inverse = 1.0 / column.square;
+        let coefficient = column.with_value * inverse;
+        Self {
+            explanation,
+            explained: coefficient * column.with_value,
+            determinant: column.square,
+            growth: projection.line_growth + coefficient * column.lever,
+            growth_variance: projection.line_variance + column.lever * column.lever * inverse,
+            added: [coefficient, 0.0],
+        }
+    }
+
+    #[inline]
+    fn two(projection: &Projection, explanation: Explanation, [a, b]: [&Added; 2], product: f64) -> Self {
+        let squares = a.square * b.square;
+        let determinant = squares - product * product;
+        let determinant = if determinant > COLLINEAR * squares {
+            determinant
+        } else {
+            0.0
+        };
+        let inverse = 1.0 / determinant;
+        let first = (b.square * a.with_value - product * b.with_value) * inverse;
+        let second = (a.square * b.with_value - product * a.with_value) * inverse;
+        let lever_square =
+            b.square * a.lever * a.lever - 2.0 * product * a.lever * b.lever + a.square * b.lever * b.lever;
+        Self {
+            explanation,
+            explained: first * a.with_value + second * b.with_value,
+            determinant,
+            growth: projection.line_growth + first * a.lever + second * b.lever,
+            growth_variance: projection.line_variance + lever_square * inverse,
+            added: [first, second],
+        }
+    }
+}
+
+/// Calls `visit` with every explanation solved, always in the same order.
+fn solve(projection: &Projection, candidates: &Candidates, whitening: &Whitening, mut visit: impl FnMut(&Solved)) {
+    visit(&Solved::line(projection));
+    for (i, step) in projection.steps.iter().enumerate() {
+        visit(&Solved::one(projection, Explanation::Step { at: i + 1 }, step));
+    }
+    for (kink, column) in projection.kinks.iter().enumerate() {
+        visit(&Solved::one(projection, Explanation::Kink { kink }, column));
+    }
+    for (warm_up, column) in projection.warm_ups.iter().enumerate() {
+        visit(&Solved::one(projection, Explanation::WarmUp { warm_up }, column));
+    }
+    let steps = &projection.steps;
+    let mut products = vec![0.0; steps.len()];
+    for first in 0..steps.len() {
+        projection.step_products(first, &mut products);
+        for second in first + 1..steps.len() {
+            let explanation = Explanation::TwoSteps {
+                first: first + 1,
+                second: second + 1,
+            };
+            visit(&Solved::two(
+                projection,
+                explanation,
+                [&steps[first], &steps[second]],
+                products[second],
+            ));
+        }
+    }
+    for warm_up in candidates.strided() {
+        let column = &projection.warm_ups[warm_up];
+        let products = projection.steps_with(whitening, &candidates.warm_ups[warm_up].column, column);
+        for (i, (step, product)) in steps.iter().zip(products).enumerate() {
+            let explanation = Explanation::StepAndWarmUp { at: i + 1, warm_up };
+            visit(&Solved::two(projection, explanation, [step, column], product));
+        }
+    }
+}
+
+/// ln of a member's share of its kind's belief, and −q/2 ln K for the q columns it adds.
+struct Prior {
+    by_kind: [f64; 6],
+}
+
+impl Prior {
+    fn new(candidates: &Candidates) -> Self {
+        let steps = candidates.blocks.saturating_sub(1) as f64;
+        let (kinks, warm_ups) = (candidates.kinks.len() as f64, candidates.warm_ups.len() as f64);
+        let strided = candidates.strided().count() as f64;
+        let penalty = -0.5 * (candidates.blocks as f64).ln();
+        let log = |members: f64, added: f64| penalty * added - members.ln();
+        Self {
+            by_kind: [
+                0.0,
+                log(steps, 1.0),
+                log(kinks, 1.0),
+                log(warm_ups, 1.0),
+                log(steps * (steps - 1.0) / 2.0, 2.0),
+                log(steps * strided, 2.0),
+            ],
+        }
+    }
+
+    fn of(&self, explanation: Explanation) -> f64 {
+        self.by_kind[explanation.kind() as usize]
+    }
+}
+
+/// All fits that weigh anything. `quantum` is the smallest change a value can show: half of it either way is rounding, which
+/// keeps the errors of a constant series finite.
+#[must_use]
+pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Vec<Fit> {
+    let n = candidates.blocks;
+    let levels = candidates.levels.len();
+    let mean = blocks.value.iter().sum::<f64>() / n.max(1) as f64;
+    let value: Vec<f64> = blocks.value.iter().map(|v| v - mean).collect();
+    let prior = Prior::new(candidates);
+    let mut plain: Vec<f64> = Vec::new();
+    let mut fits: Vec<Fit> = Vec::new();
+    let mut best = f64::NEG_INFINITY;
+    for (correlation, time_s) in CORRELATION_TIMES_S.into_iter().enumerate() {
+        let phi = if time_s > 0.0 {
+            (-blocks.grid.width_s / time_s).exp()
+        } else {
+            0.0
+        };
+        let whitening = Whitening::new(phi, &blocks.index);
+        let Some(projection) = Projection::new(candidates, &whitening, &value) else {
+            continue;
+        };
+        let floor = n as f64 * quantum * quantum / 12.0 * (1.0 - phi) * (1.0 - phi);
+        let mut number = 0;
+        solve(&projection, candidates, &whitening, |solved| {
+            let log_determinant = projection.log_determinant + solved.determinant.ln();
+            if correlation == 0 {
+                plain.push(log_determinant);
+            }
+            let uncorrelated = plain.get(number).copied().unwrap_or(f64::NAN);
+            number += 1;
+            let square = (projection.value_square - solved.explained).max(0.0) + floor;
+            let log_weight = -0.5 * (n as f64 - levels as f64 - 2.0) * square.ln() + whitening.log_jacobian
+                - 0.5 * (log_determinant - uncorrelated)
+                + prior.of(solved.explanation);
+            // Written so that what is not a number is left out.
+            if !(log_weight > best - NEGLIGIBLE_LOG && log_weight < f64::INFINITY && solved.determinant > 0.0) {
+                return;
+            }
+            let Some(dof) = n
+                .checked_sub(levels + 1 + solved.explanation.columns())
+                .filter(|dof| *dof > 0)
+            else {
+                return;
+            };
+            best = best.max(log_weight);
+            let variance = square / dof as f64;
+            fits.push(Fit {
+                explanation: solved.explanation,
+                log_weight,
+                growth: solved.growth,
+                standard_error: (variance * solved.growth_variance).sqrt(),
+                dof: dof as u32,
+                added: solved.added,
+                variance,
+                correlation,
+            });
+        });
+    }
+    fits.retain(|fit| {
+        fit.log_weight > best - NEGLIGIBLE_LOG && fit.growth.is_finite() && fit.standard_error.is_finite()
+    });
+    fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::Grid;
+
+    fn blocks(value: Vec<f64>) -> Blocks {
+        let grid = Grid {
+            width_s: 1000.0,
+            count: value.len(),
+            parts: 1,
+        };
+        Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..value.len()).collect(),
+            value,
+        }
+    }
+
+    fn fitted(value: Vec<f64>, quantum: f64) -> Vec<Fit> {
+        let blocks = blocks(value);
+        let line = (0..blocks.value.len()).map(|i| blocks.share(i)).collect();
+        fits(&blocks, &Candidates::new(&blocks, line), quantum)
+    }
+
+    fn noisy(n: usize, shape: impl Fn(usize) -> f64) -> Vec<f64> {
+        (0..n)
+            .map(|i| shape(i) + [0.3, -0.2, 0.1, -0.4, 0.2, 0.4, -0.1, -0.3, 0.0][(i * i + 3 * i) % 9])
+            .collect()
+    }
+
+    fn best(fits: &[Fit]) -> Fit {
+        *fits
+            .iter()
+            .max_by(|a, b| a.log_weight.total_cmp(&b.log_weight))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_line_has_the_error_of_least_squares_by_hand() {
+        // 12 values, φ = 0: slope b over x = (i + ½)/12, s² = RSS/10 with RSS + 12/12 for rounding, Σ(x − x̄)² = 143/144.
+        let value = noisy(12, |i| 0.5 * i as f64);
+        let fits = fitted(value.clone(), 1.0);
+        let line = fits
+            .iter()
+            .find(|f| f.explanation == Explanation::Ramp && f.correlation == 0)
+            .unwrap();
+        let mean = value.iter().sum::<f64>() / 12.0;
+        let x = |i: usize| (i as f64 + 0.5) / 12.0 - 0.5;
+        let slope = value.iter().enumerate().map(|(i, v)| x(i) * (v - mean)).sum::<f64>() / (143.0 / 144.0);
+        let rss: f64 = value
+            .iter()
+            .enumerate()
+            .map(|(i, v)| (v - mean - slope * x(i)).powi(2))
+            .sum::<f64>()
+            + 1.0;
+        assert!((line.growth - slope).abs() < 1e-9);
+        assert!((line.standard_error - (rss / 10.0 / (143.0 / 144.0)).sqrt()).abs() < 1e-9);
+        assert!((line.variance - rss / 10.0).abs() < 1e-9);
+        assert_eq!(line.dof, 10);
+    }
+
+    #[test]
+    fn a_step_is_worth_its_likelihood_less_half_a_logarithm_and_its_share() {
+        // Without correlation the weights of line and step differ by −(n − 3)/2 ln(RSS ratio) − ½ ln n − ln(n − 1).
+        let value = noisy(20, |i| if i >= 12 { 1.5 } else { 0.0 });
+        let fits = fitted(value.clone(), 0.0);
+        let of = |explanation| {
+            fits.iter()
+                .find(|f| f.explanation == explanation && f.correlation == 0)
+                .unwrap()
+        };
+        let (line, step) = (of(Explanation::Ramp), of(Explanation::Step { at: 12 }));
+        let rss = |f: &Fit| f.variance * f64::from(f.dof);
+        let expected = -8.5 * (rss(step) / rss(line)).ln() - 0.5 * 20f64.ln() - 19f64.ln();
+        assert!((step.log_weight - line.log_weight - expected).abs() < 1e-9);
+        assert!((step.added[0] - 1.5).abs() < 0.5);
+        assert_eq!((line.dof, step.dof), (18, 17));
+    }
+
+    #[test]
+    fn each_shape_is_explained_by_its_own_kind() {
+        assert_eq!(
+            best(&fitted(noisy(60, |i| 2.0 * i as f64), 0.1)).explanation,
+            Explanation::Ramp
+        );
+        assert_eq!(
+            best(&fitted(noisy(60, |i| if i >= 20 { 30.0 } else { 0.0 }), 0.1)).explanation,
+            Explanation::Step { at: 20 }
+        );
+        let late = best(&fitted(noisy(60, |i| (i as f64 - 30.0).max(0.0)), 0.1));
+        assert!(matches!(late.explanation, Explanation::Kink { .. }));
+        // One per block at the end: 60 over the line.
+        assert!((late.growth - 60.0).abs() < 2.0, "{}", late.growth);
+        let two = |i: usize| {
+            if i >= 40 {
+                70.0
+            } else if i >= 20 {
+                30.0
+            } else {
+                0.0
+            }
+        };
+        let two = best(&fitted(noisy(60, two), 0.1));
+        assert_eq!(two.explanation, Explanation::TwoSteps { first: 20, second: 40 });
+        assert!((two.added[0] - 30.0).abs() < 1.0 && (two.added[1] - 40.0).abs() < 1.0);
+        // τ = 3 blocks of 1000 s is beyond 163 s and within a sixth of 60 000 s.
+        let warm = best(&fitted(noisy(60, |i| -50.0 * (-(i as f64) / 3.0).exp()), 0.1));
+        assert!(matches!(warm.explanation, Explanation::WarmUp { .. }), "{warm:?}");
+        let both = |i: usize| -50.0 * (-(i as f64) / 3.0).exp() + if i >= 40 { 20.0 } else { 0.0 };
+        let both = best(&fitted(noisy(60, both), 0.1));
+        assert!(
+            matches!(both.explanation, Explanation::StepAndWarmUp { at: 40, .. }),
+            "{both:?}"
+        );
+    }
+
+    #[test]
+    fn rounding_keeps_a_constant_finite() {
+        let fits = fitted(vec![7.0; 20], 1.0);
+        assert!(!fits.is_empty());
+        assert!(fits.iter().all(|f| f.growth.abs() < 1e-9 && f.standard_error > 0.0));
+    }
+
+    #[test]
+    fn slow_noise_is_taken_for_slow() {
+        // A random walk over blocks one second wide: the best correlation time is far from 0.
+        let (mut at, mut random) = (0.0, 12_345_u32);
+        let walk: Vec<f64> = (0..60)
+            .map(|_| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                at += f64::from(random >> 16) / 65_536.0 * 10.0 - 5.0;
+                at
+            })
+            .collect();
+        let grid = Grid {
+            width_s: 1.0,
+            count: 60,
+            parts: 1,
+        };
+        let blocks = Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..60).collect(),
+            value: walk,
+        };
+        let line = (0..60).map(|i| blocks.share(i)).collect();
+        let fits = fits(&blocks, &Candidates::new(&blocks, line), 1.0);
+        assert!(CORRELATION_TIMES_S[best(&fits).correlation] > 0.0);
+    }
+
+    #[test]
+    fn too_few_blocks_fit_nothing() {
+        assert!(fitted(vec![1.0, 2.0], 1.0).is_empty());
+        assert!(fitted(Vec::new(), 1.0).is_empty());
+    }
+}

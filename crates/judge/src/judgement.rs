@@ -1,0 +1,151 @@
+//! From the record of a run to its judgement: each limit by its statistic, then the run as a whole.
+
+mod checkpoint;
+mod counter;
+mod drained;
+mod growth;
+mod level;
+mod limit;
+mod lines;
+mod metric;
+mod run;
+mod sum_up;
+
+use std::collections::BTreeMap;
+
+use leakcheck_model::limit::Statistic;
+use leakcheck_model::result::{Checkpoint, LimitResult, MetricResult};
+use leakcheck_model::verdict::{Reason, Verdict};
+use leakcheck_model::{Phase, Record};
+
+use crate::Look;
+
+pub use sum_up::sum_up;
+
+/// What a record comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The run's verdict.
+    pub verdict: Verdict,
+    /// Why, most important first.
+    pub reasons: Vec<Reason>,
+    /// What should be known and does not change the verdict.
+    pub warnings: Vec<Reason>,
+    /// Each metric over the judged part.
+    pub metrics: BTreeMap<String, MetricResult>,
+    /// Each limit.
+    pub limits: Vec<LimitResult>,
+    /// The FASE table.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Rotations that the schedule leads one to expect in the judged part.
+    pub expected_rotations: Option<f64>,
+}
+
+/// Judges a record that is complete.
+#[must_use]
+pub fn judge(record: &Record) -> Judgement {
+    let limits: Vec<LimitResult> = record
+        .limits
+        .iter()
+        .map(|(metric, rule)| limit::judge(record, metric, rule, Look::Final))
+        .collect();
+    let run = run::judge(record);
+    let mut reasons = run.reasons;
+    // Where nothing was measured, what prevented it is the reason, and that each limit lacks data is none.
+    let measured = record.samples.rows(Phase::is_judged).next().is_some() || reasons.is_empty();
+    // A run that was ended early on a certain fail has left other limits undecided: that is no reason for anything.
+    let counts = |l: &&LimitResult| match l.outcome {
+        Verdict::Pass => false,
+        Verdict::Inconclusive => record.facts.saved_s.is_none(),
+        Verdict::Fail | Verdict::Invalid => measured,
+    };
+    reasons.extend(limits.iter().filter(counts).filter_map(|l| l.reason.clone()));
+    let parts = limits.iter().map(|l| l.outcome).chain(run.parts);
+    let verdict = run.contaminated.unwrap_or_else(|| Verdict::worst(parts));
+    let metrics: BTreeMap<_, _> = record
+        .metrics
+        .iter()
+        .map(|(name, info)| (name.clone(), metric::measure(record, name, info, &limits)))
+        .collect();
+    let mut warnings = record.facts.warnings.clone();
+    warnings.extend(metric::warnings(&record.metrics, &metrics, &limits));
+    Judgement {
+        verdict,
+        reasons,
+        warnings,
+        metrics,
+        limits,
+        checkpoints: checkpoint::table(record),
+        expected_rotations: counter::expected_rotations(record),
+    }
+}
+
+/// Judges a record while it grows: the limits that are certainly exceeded whatever comes. Empty as long as there is
+/// any doubt; a `pass` is never said early.
+#[must_use]
+pub fn certain_fails(record: &Record) -> Vec<LimitResult> {
+    let fails = record.limits.iter().filter(|(_, rule)| early(rule.statistic));
+    fails
+        .map(|(metric, rule)| limit::judge(record, metric, rule, Look::Early))
+        .filter(|l| l.outcome == Verdict::Fail)
+        .collect()
+}
+
+/// Whether a run whose planned length is over should go on: nothing failed, and something is undecided that more
+/// data could decide.
+#[must_use]
+pub fn would_more_help(record: &Record) -> bool {
+    let undecided = |statistic| matches!(statistic, Statistic::GrowthPerMin | Statistic::PerRotation);
+    let outcomes: Vec<Verdict> = record
+        .limits
+        .iter()
+        .filter(|(_, rule)| undecided(rule.statistic))
+        .map(|(metric, rule)| limit::judge(record, metric, rule, Look::Final).outcome)
+        .collect();
+    outcomes.contains(&Verdict::Inconclusive) && !outcomes.contains(&Verdict::Fail)
+}
+
+/// Statistics of which a fail can be certain before the end.
+fn early(statistic: Statistic) -> bool {
+    matches!(
+        statistic,
+        Statistic::GrowthPerMin | Statistic::PerRotation | Statistic::Max | Statistic::Min | Statistic::Increase
+    )
+}
+
+/// The judged part of a record: its rows, times and length.
+struct Judged {
+    rows: Vec<usize>,
+    from_s: f64,
+    to_s: f64,
+    every_s: f64,
+}
+
+impl Judged {
+    fn of(record: &Record) -> Self {
+        let rows: Vec<usize> = record.samples.rows(Phase::is_judged).collect();
+        let t = &record.samples.t_s;
+        let at = |i: Option<&usize>| i.map_or(0.0, |&i| t[i]);
+        let (from_s, to_s) = (at(rows.first()), at(rows.last()));
+        let every_s = match &record.plan {
+            Some(plan) => plan.sample_every_s,
+            None if rows.len() > 1 => (to_s - from_s) / (rows.len() - 1) as f64,
+            None => 0.0,
+        };
+        Self {
+            rows,
+            from_s,
+            to_s,
+            every_s,
+        }
+    }
+
+    /// Each sample stands for the time to the next.
+    fn length_s(&self) -> f64 {
+        if self.rows.is_empty() {
+            0.0
+        } else {
+            self.to_s - self.from_s + self.every_s
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What no judge can beat: how small a leak a run of given length and noise can prove.
+//!
+//! Used before a run (`leakcheck plan`) and beside every verdict. The noise enters as its long-run variance S₀, the integral of
+//! the autocovariance: 2 sd² τ for exponentially correlated noise, sd² dt for independent samples.
+
+use crate::normal;
+
+const SECONDS_PER_MIN: f64 = 60.0;
+
+/// Errors that a decision may make.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Errors {
+    /// Share of sound targets that are accused.
+    pub alpha: f64,
+    /// Share of leaks of the stated size that are found.
+    pub power: f64,
+}
+
+impl Default for Errors {
+    /// 1 % accused, 99 % found.
+    fn default() -> Self {
+        Self {
+            alpha: 0.01,
+            power: 0.99,
+        }
+    }
+}
+
+impl Errors {
+    /// Distance between limit and leak in standard errors: z(1−α) + z(power) [Neyman & Pearson 1933]; 4.65 by default.
+    #[must_use]
+    pub fn distance(self) -> f64 {
+        normal::quantile(1.0 - self.alpha) + normal::quantile(self.power)
+    }
+
+    /// The same squared for Wald's sequential test on average: 2 [(1−β) ln((1−β)/α) + β ln(β/(1−α))] with β = 1 − power
+    /// [Wald 1945]; 9.0 by default, against 21.6 for a fixed length.
+    #[must_use]
+    pub fn sequential_square(self) -> f64 {
+        let (alpha, beta) = (self.alpha, 1.0 - self.power);
+        2.0 * ((1.0 - beta) * ((1.0 - beta) / alpha).ln() + beta * (beta / (1.0 - alpha)).ln())
+    }
+}
+
+/// S₀ of exponentially correlated noise: 2 sd² τ; of independent samples every `spacing_s`, which is the least, sd² dt.
+#[must_use]
+pub fn long_run_variance(sd: f64, tau_s: f64, spacing_s: f64) -> f64 {
+    // The exact sum over a sampled AR(1): sd² dt (1+φ)/(1−φ), φ = exp(−dt/τ), which is both limits.
+    if tau_s <= 0.0 {
+        return sd * sd * spacing_s;
+    }
+    let phi = (-spacing_s / tau_s).exp();
+    sd * sd * spacing_s * (1.0 + phi) / (1.0 - phi)
+}
+
+/// Standard error of the growth per minute of a straight line over `length_s`: √(12 S₀ / T³) [Cramér–Rao bound for a trend].
+#[must_use]
+pub fn standard_error_per_min(s0: f64, length_s: f64) -> f64 {
+    (12.0 * s0 / length_s.powi(3)).sqrt() * SECONDS_PER_MIN
+}
+
+/// Smallest growth per minute that a run of `length_s` proves to be above `limit_per_min`. Infinite for no length.
+#[must_use]
+pub fn smallest_provable_per_min(limit_per_min: f64, s0: f64, length_s: f64, errors: Errors) -> f64 {
+    limit_per_min + errors.distance() * standard_error_per_min(s0, length_s)
+}
+
+/// Largest growth per minute that a run of `length_s` proves to be below `limit_per_min`; negative if it can exclude nothing.
+#[must_use]
+pub fn largest_excludable_per_min(limit_per_min: f64, s0: f64, length_s: f64, errors: Errors) -> f64 {
+    limit_per_min - errors.distance() * standard_error_per_min(s0, length_s)
+}
+
+/// Seconds after which a growth `excess_per_min` above (or below) the limit is decided: (12 z² S₀ / δ²)^(1/3).
+#[must_use]
+pub fn shortest_s(s0: f64, excess_per_min: f64, errors: Errors) -> f64 {
+    let delta = excess_per_min.abs() / SECONDS_PER_MIN;
+    (12.0 * errors.distance().powi(2) * s0 / (delta * delta)).cbrt()
+}
+
+/// The same on average if the run may end as soon as it is decided [Wald 1945]: a quarter less.
+#[must_use]
+pub fn shortest_sequential_s(s0: f64, excess_per_min: f64, errors: Errors) -> f64 {
+    let delta = excess_per_min.abs() / SECONDS_PER_MIN;
+    (12.0 * errors.sequential_square() * s0 / (delta * delta)).cbrt()
+}
+
+/// Smallest growth per minute that is seen if it begins in the last `window_s` of a run.
+#[must_use]
+pub fn smallest_late_leak_per_min(limit_per_min: f64, s0: f64, window_s: f64, errors: Errors) -> f64 {
+    smallest_provable_per_min(limit_per_min, s0, window_s, errors)
+}
+
+/// A growth per minute as growth per rotation of `period_s`: information comes per rotation, so faster rotation shows less.
+#[must_use]
+pub fn per_rotation(per_min: f64, period_s: f64) -> f64 {
+    per_min * period_s / SECONDS_PER_MIN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(a: f64, b: f64, tolerance: f64) {
+        assert!((a - b).abs() <= tolerance, "{a} is not {b}");
+    }
+
+    #[test]
+    fn distances_by_hand() {
+        // 2.3263 + 2.3263; its square is 21.6. Wald: 2 (0.99 ln 99 + 0.01 ln(1/99)) = 2 · 0.98 ln 99 = 9.0.
+        close(Errors::default().distance(), 4.6527, 1e-4);
+        close(Errors::default().distance().powi(2), 21.65, 0.01);
+        close(Errors::default().sequential_square(), 1.96 * 99f64.ln(), 1e-12);
+        close(Errors::default().sequential_square(), 9.0, 0.01);
+        close(
+            Errors {
+                alpha: 0.05,
+                power: 0.9,
+            }
+            .distance(),
+            1.6449 + 1.2816,
+            1e-3,
+        );
+    }
+
+    #[test]
+    fn long_run_variance_has_both_limits() {
+        close(long_run_variance(2.0, 0.0, 3.0), 12.0, 1e-12);
+        // Slow noise: 2 · 25 · 600 = 30 000.
+        close(long_run_variance(5.0, 600.0, 1.0), 30_000.0, 1.0);
+        // φ = 1/2: 1 · (3/2)/(1/2) = 3.
+        close(long_run_variance(1.0, 1.0 / 2f64.ln(), 1.0), 3.0, 1e-12);
+    }
+
+    #[test]
+    fn the_table_of_the_design_is_reproduced() {
+        // sd 5, τ 10 s, S₀ = 8.3 units²·min: over 10 minutes ±0.30/min, and 7.8 / 2.9... minutes for 2 / 8 above the limit.
+        let s0 = 8.3 * 60.0;
+        close(standard_error_per_min(s0, 600.0), 0.316, 5e-4);
+        close(shortest_s(s0, 2.0, Errors::default()) / 60.0, 8.14, 0.01);
+        close(shortest_s(s0, -2.0, Errors::default()) / 60.0, 8.14, 0.01);
+        // 8 times the excess needs a quarter of the time.
+        close(
+            shortest_s(s0, 16.0, Errors::default()) / shortest_s(s0, 2.0, Errors::default()),
+            0.25,
+            1e-12,
+        );
+        close(
+            shortest_sequential_s(s0, 2.0, Errors::default()) / shortest_s(s0, 2.0, Errors::default()),
+            0.7466,
+            1e-3,
+        );
+    }
+
+    #[test]
+    fn provable_and_excludable_lie_on_either_side_of_the_limit() {
+        // S₀ = T³/12: the standard error is 60 per minute.
+        let s0 = 600f64.powi(3) / 12.0;
+        close(standard_error_per_min(s0, 600.0), 60.0, 1e-9);
+        let errors = Errors::default();
+        close(
+            smallest_provable_per_min(2.0, s0, 600.0, errors),
+            2.0 + 60.0 * errors.distance(),
+            1e-9,
+        );
+        close(
+            largest_excludable_per_min(2.0, s0, 600.0, errors),
+            2.0 - 60.0 * errors.distance(),
+            1e-9,
+        );
+        close(
+            smallest_late_leak_per_min(2.0, s0, 600.0, errors),
+            2.0 + 60.0 * errors.distance(),
+            1e-9,
+        );
+    }
+
+    #[test]
+    fn faster_rotation_shows_smaller_leaks_per_rotation() {
+        close(per_rotation(2.0, 300.0), 10.0, 1e-12);
+        close(per_rotation(30.0, 20.0), 10.0, 1e-12);
+    }
+}

@@ -1,0 +1,305 @@
+//! Levels and line projected out of everything, at one correlation.
+//!
+//! What remains of each explanation is a system of at most two unknowns. Steps, of which there are most, are projected with
+//! running sums and never written down: that is what makes two thousand explanations cost a millisecond.
+
+use crate::explain::Candidates;
+use crate::whiten::Whitening;
+
+/// A column of which projection leaves less than this share of its square is a combination of the others.
+const COLLINEAR: f64 = 1e-9;
+
+/// One column that an explanation adds, as it is after projection.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Added {
+    /// Components along the base columns, which are taken off.
+    pub(crate) along: Vec<f64>,
+    /// Square of what is left; 0 if that is nothing but rounding.
+    pub(crate) square: f64,
+    /// Product of what is left with what is left of the values.
+    pub(crate) with_value: f64,
+    /// Growth that one unit of its coefficient adds, the line's own loss included.
+    pub(crate) lever: f64,
+}
+
+/// Everything that the explanations share at one correlation.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Projection {
+    /// Orthonormal levels and, last, the line.
+    base: Vec<Vec<f64>>,
+    /// ln of the determinant of levels and line.
+    pub(crate) log_determinant: f64,
+    /// 1 / (square of what levels leave of the line).
+    pub(crate) line_variance: f64,
+    /// Growth if nothing is added to the line.
+    pub(crate) line_growth: f64,
+    /// Square of what is left of the values.
+    pub(crate) value_square: f64,
+    /// A step at each block but the first.
+    pub(crate) steps: Vec<Added>,
+    /// One for each kink.
+    pub(crate) kinks: Vec<Added>,
+    /// One for each warm-up.
+    pub(crate) warm_ups: Vec<Added>,
+    /// The steps' components again, by base column, for the innermost loop.
+    steps_along: Vec<Vec<f64>>,
+    /// Product of two steps before projection, by the later one.
+    step_pairs: Vec<f64>,
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Σ over blocks of step × column for a step at each block but the first, by running sums from the end.
+fn step_products_with(whitening: &Whitening, column: &[f64]) -> Vec<f64> {
+    let mut products = vec![0.0; column.len().saturating_sub(1)];
+    let mut later = 0.0;
+    for at in (1..column.len()).rev() {
+        products[at - 1] = whitening.step_edge(at) * column[at] + later;
+        later += whitening.step_plateau(at) * column[at];
+    }
+    products
+}
+
+impl Projection {
+    /// Projects candidates and values (one per block). `None` if the levels alone, or with the line, are not independent.
+    #[must_use]
+    pub(crate) fn new(candidates: &Candidates, whitening: &Whitening, value: &[f64]) -> Option<Self> {
+        let (base, log_determinant, line_square) = orthonormal(candidates, whitening)?;
+        let line_norm = line_square.sqrt();
+        let mut left = whitening.apply(value);
+        let along_line = base.last().map_or(0.0, |line| dot(line, &left));
+        for column in base.iter().chain(&base) {
+            let share = dot(column, &left);
+            left.iter_mut().zip(column).for_each(|(l, c)| *l -= share * c);
+        }
+        let mut projection = Self {
+            log_determinant,
+            line_variance: 1.0 / line_square,
+            line_growth: along_line / line_norm,
+            value_square: dot(&left, &left),
+            steps: Vec::new(),
+            kinks: Vec::new(),
+            warm_ups: Vec::new(),
+            steps_along: base
+                .iter()
+                .map(|column| step_products_with(whitening, column))
+                .collect(),
+            step_pairs: step_pairs(whitening, value.len()),
+            base,
+        };
+        projection.steps = projection.project_steps(whitening, &left, line_norm);
+        let project = |column: &[f64], own: f64| {
+            let white = whitening.apply(column);
+            let along: Vec<f64> = projection.base.iter().map(|b| dot(b, &white)).collect();
+            added(along, dot(&white, &white), dot(&white, &left), own, line_norm)
+        };
+        // A kink changes the slope at the end, a warm-up does not.
+        let kinks = candidates.kinks.iter().map(|kink| project(&kink.column, 1.0)).collect();
+        let warm_ups = candidates
+            .warm_ups
+            .iter()
+            .map(|warm_up| project(&warm_up.column, 0.0))
+            .collect();
+        projection.kinks = kinks;
+        projection.warm_ups = warm_ups;
+        Some(projection)
+    }
+
+    fn project_steps(&self, whitening: &Whitening, left: &[f64], line_norm: f64) -> Vec<Added> {
+        let with_value = step_products_with(whitening, left);
+        let mut later = 0.0;
+        let mut steps: Vec<Added> = Vec::with_capacity(with_value.len());
+        for at in (1..left.len()).rev() {
+            let (edge, plateau) = (whitening.step_edge(at), whitening.step_plateau(at));
+            let along = self.steps_along.iter().map(|products| products[at - 1]).collect();
+            steps.push(added(along, edge * edge + later, with_value[at - 1], 0.0, line_norm));
+            later += plateau * plateau;
+        }
+        steps.reverse();
+        steps
+    }
+
+    /// Writes the product of the step number `first` with each later one, after projection, to the later one's place.
+    pub(crate) fn step_products(&self, first: usize, products: &mut [f64]) {
+        let later = first + 1..self.step_pairs.len();
+        let products = &mut products[later.clone()];
+        products.copy_from_slice(&self.step_pairs[later.clone()]);
+        for (along, column) in self.steps[first].along.iter().zip(&self.steps_along) {
+            for (product, component) in products.iter_mut().zip(&column[later.clone()]) {
+                *product -= along * component;
+            }
+        }
+    }
+
+    /// The product of each step with a whitened column, after projection; `added` is that column's projection.
+    #[must_use]
+    pub(crate) fn steps_with(&self, whitening: &Whitening, column: &[f64], added: &Added) -> Vec<f64> {
+        let mut products = step_products_with(whitening, &whitening.apply(column));
+        for (along, components) in added.along.iter().zip(&self.steps_along) {
+            for (product, component) in products.iter_mut().zip(components) {
+                *product -= along * component;
+            }
+        }
+        products
+    }
+}
+
+/// Levels and line made orthonormal one after the other, ln of their determinant, and the square that is left of the line.
+fn orthonormal(candidates: &Candidates, whitening: &Whitening) -> Option<(Vec<Vec<f64>>, f64, f64)> {
+    let mut base: Vec<Vec<f64>> = Vec::with_capacity(candidates.levels.len() + 1);
+    let (mut log_determinant, mut square) = (0.0, 0.0);
+    for raw in candidates.levels.iter().chain(std::iter::once(&candidates.line)) {
+        let mut column = whitening.apply(raw);
+        let before = dot(&column, &column);
+        // Twice is enough to be orthogonal to rounding [Giraud, Langou & Rozložník 2005].
+        for _ in 0..2 {
+            for known in &base {
+                let share = dot(known, &column);
+                column.iter_mut().zip(known).for_each(|(c, k)| *c -= share * k);
+            }
+        }
+        square = dot(&column, &column);
+        if square.is_nan() || square <= COLLINEAR * before {
+            return None;
+        }
+        log_determinant += square.ln();
+        let norm = square.sqrt();
+        column.iter_mut().for_each(|c| *c /= norm);
+        base.push(column);
+    }
+    Some((base, log_determinant, square))
+}
+
+/// Product of two steps, by the later one at block b: (1 − φᵍ) s_b² + Σ over later blocks of ((1 − φᵍ) s)²; the earlier one does
+/// not matter, because it is a constant there.
+fn step_pairs(whitening: &Whitening, blocks: usize) -> Vec<f64> {
+    let mut pairs = vec![0.0; blocks.saturating_sub(1)];
+    let mut later = 0.0;
+    for at in (1..blocks).rev() {
+        let plateau = whitening.step_plateau(at);
+        pairs[at - 1] = whitening.step_edge(at) * plateau + later;
+        later += plateau * plateau;
+    }
+    pairs
+}
+
+/// What is left of a column: its square and its product with what is left of the values (which is orthogonal to the base).
+fn added(along: Vec<f64>, whole: f64, with_value: f64, own: f64, line_norm: f64) -> Added {
+    let square = whole - dot(&along, &along);
+    let lever = own - along.last().copied().unwrap_or(0.0) / line_norm;
+    let square = if square > COLLINEAR * whole { square } else { 0.0 };
+    Added {
+        along,
+        square,
+        with_value,
+        lever,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::{Blocks, Grid};
+
+    /// Everything again by brute force: columns written down, whitened, and projected.
+    fn left_of(base: &[Vec<f64>], mut column: Vec<f64>) -> Vec<f64> {
+        for known in base {
+            let share = dot(known, &column);
+            column.iter_mut().zip(known).for_each(|(c, k)| *c -= share * k);
+        }
+        column
+    }
+
+    #[test]
+    fn running_sums_give_what_columns_written_down_give() {
+        let index: Vec<usize> = (0..24).filter(|i| *i != 7 && *i != 8).collect();
+        let grid = Grid {
+            width_s: 5.0,
+            count: 24,
+            parts: 3,
+        };
+        let value: Vec<f64> = index.iter().map(|&i| ((i * i) % 13) as f64 + 0.3 * i as f64).collect();
+        let blocks = Blocks {
+            grid,
+            begin_s: 0.0,
+            value: value.clone(),
+            index: index.clone(),
+        };
+        let line = index.iter().map(|&i| blocks.share(i)).collect();
+        let candidates = Candidates::new(&blocks, line);
+        for phi in [0.0, 0.6, 0.95] {
+            let whitening = Whitening::new(phi, &index);
+            let projection = Projection::new(&candidates, &whitening, &value).unwrap();
+            let step = |at: usize| -> Vec<f64> {
+                let raw: Vec<f64> = (0..index.len()).map(|i| if i >= at { 1.0 } else { 0.0 }).collect();
+                left_of(&projection.base, whitening.apply(&raw))
+            };
+            let left = left_of(&projection.base, whitening.apply(&value));
+            assert!((dot(&left, &left) - projection.value_square).abs() < 1e-9);
+            let mut products = vec![0.0; index.len() - 1];
+            for first in 0..index.len() - 1 {
+                projection.step_products(first, &mut products);
+                let column = step(first + 1);
+                assert!((dot(&column, &column) - projection.steps[first].square).abs() < 1e-9);
+                assert!((dot(&column, &left) - projection.steps[first].with_value).abs() < 1e-9);
+                for (second, product) in products.iter().enumerate().skip(first + 1) {
+                    assert!((dot(&column, &step(second + 1)) - product).abs() < 1e-9);
+                }
+            }
+            let warm_up = &candidates.warm_ups[2].column;
+            let with_steps = projection.steps_with(&whitening, warm_up, &projection.warm_ups[2]);
+            let warm_left = left_of(&projection.base, whitening.apply(warm_up));
+            for at in 1..index.len() {
+                assert!((dot(&step(at), &warm_left) - with_steps[at - 1]).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn the_line_alone_is_least_squares_by_hand() {
+        // Values 1 3 2 4 over x = 1/8 3/8 5/8 7/8: slope Σ(x−½)(y−2½)/Σ(x−½)² = 1/(5/16) = 3.2.
+        let grid = Grid {
+            width_s: 1.0,
+            count: 4,
+            parts: 1,
+        };
+        let blocks = Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..4).collect(),
+            value: vec![1.0, 3.0, 2.0, 4.0],
+        };
+        let line = (0..4).map(|i| blocks.share(i)).collect();
+        let candidates = Candidates::new(&blocks, line);
+        let projection = Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value).unwrap();
+        assert!((projection.line_growth - 3.2).abs() < 1e-12);
+        assert!((projection.line_variance - 16.0 / 5.0).abs() < 1e-12);
+        // Σ(y−2½)² = 5, of which the line explains 3.2² · 5/16 = 3.2.
+        assert!((projection.value_square - 1.8).abs() < 1e-12);
+        // |X'X| = 4 · 5/16.
+        assert!((projection.log_determinant - 1.25f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_level_that_is_never_used_cannot_be_fitted() {
+        let grid = Grid {
+            width_s: 1.0,
+            count: 8,
+            parts: 2,
+        };
+        let blocks = Blocks {
+            grid,
+            begin_s: 0.0,
+            index: vec![0, 2, 4, 6],
+            value: vec![1.0, 3.0, 2.0, 4.0],
+        };
+        let line = blocks.index.iter().map(|&i| blocks.share(i)).collect();
+        let candidates = Candidates::new(&blocks, line);
+        assert_eq!(
+            Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value),
+            None
+        );
+    }
+}

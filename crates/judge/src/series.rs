@@ -1,0 +1,199 @@
+//! One measured series: what the judge is given.
+//!
+//! It stands apart because it is the only gate: whatever passes the constructor is finite and in order, so no formula
+//! behind it has to ask again. A sample that was missed is simply not there.
+
+use thiserror::Error;
+
+/// Times in seconds, strictly increasing, with one finite value each.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    t_s: Vec<f64>,
+    value: Vec<f64>,
+}
+
+/// Why a pair of columns is not a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SeriesError {
+    /// The two columns differ in length.
+    #[error("{times} times but {values} values")]
+    Length {
+        /// Number of times.
+        times: usize,
+        /// Number of values.
+        values: usize,
+    },
+    /// A time is NaN or infinite.
+    #[error("time of sample {index} is not finite")]
+    TimeNotFinite {
+        /// Position of the sample, from 0.
+        index: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("value of sample {index} is not finite")]
+    ValueNotFinite {
+        /// Position of the sample, from 0.
+        index: usize,
+    },
+    /// A time is not later than the one before it.
+    #[error("time of sample {index} is not later than the one before it")]
+    NotIncreasing {
+        /// Position of the later sample, from 0.
+        index: usize,
+    },
+}
+
+impl Series {
+    /// Checks and takes two columns of equal length: times in seconds and values.
+    ///
+    /// # Errors
+    /// Names the first sample (by index) whose time or value is not finite, or whose time is not later than the one before.
+    pub fn new(t_s: Vec<f64>, value: Vec<f64>) -> Result<Self, SeriesError> {
+        if t_s.len() != value.len() {
+            return Err(SeriesError::Length {
+                times: t_s.len(),
+                values: value.len(),
+            });
+        }
+        let mut before = f64::NEG_INFINITY;
+        for (index, (&t, &v)) in t_s.iter().zip(&value).enumerate() {
+            if !t.is_finite() {
+                return Err(SeriesError::TimeNotFinite { index });
+            }
+            if !v.is_finite() {
+                return Err(SeriesError::ValueNotFinite { index });
+            }
+            if t <= before {
+                return Err(SeriesError::NotIncreasing { index });
+            }
+            before = t;
+        }
+        Ok(Self { t_s, value })
+    }
+
+    /// Times in seconds.
+    #[must_use]
+    pub fn t_s(&self) -> &[f64] {
+        &self.t_s
+    }
+
+    /// Values, one per time.
+    #[must_use]
+    pub fn value(&self) -> &[f64] {
+        &self.value
+    }
+
+    /// Number of samples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.t_s.len()
+    }
+
+    /// True if there is no sample at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.t_s.is_empty()
+    }
+
+    /// Seconds from the first to the last sample; 0 for fewer than two.
+    #[must_use]
+    pub fn span_s(&self) -> f64 {
+        match (self.t_s.first(), self.t_s.last()) {
+            (Some(first), Some(last)) => last - first,
+            _ => 0.0,
+        }
+    }
+
+    /// Seconds between samples, as the median of the spacings: a gap does not change it. 0 for fewer than two samples.
+    #[must_use]
+    pub fn spacing_s(&self) -> f64 {
+        let mut spacings: Vec<f64> = self.t_s.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        crate::median::median_of(&mut spacings).unwrap_or(0.0)
+    }
+
+    /// Seconds that the samples stand for: the span and one spacing, since each sample stands for the spacing around it.
+    #[must_use]
+    pub fn length_s(&self) -> f64 {
+        self.span_s() + self.spacing_s()
+    }
+
+    /// The samples up to and including the time `end_s`.
+    #[must_use]
+    pub fn until(&self, end_s: f64) -> Self {
+        let end = self.t_s.partition_point(|&t| t <= end_s);
+        Self {
+            t_s: self.t_s[..end].to_vec(),
+            value: self.value[..end].to_vec(),
+        }
+    }
+
+    /// The samples from the time `begin_s` on.
+    #[must_use]
+    pub fn since(&self, begin_s: f64) -> Self {
+        let begin = self.t_s.partition_point(|&t| t < begin_s);
+        Self {
+            t_s: self.t_s[begin..].to_vec(),
+            value: self.value[begin..].to_vec(),
+        }
+    }
+
+    /// The same times with other values, which must be as many and finite: for corrections that keep the clock.
+    pub(crate) fn with_values(&self, value: Vec<f64>) -> Self {
+        debug_assert_eq!(value.len(), self.t_s.len());
+        Self {
+            t_s: self.t_s.clone(),
+            value,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_not_a_number_is_refused_by_its_index() {
+        let refused = Series::new(vec![0.0, 1.0, 2.0], vec![1.0, f64::NAN, 3.0]);
+        assert_eq!(refused, Err(SeriesError::ValueNotFinite { index: 1 }));
+        let refused = Series::new(vec![0.0, f64::INFINITY], vec![1.0, 2.0]);
+        assert_eq!(refused, Err(SeriesError::TimeNotFinite { index: 1 }));
+    }
+
+    #[test]
+    fn time_must_go_forward() {
+        let refused = Series::new(vec![0.0, 1.0, 1.0], vec![1.0, 2.0, 3.0]);
+        assert_eq!(refused, Err(SeriesError::NotIncreasing { index: 2 }));
+        assert_eq!(
+            SeriesError::NotIncreasing { index: 2 }.to_string(),
+            "time of sample 2 is not later than the one before it"
+        );
+    }
+
+    #[test]
+    fn columns_must_be_of_one_length() {
+        assert_eq!(
+            Series::new(vec![0.0], vec![]),
+            Err(SeriesError::Length { times: 1, values: 0 })
+        );
+    }
+
+    #[test]
+    fn a_gap_does_not_change_the_spacing() {
+        let series = Series::new(vec![0.0, 1.0, 2.0, 60.0], vec![0.0; 4]).unwrap();
+        assert_eq!(series.spacing_s(), 1.0);
+        assert_eq!(series.span_s(), 60.0);
+        assert_eq!(series.length_s(), 61.0);
+        assert_eq!(series.len(), 4);
+        assert!(!series.is_empty());
+        assert!(Series::default().is_empty());
+        assert_eq!(Series::default().length_s(), 0.0);
+    }
+
+    #[test]
+    fn cutting_keeps_both_ends() {
+        let series = Series::new(vec![0.0, 1.0, 2.0, 3.0], vec![5.0, 6.0, 7.0, 8.0]).unwrap();
+        assert_eq!(series.until(2.0).value(), [5.0, 6.0, 7.0]);
+        assert_eq!(series.since(2.0).value(), [7.0, 8.0]);
+        assert_eq!(series.since(2.0).t_s(), [2.0, 3.0]);
+    }
+}

@@ -1,0 +1,185 @@
+//! Is a baseline a baseline, or does it still fall or rise?
+//!
+//! Cheap enough to ask each second while a run waits for its target: a handful of block medians and a rank test, no fit.
+
+use crate::median::median_of;
+use crate::series::Series;
+
+/// Blocks that the window is cut into, at most and at least; two samples make a block.
+const BLOCKS_MAX: usize = 10;
+const BLOCKS_MIN: usize = 4;
+
+/// 5 % one-sided: a target that stands still is waited for once in ten times, which costs a second.
+const MARGIN: f64 = 1.6449;
+
+/// Whether a value stands still.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Settling {
+    /// It does.
+    Settled {
+        /// Median over the window.
+        level: f64,
+    },
+    /// It still falls.
+    Falling {
+        /// Growth per minute over the window, negative.
+        per_min: f64,
+    },
+    /// It still rises.
+    Rising {
+        /// Growth per minute over the window.
+        per_min: f64,
+    },
+    /// Fewer than eight samples.
+    TooFew,
+}
+
+/// Judges a window (10 to 60 s at a sample each second; at least two rotations if the target rotates): it has settled unless
+/// its block medians go one way [Mann 1945, Kendall 1975] and by more than `tolerance` units from end to end.
+#[must_use]
+pub fn settled(window: &Series, tolerance: f64) -> Settling {
+    let count = (window.len() / 2).min(BLOCKS_MAX);
+    if count < BLOCKS_MIN {
+        return Settling::TooFew;
+    }
+    let medians: Vec<f64> = (0..count)
+        .filter_map(|i| {
+            let (from, to) = (i * window.len() / count, (i + 1) * window.len() / count);
+            median_of(&mut window.value()[from..to].to_vec())
+        })
+        .collect();
+    let change = medians[count - 1] - medians[0];
+    // The outer blocks' centres are this far apart.
+    let minutes = window.span_s() * (count - 1) as f64 / count as f64 / 60.0;
+    let per_min = change / minutes;
+    let consistency = rises_less_falls(&medians);
+    if change.abs() <= tolerance
+        || consistency.abs() <= MARGIN * standard_deviation(count)
+        || consistency * change < 0.0
+    {
+        return Settling::Settled {
+            level: median_of(&mut window.value().to_vec()).unwrap_or(change),
+        };
+    }
+    if change > 0.0 {
+        Settling::Rising { per_min }
+    } else {
+        Settling::Falling { per_min }
+    }
+}
+
+/// Kendall's S: pairs that rise less pairs that fall.
+fn rises_less_falls(values: &[f64]) -> f64 {
+    let mut s = 0;
+    for (i, earlier) in values.iter().enumerate() {
+        for later in &values[i + 1..] {
+            s += i32::from(later > earlier) - i32::from(later < earlier);
+        }
+    }
+    f64::from(s)
+}
+
+/// Of S for `n` values in random order: √(n (n−1) (2n+5) / 18).
+fn standard_deviation(n: usize) -> f64 {
+    let n = n as f64;
+    (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt()
+}
+
+/// Number of samples to cut from the beginning so that the mean of the rest is known best: the d that minimises
+/// Σ (y − mean)² / (n − d)² over the samples after d, at most half of them [MSER: White 1997].
+#[must_use]
+pub fn warm_up_samples(values: &[f64]) -> usize {
+    let n = values.len();
+    let (mut sum, mut square, mut best, mut cut) = (0.0, 0.0, f64::INFINITY, 0);
+    // Sums about the last value keep their digits when values are large.
+    let origin = values.last().copied().unwrap_or(0.0);
+    for d in (0..n).rev() {
+        let value = values[d] - origin;
+        sum += value;
+        square += value * value;
+        let left = (n - d) as f64;
+        let error = (square - sum * sum / left).max(0.0) / (left * left);
+        // On a draw the longer rest wins.
+        if d <= n / 2 && error <= best {
+            (best, cut) = (error, d);
+        }
+    }
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each_second(n: usize, value: impl Fn(usize) -> f64) -> Series {
+        Series::new((0..n).map(|i| i as f64).collect(), (0..n).map(value).collect()).unwrap()
+    }
+
+    #[test]
+    fn the_falling_baseline_of_6b_has_not_settled() {
+        let falling = each_second(60, |i| 4147.0 - 86.0 / 480.0 * i as f64);
+        let Settling::Falling { per_min } = settled(&falling, 2.0) else {
+            panic!("it falls")
+        };
+        assert!((per_min + 10.75).abs() < 0.2, "{per_min}");
+    }
+
+    #[test]
+    fn a_warm_up_is_rising_until_it_is_over() {
+        let warm_up = each_second(300, |i| 100.0 - 100.0 * (-(i as f64) / 30.0).exp());
+        assert!(matches!(settled(&warm_up.until(30.0), 2.0), Settling::Rising { .. }));
+        assert!(matches!(settled(&warm_up.since(240.0), 2.0), Settling::Settled { .. }));
+    }
+
+    #[test]
+    fn noise_and_constants_have_settled() {
+        assert_eq!(
+            settled(&each_second(10, |_| 7.0), 0.0),
+            Settling::Settled { level: 7.0 }
+        );
+        let noisy = each_second(60, |i| 100.0 + ((i * 7919) % 11) as f64);
+        assert!(matches!(settled(&noisy, 0.0), Settling::Settled { .. }));
+    }
+
+    #[test]
+    fn what_is_within_the_tolerance_has_settled() {
+        // Ten blocks of six samples of a line: medians 2.5 to 56.5.
+        let line = each_second(60, |i| i as f64);
+        assert!(matches!(settled(&line, 54.0), Settling::Settled { level: 29.5 }));
+        assert!(matches!(settled(&line, 53.9), Settling::Rising { .. }));
+    }
+
+    #[test]
+    fn seven_samples_are_too_few() {
+        assert_eq!(settled(&each_second(7, |i| i as f64), 0.0), Settling::TooFew);
+        // Four rises in a row: S = 6 against 1.6449 · √(4·3·13/18) = 4.84.
+        assert!(matches!(
+            settled(&each_second(8, |i| i as f64), 0.0),
+            Settling::Rising { .. }
+        ));
+    }
+
+    #[test]
+    fn kendall_by_hand() {
+        assert_eq!(rises_less_falls(&[1.0, 3.0, 2.0, 2.0]), 1.0 + 1.0 + 1.0 - 1.0 - 1.0);
+        assert!((standard_deviation(10) - 125f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_warm_up_is_cut_where_the_level_begins() {
+        let values: Vec<f64> = (0..40)
+            .map(|i| {
+                if i < 10 {
+                    f64::from(i) * 10.0
+                } else {
+                    100.0 + f64::from(i % 2)
+                }
+            })
+            .collect();
+        assert_eq!(warm_up_samples(&values), 10);
+        assert_eq!(warm_up_samples(&[5.0; 9]), 0);
+        assert_eq!(warm_up_samples(&[]), 0);
+        // By hand: after 0: 4.75/16; after 1: (2/3)/9; after 2: 0.5/4. One is cut.
+        assert_eq!(warm_up_samples(&[4.0, 2.0, 1.0, 2.0]), 1);
+    }
+}

@@ -1,0 +1,362 @@
+//! What was seen, in terms of the value: from the dominant explanation to a step's size and time.
+
+use crate::answer::{Form, Noise, Shape};
+use crate::belief::Belief;
+use crate::blocks::Blocks;
+use crate::explain::{Candidates, Explanation, Kind};
+use crate::fit::{CORRELATION_TIMES_S, Fit};
+
+/// Forms with less belief are not worth a line.
+const WEIGHT_MIN: f64 = 0.05;
+
+/// The forms that are believed, the dominant one first; then the sawtooth, if rotations were resolved. `scale` makes growth per
+/// minute (or per rotation) of growth over the run.
+#[must_use]
+pub(crate) fn shapes(
+    belief: &Belief,
+    blocks: &Blocks,
+    candidates: &Candidates,
+    scale: f64,
+    growing: bool,
+) -> Vec<Shape> {
+    let by_kind = belief.by_kind();
+    let mut kinds = Kind::ALL;
+    kinds.sort_by(|a, b| by_kind[*b as usize].total_cmp(&by_kind[*a as usize]));
+    // More than a line is claimed only against odds of twenty to one for it ["strong": Kass & Raftery 1995].
+    if by_kind[Kind::Ramp as usize] >= WEIGHT_MIN {
+        kinds.sort_by_key(|kind| *kind != Kind::Ramp);
+    }
+    let mut shapes: Vec<Shape> = kinds
+        .iter()
+        .copied()
+        .filter(|kind| by_kind[*kind as usize] >= WEIGHT_MIN)
+        .filter_map(|kind| {
+            let form = form(belief.leader(kind)?, blocks, candidates, scale, growing);
+            Some(Shape {
+                form,
+                weight: by_kind[kind as usize],
+            })
+        })
+        .collect();
+    if let Some(form) = sawtooth(blocks, belief.leader(kinds[0])) {
+        shapes.push(Shape { form, weight: 1.0 });
+    }
+    shapes
+}
+
+fn form(fit: &Fit, blocks: &Blocks, candidates: &Candidates, scale: f64, growing: bool) -> Form {
+    let [first, second] = fit.added;
+    let edge_s = |at: usize| blocks.edge_s(blocks.index[at]);
+    let approach = |warm_up: usize, coefficient: f64| {
+        let column = &candidates.warm_ups[warm_up].column;
+        let ends = column.last().copied().unwrap_or(0.0) - column.first().copied().unwrap_or(0.0);
+        (coefficient * ends, candidates.warm_ups[warm_up].time_constant_s)
+    };
+    match fit.explanation {
+        Explanation::Ramp if growing => Form::Ramp,
+        Explanation::Ramp => Form::Flat,
+        Explanation::Step { at } => Form::Step {
+            size: first,
+            at_s: edge_s(at),
+        },
+        Explanation::Kink { kink } => {
+            let kink = &candidates.kinks[kink];
+            let before = fit.growth - first * scale;
+            let at_s = blocks.edge_s(kink.edge);
+            if first > 0.0 {
+                Form::LateOnset { at_s, before }
+            } else {
+                Form::StoppedGrowing { at_s, before }
+            }
+        }
+        Explanation::WarmUp { warm_up } => {
+            let (size, time_constant_s) = approach(warm_up, first);
+            Form::WarmUp { size, time_constant_s }
+        }
+        Explanation::TwoSteps { first: a, second: b } => Form::TwoSteps {
+            first_size: first,
+            first_at_s: edge_s(a),
+            second_size: second,
+            second_at_s: edge_s(b),
+        },
+        Explanation::StepAndWarmUp { at, warm_up } => {
+            let (size, time_constant_s) = approach(warm_up, second);
+            Form::WarmUpAndStep {
+                size,
+                time_constant_s,
+                step_size: first,
+                step_at_s: edge_s(at),
+            }
+        }
+    }
+}
+
+/// Mean level of each part of a rotation after the line is taken off, if the swing is more than the noise makes of it.
+fn sawtooth(blocks: &Blocks, dominant: Option<&Fit>) -> Option<Form> {
+    let parts = blocks.grid.parts;
+    let rotations = blocks.grid.count / parts;
+    if parts < 2 || rotations == 0 {
+        return None;
+    }
+    // The differences of neighbouring blocks within a rotation need no trend and feel a change of level only once.
+    let mut level = vec![0.0; parts];
+    for part in 1..parts {
+        let mut rises: Vec<f64> = (1..blocks.index.len())
+            .filter(|&i| blocks.index[i] % parts == part && blocks.index[i - 1] + 1 == blocks.index[i])
+            .map(|i| blocks.value[i] - blocks.value[i - 1])
+            .collect();
+        level[part] = level[part - 1] + crate::median::median_of(&mut rises)?;
+    }
+    let growth = growth_per_block(blocks)?;
+    let level = level.iter().enumerate().map(|(part, l)| l - growth * part as f64);
+    let (low, high) = level.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), l| {
+        (low.min(l), high.max(l))
+    });
+    let swing = high - low;
+    let noise = dominant.map_or(0.0, |fit| (fit.variance * 2.0 * parts as f64 / rotations as f64).sqrt());
+    (swing > 4.0 * noise && swing > 0.0).then_some(Form::Sawtooth {
+        swing,
+        period_s: blocks.grid.width_s * parts as f64,
+    })
+}
+
+/// Median rise over a whole rotation, per block: the sawtooth cancels, and a change of level counts for one rotation only.
+fn growth_per_block(blocks: &Blocks) -> Option<f64> {
+    let parts = blocks.grid.parts;
+    let mut rises: Vec<f64> = (parts..blocks.index.len())
+        .filter(|&i| blocks.index[i] - blocks.index[i - parts] == parts)
+        .map(|i| (blocks.value[i] - blocks.value[i - parts]) / parts as f64)
+        .collect();
+    crate::median::median_of(&mut rises)
+}
+
+/// Noise averaged over the belief: S₀ = B σ²/(1−φ)² of AR(1) errors with independent variance σ² per block of B seconds
+/// [spectral density at frequency 0: Priestley 1981].
+#[must_use]
+pub(crate) fn noise(belief: &Belief, width_s: f64) -> Option<Noise> {
+    if belief.is_empty() {
+        return None;
+    }
+    let (mut log_s0, mut tau_s) = (0.0, 0.0);
+    for (correlation, time_s) in belief
+        .correlations()
+        .iter()
+        .zip(CORRELATION_TIMES_S)
+        .filter(|(c, _)| c.weight > 0.0)
+    {
+        let phi = if time_s > 0.0 { (-width_s / time_s).exp() } else { 0.0 };
+        log_s0 += correlation.weight * (width_s * correlation.variance / ((1.0 - phi) * (1.0 - phi))).ln();
+        tau_s += correlation.weight * time_s;
+    }
+    Some(Noise {
+        s0: log_s0.exp(),
+        tau_s,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::Grid;
+
+    fn blocks(width_s: f64, parts: usize, value: Vec<f64>) -> Blocks {
+        let grid = Grid {
+            width_s,
+            count: value.len(),
+            parts,
+        };
+        Blocks {
+            grid,
+            begin_s: 100.0,
+            index: (0..value.len()).collect(),
+            value,
+        }
+    }
+
+    fn candidates(blocks: &Blocks) -> Candidates {
+        Candidates::new(blocks, (0..blocks.grid.count).map(|i| blocks.share(i)).collect())
+    }
+
+    fn fit(explanation: Explanation, log_weight: f64, added: [f64; 2]) -> Fit {
+        Fit {
+            explanation,
+            log_weight,
+            growth: 60.0,
+            standard_error: 1.0,
+            dof: 50,
+            added,
+            variance: 4.0,
+            correlation: 0,
+        }
+    }
+
+    /// Forms of fits over sixty blocks of ten seconds that begin at 100 s; growth over the run is a tenth of that per minute.
+    fn forms(fits: &[Fit], growing: bool) -> Vec<Form> {
+        let blocks = blocks(10.0, 1, vec![0.0; 60]);
+        let candidates = candidates(&blocks);
+        let belief = Belief::new(fits, &candidates, 0.1, 2.0);
+        shapes(&belief, &blocks, &candidates, 0.1, growing)
+            .into_iter()
+            .map(|shape| shape.form)
+            .collect()
+    }
+
+    #[test]
+    fn a_line_is_a_ramp_if_it_grows() {
+        assert_eq!(forms(&[fit(Explanation::Ramp, 0.0, [0.0; 2])], true), [Form::Ramp]);
+        assert_eq!(forms(&[fit(Explanation::Ramp, 0.0, [0.0; 2])], false), [Form::Flat]);
+    }
+
+    #[test]
+    fn steps_have_their_size_and_time() {
+        let step = forms(&[fit(Explanation::Step { at: 7 }, 0.0, [30.0, 0.0])], false);
+        assert_eq!(
+            step,
+            [Form::Step {
+                size: 30.0,
+                at_s: 170.0
+            }]
+        );
+        let two = forms(
+            &[fit(Explanation::TwoSteps { first: 7, second: 20 }, 0.0, [30.0, -4.0])],
+            false,
+        );
+        assert_eq!(
+            two,
+            [Form::TwoSteps {
+                first_size: 30.0,
+                first_at_s: 170.0,
+                second_size: -4.0,
+                second_at_s: 300.0
+            }]
+        );
+    }
+
+    #[test]
+    fn a_kink_is_an_onset_or_an_end() {
+        // Kink 7 is at edge 10; growth of 6 per minute at the end, 40 · 0.1 of it since the kink.
+        let late = forms(&[fit(Explanation::Kink { kink: 7 }, 0.0, [40.0, 0.0])], true);
+        assert_eq!(
+            late,
+            [Form::LateOnset {
+                at_s: 200.0,
+                before: 2.0
+            }]
+        );
+        let stopped = forms(&[fit(Explanation::Kink { kink: 7 }, 0.0, [-40.0, 0.0])], true);
+        assert_eq!(
+            stopped,
+            [Form::StoppedGrowing {
+                at_s: 200.0,
+                before: 10.0
+            }]
+        );
+    }
+
+    #[test]
+    fn a_warm_up_goes_from_its_first_to_its_last_value() {
+        // τ = 8 s: exp(−5/8) at the first block, nothing at the last.
+        let size = 50.0 * (-5.0_f64 / 8.0).exp();
+        let [
+            Form::WarmUp {
+                size: seen,
+                time_constant_s,
+            },
+        ] = forms(&[fit(Explanation::WarmUp { warm_up: 0 }, 0.0, [-50.0, 0.0])], false)[..]
+        else {
+            panic!("one warm-up")
+        };
+        assert!((seen - size).abs() < 1e-9 && time_constant_s == 8.0);
+        let both = forms(
+            &[fit(Explanation::StepAndWarmUp { at: 7, warm_up: 0 }, 0.0, [30.0, 50.0])],
+            false,
+        );
+        let [
+            Form::WarmUpAndStep {
+                size: seen,
+                step_size,
+                step_at_s,
+                ..
+            },
+        ] = both[..]
+        else {
+            panic!("both")
+        };
+        assert!((seen + size).abs() < 1e-9 && step_size == 30.0 && step_at_s == 170.0);
+    }
+
+    #[test]
+    fn more_than_a_line_needs_odds_of_twenty_to_one() {
+        let step = |odds: f64| {
+            [
+                fit(Explanation::Ramp, 0.0, [0.0; 2]),
+                fit(Explanation::Step { at: 7 }, odds.ln(), [30.0, 0.0]),
+            ]
+        };
+        assert_eq!(forms(&step(18.9), true)[0], Form::Ramp);
+        assert_eq!(forms(&step(18.9), true).len(), 2);
+        assert_eq!(
+            forms(&step(19.1), true),
+            [Form::Step {
+                size: 30.0,
+                at_s: 170.0
+            }]
+        );
+    }
+
+    #[test]
+    fn a_swing_is_measured_between_the_parts_of_a_rotation() {
+        // Four parts 0 5 10 15 on a line of 1 per block; the fall of 15 is between rotations.
+        let value: Vec<f64> = (0..40).map(|i| f64::from(i) + 5.0 * f64::from(i % 4)).collect();
+        let saw = blocks(10.0, 4, value.clone());
+        let quiet = Fit {
+            variance: 0.01,
+            ..fit(Explanation::Ramp, 0.0, [0.0; 2])
+        };
+        let Some(Form::Sawtooth { swing, period_s }) = sawtooth(&saw, Some(&quiet)) else {
+            panic!("a sawtooth")
+        };
+        assert!((swing - 15.0).abs() < 1e-9 && period_s == 40.0);
+        // Noise √(2 · 4/10 · variance), four times it: variance 17.6 is too much for 15.
+        assert!(
+            sawtooth(
+                &saw,
+                Some(&Fit {
+                    variance: 17.5,
+                    ..quiet
+                })
+            )
+            .is_some()
+        );
+        assert_eq!(
+            sawtooth(
+                &saw,
+                Some(&Fit {
+                    variance: 17.6,
+                    ..quiet
+                })
+            ),
+            None
+        );
+        assert_eq!(sawtooth(&blocks(10.0, 1, value), Some(&quiet)), None);
+        assert_eq!(sawtooth(&blocks(10.0, 4, vec![3.0; 40]), Some(&quiet)), None);
+    }
+
+    #[test]
+    fn noise_by_hand() {
+        // Independent blocks of 10 s with variance 4: S₀ = 40. With τ = 15 s: 40/(1 − exp(−10/15))².
+        let blocks = blocks(10.0, 1, vec![0.0; 60]);
+        let candidates = candidates(&blocks);
+        let of = |fits: &[Fit]| noise(&Belief::new(fits, &candidates, 0.1, 2.0), 10.0).unwrap();
+        let white = fit(Explanation::Ramp, 0.0, [0.0; 2]);
+        assert!((of(&[white]).s0 - 40.0).abs() < 1e-9 && of(&[white]).tau_s == 0.0);
+        let slow = Fit {
+            correlation: 3,
+            ..white
+        };
+        let expected = 40.0 / (1.0 - (-10.0_f64 / 15.0).exp()).powi(2);
+        assert!((of(&[slow]).s0 - expected).abs() < 1e-9 && of(&[slow]).tau_s == 15.0);
+        assert!((of(&[white, slow]).s0 - (40.0 * expected).sqrt()).abs() < 1e-9 && of(&[white, slow]).tau_s == 7.5);
+        assert_eq!(noise(&Belief::default(), 10.0), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! A handful of checkpoints: what a hand-run test leaves behind.
+//!
+//! Apart, because no interval can be built from them. Two rises in a row that are far above the limit are enough to fail;
+//! nothing is enough to pass.
+
+use crate::series::Series;
+
+/// Fewer checkpoints than this are few.
+pub const FEW: usize = 16;
+
+/// Each of the two rises must be this many times what the limit allows.
+const TIMES_LIMIT: f64 = 10.0;
+
+/// The second rise must be at least this share of the first: a step followed by a creep is not two rises.
+const KEPT_UP: f64 = 0.7;
+
+/// Checkpoints closer than this, in seconds, are samples of a short run: the noise between neighbours is many times a minute's
+/// limit there.
+const APART_MIN_S: f64 = 60.0;
+
+/// Two rises in a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rises {
+    /// Time of the checkpoint before the first, seconds.
+    pub from_s: f64,
+    /// Time of the checkpoint after the second, seconds.
+    pub to_s: f64,
+    /// Growth per minute over both.
+    pub per_min: f64,
+}
+
+/// The first two consecutive rises, each over at least a minute, that are each more than ten times what `limit_per_min` allows in their time, the second at
+/// least 0.7 of the first.
+#[must_use]
+pub fn rises_in_a_row(series: &Series, limit_per_min: f64) -> Option<Rises> {
+    let (t, v) = (series.t_s(), series.value());
+    (2..t.len()).find_map(|last| {
+        let rise = |i: usize| v[i] - v[i - 1];
+        let steep = |i: usize| {
+            t[i] - t[i - 1] >= APART_MIN_S && rise(i) > TIMES_LIMIT * limit_per_min * (t[i] - t[i - 1]) / 60.0
+        };
+        let found = steep(last - 1) && steep(last) && rise(last) >= KEPT_UP * rise(last - 1);
+        let (from_s, to_s) = (t[last - 2], t[last]);
+        found.then(|| Rises {
+            from_s,
+            to_s,
+            per_min: (v[last] - v[last - 2]) / (to_s - from_s) * 60.0,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minutes(points: &[(f64, f64)]) -> Series {
+        Series::new(
+            points.iter().map(|p| p.0 * 60.0).collect(),
+            points.iter().map(|p| p.1).collect(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn the_last_two_rises_of_6e_are_a_leak() {
+        let series = minutes(&[(0.0, 1376.0), (2.0, 1376.0), (4.0, 2006.0), (6.0, 2557.0)]);
+        let rises = rises_in_a_row(&series, 2.0).unwrap();
+        assert_eq!((rises.from_s, rises.to_s, rises.per_min), (120.0, 360.0, 295.25));
+        assert_eq!(rises_in_a_row(&series.until(240.0), 2.0), None);
+    }
+
+    #[test]
+    fn a_rise_must_be_more_than_ten_times_the_limit() {
+        assert_eq!(
+            rises_in_a_row(&minutes(&[(0.0, 0.0), (1.0, 20.0), (2.0, 40.0)]), 2.0),
+            None
+        );
+        assert!(rises_in_a_row(&minutes(&[(0.0, 0.0), (1.0, 20.1), (2.0, 40.2)]), 2.0).is_some());
+        assert_eq!(
+            rises_in_a_row(&minutes(&[(0.0, 0.0), (1.0, 20.1), (2.0, 40.1)]), 2.0),
+            None
+        );
+    }
+
+    #[test]
+    fn a_step_and_a_creep_are_not_two_rises() {
+        assert_eq!(
+            rises_in_a_row(&minutes(&[(0.0, 0.0), (1.0, 100.0), (2.0, 169.0)]), 2.0),
+            None
+        );
+        assert!(rises_in_a_row(&minutes(&[(0.0, 0.0), (1.0, 100.0), (2.0, 170.0)]), 2.0).is_some());
+    }
+
+    #[test]
+    fn samples_of_a_short_run_are_no_checkpoints() {
+        let every = |apart_s: f64| Series::new(vec![0.0, apart_s, 2.0 * apart_s], vec![0.0, 100.0, 200.0]).unwrap();
+        assert_eq!(rises_in_a_row(&every(59.9), 2.0), None);
+        assert!(rises_in_a_row(&every(60.0), 2.0).is_some());
+    }
+
+    #[test]
+    fn two_points_show_nothing() {
+        assert_eq!(rises_in_a_row(&minutes(&[(0.0, 1315.0), (30.0, 2974.0)]), 2.0), None);
+    }
+}

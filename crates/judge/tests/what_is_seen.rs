@@ -1,0 +1,391 @@
+//! One series after another: what the judge says of it and why.
+
+use leakcheck_judge::{Answer, Code, Form, Look, Outcome, Question, Series, assess, assess_per_rotation};
+
+const LIMIT: f64 = 2.0;
+
+/// Rounded noise of standard deviation about 3 that is the same in every run.
+fn noise(i: usize) -> f64 {
+    let mixed = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let share = ((mixed ^ (mixed >> 32)) >> 11) as f64 / (1_u64 << 53) as f64;
+    (share - 0.5) * 10.0
+}
+
+fn each_second(seconds: usize, value: impl Fn(f64) -> f64) -> Series {
+    let times: Vec<f64> = (0..=seconds).map(|i| i as f64).collect();
+    let values = times
+        .iter()
+        .enumerate()
+        .map(|(i, t)| (1400.0 + value(*t) + noise(i)).round())
+        .collect();
+    Series::new(times, values).expect("in order")
+}
+
+fn question(series: &Series) -> Question {
+    Question::at_most(LIMIT, series.span_s()).rotating_every(30.0)
+}
+
+fn judged(seconds: usize, value: impl Fn(f64) -> f64) -> Answer {
+    let series = each_second(seconds, value);
+    assess(&series, &question(&series))
+}
+
+fn first_form(answer: &Answer) -> Form {
+    answer.shapes.first().expect("something is seen").form
+}
+
+#[test]
+fn nothing_is_flat() {
+    let answer = judged(900, |_| 0.0);
+    assert_eq!((answer.outcome, answer.reason.code), (Outcome::Pass, Code::WithinLimit));
+    assert_eq!(first_form(&answer), Form::Flat);
+    assert!(!answer.growing);
+    assert!(answer.above_limit < 0.05);
+    let growth = answer.growth.expect("fitted");
+    assert!(
+        growth.low < 0.0 && 0.0 < growth.high && growth.high < LIMIT,
+        "{growth:?}"
+    );
+}
+
+#[test]
+fn a_leak_is_a_ramp_with_its_rate() {
+    let answer = judged(900, |t| 10.0 * t / 60.0);
+    assert_eq!(
+        (answer.outcome, answer.reason.code),
+        (Outcome::Fail, Code::LimitExceeded)
+    );
+    assert_eq!(first_form(&answer), Form::Ramp);
+    assert!(answer.growing && answer.above_limit > 0.99);
+    let growth = answer.growth.expect("fitted");
+    assert!(growth.low < 10.0 && 10.0 < growth.high, "{growth:?}");
+    assert!((growth.estimate - 10.0).abs() < 0.5, "{growth:?}");
+}
+
+#[test]
+fn a_step_that_stays_is_no_leak_and_is_reported_with_size_and_time() {
+    let answer = judged(900, |t| if t > 400.0 { 100.0 } else { 0.0 });
+    assert_eq!(answer.outcome, Outcome::Pass, "{:?}", answer.reason);
+    let Form::Step { size, at_s } = first_form(&answer) else {
+        panic!("{:?}", answer.shapes)
+    };
+    assert!(
+        (size - 100.0).abs() < 5.0 && (at_s - 400.0).abs() < 16.0,
+        "{size} at {at_s}"
+    );
+}
+
+#[test]
+fn two_steps_are_reported_as_two() {
+    let answer = judged(1800, |t| {
+        if t > 1200.0 {
+            160.0
+        } else if t > 500.0 {
+            60.0
+        } else {
+            0.0
+        }
+    });
+    assert_eq!(answer.outcome, Outcome::Pass, "{:?}", answer.reason);
+    let Form::TwoSteps {
+        first_size,
+        second_size,
+        first_at_s,
+        second_at_s,
+    } = first_form(&answer)
+    else {
+        panic!("{:?}", answer.shapes)
+    };
+    assert!((first_size - 60.0).abs() < 5.0 && (second_size - 100.0).abs() < 5.0);
+    assert!((first_at_s - 500.0).abs() < 31.0 && (second_at_s - 1200.0).abs() < 31.0);
+}
+
+#[test]
+fn a_warm_up_is_no_leak_and_is_reported_with_size_and_time_constant() {
+    let answer = judged(1800, |t| 300.0 * (1.0 - (-t / 60.0).exp()));
+    assert_eq!(answer.outcome, Outcome::Pass, "{:?}", answer.reason);
+    let Form::WarmUp { size, time_constant_s } = first_form(&answer) else {
+        panic!("{:?}", answer.shapes)
+    };
+    assert!(
+        (30.0..90.0).contains(&time_constant_s) && (150.0..320.0).contains(&size),
+        "{size} in {time_constant_s}"
+    );
+}
+
+#[test]
+fn a_late_onset_is_found_with_its_time() {
+    let answer = judged(1800, |t| 138.0 * (t - 1080.0).max(0.0) / 60.0);
+    assert_eq!(answer.outcome, Outcome::Fail, "{:?}", answer.reason);
+    let Form::LateOnset { at_s, before } = first_form(&answer) else {
+        panic!("{:?}", answer.shapes)
+    };
+    assert!(
+        (at_s - 1080.0).abs() < 31.0 && before.abs() < 3.0,
+        "{before} before {at_s}"
+    );
+}
+
+#[test]
+fn growth_that_stopped_late_is_left_open() {
+    let answer = judged(1800, |t| 40.0 * t.min(1200.0) / 60.0);
+    assert_eq!(
+        (answer.outcome, answer.reason.code),
+        (Outcome::Inconclusive, Code::GrowthStopped)
+    );
+}
+
+#[test]
+fn a_baseline_that_still_falls_is_no_pass() {
+    let answer = judged(600, |t| -10.75 * t / 60.0);
+    assert_eq!(
+        (answer.outcome, answer.reason.code),
+        (Outcome::Inconclusive, Code::StillFalling)
+    );
+}
+
+#[test]
+fn a_sawtooth_of_the_rotation_is_taken_out_and_reported() {
+    let answer = judged(900, |t| 60.0 * (t / 30.0).fract());
+    assert_eq!(answer.outcome, Outcome::Pass, "{:?}", answer.reason);
+    let Some(Form::Sawtooth { swing, period_s }) = answer.shapes.last().map(|shape| shape.form) else {
+        panic!("{:?}", answer.shapes)
+    };
+    assert!(period_s == 30.0 && (25.0..60.0).contains(&swing), "{swing}");
+    assert_eq!(
+        judged(900, |t| 60.0 * (t / 30.0).fract() + t / 6.0).outcome,
+        Outcome::Fail
+    );
+}
+
+#[test]
+fn a_few_teeth_of_an_unknown_sawtooth_are_no_leak() {
+    let series = each_second(150, |t| 80.0 * (t / 45.0).fract());
+    let answer = assess(&series, &Question::at_most(LIMIT, 150.0));
+    assert_eq!(answer.outcome, Outcome::Inconclusive, "{:?}", answer.growth);
+}
+
+#[test]
+fn churn_is_explained_by_the_number_of_containers() {
+    let containers: Vec<f64> = (0..=1200)
+        .map(|i| (10.0 + 6.0 * (i as f64 / 200.0).sin()).round())
+        .collect();
+    let number = |t: f64| containers[t as usize];
+    let series = each_second(1200, |t| 5.0 * number(t) + 5.0 * t / 60.0);
+    let blind = assess(&series, &question(&series));
+    assert_eq!(blind.outcome, Outcome::Inconclusive, "{:?}", blind.reason);
+    assert_eq!(blind.per_container, None);
+    let informed = assess(
+        &series,
+        &Question {
+            covariate: Some(containers.clone()),
+            ..question(&series)
+        },
+    );
+    assert_eq!(informed.outcome, Outcome::Fail, "{:?}", informed.reason);
+    assert!((informed.per_container.expect("given") - 5.0).abs() < 0.7);
+}
+
+#[test]
+fn before_four_rotations_only_more_than_their_swing_fails() {
+    let series = each_second(600, |t| t);
+    let slow = Question::at_most(LIMIT, 600.0).rotating_every(200.0);
+    assert_eq!(assess(&series, &slow).reason.code, Code::TooFewRotations);
+    // 60 per minute against 2 + 60 · 150/200 = 47, and against 2 + 60 · 200/200.
+    let answer = assess(
+        &series,
+        &Question {
+            allowed_swing: Some(150.0),
+            ..slow.clone()
+        },
+    );
+    assert_eq!(answer.outcome, Outcome::Fail);
+    let answer = assess(
+        &series,
+        &Question {
+            allowed_swing: Some(200.0),
+            ..slow.clone()
+        },
+    );
+    assert_eq!(answer.outcome, Outcome::Inconclusive);
+    assert_eq!(assess(&series, &slow.rotating_every(150.0)).outcome, Outcome::Fail);
+}
+
+#[test]
+fn six_rotations_are_needed_to_pass() {
+    let series = each_second(599, |_| 0.0);
+    let rotating = |period_s| {
+        assess(&series, &Question::at_most(LIMIT, 599.0).rotating_every(period_s))
+            .reason
+            .code
+    };
+    assert_eq!(rotating(100.0), Code::WithinLimit);
+    assert_eq!(rotating(101.0), Code::TooFewRotations);
+}
+
+#[test]
+fn nothing_passes_before_its_planned_length() {
+    let series = each_second(600, |_| 0.0);
+    let planned = |planned_s| {
+        assess(
+            &series,
+            &Question {
+                planned_s,
+                ..question(&series)
+            },
+        )
+        .reason
+        .code
+    };
+    assert_eq!(planned(602.0), Code::WithinLimit);
+    assert_eq!(planned(603.0), Code::TooShort);
+}
+
+#[test]
+fn a_look_may_fail_and_never_passes() {
+    let early = |series: &Series| {
+        assess(
+            series,
+            &Question {
+                look: Look::Early,
+                ..question(series)
+            },
+        )
+    };
+    assert_eq!(early(&each_second(600, |_| 0.0)).reason.code, Code::TooShort);
+    assert_eq!(early(&each_second(120, |t| 200.0 * t / 60.0)).outcome, Outcome::Fail);
+}
+
+#[test]
+fn a_quiet_minute_with_rotations_of_five_seconds_can_pass() {
+    let times: Vec<f64> = (0..=60).map(f64::from).collect();
+    let values = times
+        .iter()
+        .map(|t| if t % 17.0 == 3.0 { 56.0 } else { 55.0 })
+        .collect();
+    let series = Series::new(times, values).expect("in order");
+    let answer = assess(&series, &Question::at_most(LIMIT, 60.0).rotating_every(5.0));
+    assert_eq!(answer.outcome, Outcome::Pass, "{:?} {:?}", answer.reason, answer.growth);
+}
+
+#[test]
+fn growth_per_rotation_does_not_depend_on_the_speed() {
+    let question = Question {
+        limit_per_min: 0.5,
+        ..Question::at_most(0.5, 600.0)
+    };
+    let estimate = |period_s: f64| {
+        // Four per rotation, whatever the period.
+        let series = each_second(600, |t| 4.0 * t / period_s);
+        let rotations: Vec<f64> = series.t_s().iter().map(|t| t / period_s).collect();
+        let answer = assess_per_rotation(&series, &rotations, &question);
+        assert_eq!(answer.outcome, Outcome::Fail, "{:?}", answer.reason);
+        answer.growth.expect("fitted").estimate
+    };
+    assert!((estimate(20.0) - 4.0).abs() < 0.1 && (estimate(60.0) - 4.0).abs() < 0.3);
+}
+
+#[test]
+fn growth_per_rotation_follows_a_run_that_changes_its_speed() {
+    // Twice as fast in the second half: a kink in time, a straight line in rotations.
+    let rotations_at = |t: f64| {
+        if t < 450.0 { t / 30.0 } else { 15.0 + (t - 450.0) / 15.0 }
+    };
+    let series = each_second(900, |t| 4.0 * rotations_at(t));
+    let rotations: Vec<f64> = series.t_s().iter().map(|t| rotations_at(*t)).collect();
+    let answer = assess_per_rotation(&series, &rotations, &Question::at_most(0.5, 900.0));
+    assert!((answer.growth.expect("fitted").estimate - 4.0).abs() < 0.15);
+    assert_eq!(first_form(&answer), Form::Ramp);
+}
+
+#[test]
+fn without_rotations_there_is_no_growth_per_rotation() {
+    let series = each_second(600, |t| t);
+    let answer = assess_per_rotation(&series, &[3.0; 601], &Question::at_most(0.5, 600.0));
+    assert_eq!(
+        (answer.outcome, answer.reason.code),
+        (Outcome::Inconclusive, Code::TooFewRotations)
+    );
+    let answer = assess_per_rotation(&series, &[3.0; 600], &Question::at_most(0.5, 600.0));
+    assert_eq!(
+        (answer.outcome, answer.reason.code),
+        (Outcome::Invalid, Code::BadQuestion)
+    );
+}
+
+#[test]
+fn no_samples_are_invalid_and_few_are_not_enough() {
+    let none = assess(&Series::default(), &Question::at_most(LIMIT, 60.0));
+    assert_eq!((none.outcome, none.reason.code), (Outcome::Invalid, Code::NoData));
+    let few = each_second(14, |_| 0.0);
+    assert_eq!(
+        assess(&few, &Question::at_most(LIMIT, 14.0)).reason.code,
+        Code::TooFewSamples
+    );
+    let bad = assess(&few, &Question::at_most(-1.0, 14.0));
+    assert_eq!((bad.outcome, bad.reason.code), (Outcome::Invalid, Code::BadQuestion));
+}
+
+#[test]
+fn the_noise_is_measured() {
+    // Independent, uniform over 10: variance 100/12 each second; a median of 15 samples of a uniform has about twice a mean's.
+    let noise = judged(900, |_| 0.0).noise.expect("fitted");
+    assert!((4.0..40.0).contains(&noise.s0), "{noise:?}");
+    let answer = judged(900, |_| 0.0);
+    let provable = answer.smallest_provable_per_min.expect("fitted");
+    assert!(provable > LIMIT && provable < 4.0, "{provable}");
+    let late = answer.smallest_late_leak.expect("fitted");
+    assert!(
+        (late.window_s - 901.0 / 8.0).abs() < 1e-9 && late.per_min > 5.0,
+        "{late:?}"
+    );
+}
+
+#[test]
+fn gaps_and_uneven_times_are_taken_as_they_are() {
+    let times: Vec<f64> = (0..900)
+        .filter(|i| !(300..420).contains(i))
+        .map(|i| f64::from(i) + 0.4 * noise(i as usize) / 5.0)
+        .collect();
+    let values = times
+        .iter()
+        .enumerate()
+        .map(|(i, t)| (1400.0 + 10.0 * t / 60.0 + noise(i)).round())
+        .collect();
+    let series = Series::new(times, values).expect("in order");
+    let answer = assess(&series, &question(&series));
+    assert_eq!(answer.outcome, Outcome::Fail, "{:?}", answer.reason);
+    assert!((answer.growth.expect("fitted").estimate - 10.0).abs() < 0.6);
+}
+
+#[test]
+fn resident_memory_in_pages_is_judged_like_a_count() {
+    let pages = |rate: f64| {
+        let times: Vec<f64> = (0..=900).map(f64::from).collect();
+        let values = times
+            .iter()
+            .enumerate()
+            .map(|(i, t)| ((5e7 + rate * t / 60.0 + 8192.0 * noise(i)) / 4096.0).round() * 4096.0);
+        let series = Series::new(times.clone(), values.collect()).expect("in order");
+        let limit = 1024.0 * 1024.0;
+        assess(
+            &series,
+            &Question {
+                quantum: 4096.0,
+                ..Question::at_most(limit, 900.0)
+            },
+        )
+        .outcome
+    };
+    assert_eq!(pages(0.0), Outcome::Pass);
+    assert_eq!(pages(3e6), Outcome::Fail);
+}
+
+#[test]
+fn a_million_rows_are_judged() {
+    let series = each_second(1_000_000, |t| 5.0 * t / 60.0);
+    let answer = assess(&series, &question(&series));
+    assert_eq!(answer.outcome, Outcome::Fail);
+    assert!((answer.growth.expect("fitted").estimate - 5.0).abs() < 0.01);
+}

@@ -1,0 +1,48 @@
+//! `leakcheck chaos`: the breaking wire, alone, for use with other people's tests.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+pub(super) use leakcheck_chaos::Arguments;
+use leakcheck_chaos::{FaultEvent, Plan};
+
+use super::{Failure, runtime, stop_on_signal};
+use crate::style;
+
+/// Beginnings and ends of faults that may wait to be told.
+const EVENTS: usize = 64;
+
+/// Serves until SIGTERM or SIGINT; each fault's beginning and end is a line on standard error.
+///
+/// # Errors
+/// A script that is wrong, or a socket that cannot be made.
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let script = arguments.script.display();
+    let text =
+        std::fs::read_to_string(&arguments.script).with_context(|| format!("failed to read the script {script}"))?;
+    let plan = Plan::parse(&text).with_context(|| format!("{script} is not a script of faults"))?;
+    style::say(&format!(
+        "{} faults, listening on unix://{}",
+        plan.faults.len(),
+        arguments.listen.display()
+    ));
+    let runtime = runtime()?;
+    let stop = stop_on_signal(&runtime, "");
+    let (sender, mut events) = tokio::sync::mpsc::channel::<FaultEvent>(EVENTS);
+    runtime
+        .block_on(async {
+            let serving = leakcheck_chaos::serve(&arguments.listen, &arguments.upstream, plan, Some(sender), stop);
+            tokio::pin!(serving);
+            loop {
+                tokio::select! {
+                    served = &mut serving => return served,
+                    Some(event) = events.recv() => {
+                        let verb = if event.began { "begins" } else { "ends" };
+                        style::say(&format!("{:7.1} s  fault {} {verb}: {}", event.after.as_secs_f64(), event.index + 1, event.what));
+                    }
+                }
+            }
+        })
+        .map_err(anyhow::Error::from)?;
+    Ok(ExitCode::SUCCESS)
+}

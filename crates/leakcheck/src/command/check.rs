@@ -1,0 +1,156 @@
+//! `leakcheck check`: a scenario in words and figures; nothing is started.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use leakcheck_model::scenario::{EngineKind, Rate, Start};
+use leakcheck_model::{Scenario, Span};
+
+use super::{Failure, USAGE};
+use crate::{scenario_file, style};
+
+/// Arguments of `leakcheck check`.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Scenario files
+    #[arg(required = true)]
+    scenarios: Vec<PathBuf>,
+    /// Override a key, as in `leakcheck run`
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// Explains each scenario; tells the problems of all of them.
+///
+/// # Errors
+/// None; a wrong scenario gives exit code 2.
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut wrong = false;
+    for path in &arguments.scenarios {
+        match scenario_file::read(path, &arguments.set) {
+            Ok(scenario) => style::print(&explained(&scenario)),
+            Err(error) => {
+                wrong = true;
+                _ = Failure::usage(format!("{error:#}")).tell();
+            }
+        }
+    }
+    Ok(ExitCode::from(if wrong { USAGE } else { 0 }))
+}
+
+/// The scenario in words.
+fn explained(scenario: &Scenario) -> String {
+    let mut text = format!(
+        "{}{}\n",
+        scenario.name,
+        if scenario.description.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", scenario.description)
+        }
+    );
+    let mut row = |name: &str, what: String| text.push_str(&format!("  {name:<10} {what}\n"));
+    row(
+        "engine",
+        match scenario.engine.kind {
+            EngineKind::Auto => "Docker if it answers, else simulated".into(),
+            EngineKind::Docker => "Docker".into(),
+            EngineKind::Simulated => "simulated".into(),
+        },
+    );
+    for load in &scenario.load {
+        let pace = match load.lines_per_second {
+            Rate::PerSecond(0.0) => "idle".into(),
+            Rate::PerSecond(rate) => format!("{rate} lines/s of {} bytes each", load.line_bytes),
+            Rate::Max => format!("as many lines of {} bytes as the engine takes", load.line_bytes),
+        };
+        let churn = load
+            .lifetime
+            .map_or(String::new(), |l| format!(", each replaced after {l}"));
+        row("load", format!("{} x {}: {pace}{churn}", load.containers, load.name));
+    }
+    row("in all", totals(scenario));
+    row("target", target(scenario));
+    row("time", timing(scenario));
+    for (metric, limit) in scenario.all_limits() {
+        row("limit", format!("{metric}: {limit}"));
+    }
+    for fault in &scenario.fault {
+        let whom = fault.containers.as_ref().map_or_else(
+            || {
+                fault.share.map_or("all containers".into(), |s| {
+                    format!("{:.0} % of the containers", s * 100.0)
+                })
+            },
+            |g| format!("the containers of `{g}`"),
+        );
+        row(
+            "fault",
+            format!("{} after {} for {}, {whom}", fault.kind.name(), fault.at, fault.length),
+        );
+    }
+    text.push('\n');
+    text
+}
+
+fn totals(scenario: &Scenario) -> String {
+    let bytes: f64 = scenario
+        .load
+        .iter()
+        .map(|l| l.total_lines_per_second().unwrap_or(0.0) * (l.line_bytes.mean() + 1.0))
+        .sum();
+    let lines = match scenario.lines_per_second() {
+        Some(lines) => format!("{lines} lines/s, {:.1} kB/s", bytes / 1000.0),
+        None => "as many lines as the engine takes".into(),
+    };
+    let rotations = scenario.plan().rotations_per_s.map_or("no rotation".into(), |rate| {
+        format!(
+            "{:.0} rotations expected in {}",
+            rate * scenario.schedule.measure.as_secs(),
+            scenario.schedule.measure
+        )
+    });
+    format!("{} containers, {lines}, {rotations}", scenario.containers())
+}
+
+fn target(scenario: &Scenario) -> String {
+    let target = &scenario.target;
+    let start = match target.starts() {
+        Start::BeforeLoad => "started before the load",
+        Start::AfterLoad => "started after the load",
+    };
+    let rotate = target
+        .rotate_every
+        .map_or(String::new(), |every| format!(", rotating every {every}"));
+    let lines = if scenario.lines_checked() {
+        "every line is checked"
+    } else {
+        "lines are not checked"
+    };
+    let what = if target.command.is_empty() {
+        target.kind.name().to_owned()
+    } else {
+        target.command.join(" ")
+    };
+    format!("{what}{rotate}; {start}; {lines}")
+}
+
+fn timing(scenario: &Scenario) -> String {
+    let s = &scenario.schedule;
+    // Launch and removal: about 0.15 s a container on two cores (DEPS.md), counted in whole seconds.
+    let launch = Span::seconds(3 + scenario.containers() / 5);
+    let all = Span(s.warm_up.0 + s.measure.0 + s.drain.0 + launch.0);
+    format!(
+        "warm up {}, measure {} with a sample every {}, drain {}: about {all} in all{}",
+        s.warm_up,
+        s.measure,
+        s.sample_every,
+        s.drain,
+        if s.extend.0.is_zero() {
+            String::new()
+        } else {
+            format!(", {} more if undecided", s.extend)
+        }
+    )
+}

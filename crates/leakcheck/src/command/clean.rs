@@ -1,0 +1,51 @@
+//! `leakcheck clean`: what an earlier run left behind, by label; nothing else is touched.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use leakcheck_runner::docker::Docker;
+use leakcheck_runner::{IMAGE_LABEL, engine, remove_all};
+
+use super::{Failure, runtime};
+use crate::style;
+
+/// Arguments of `leakcheck clean`.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Address of the engine [default: DOCKER_HOST, then the default socket]
+    #[arg(long, value_name = "URI")]
+    docker_host: Option<String>,
+    /// Only this run's containers
+    #[arg(long, value_name = "RUN_ID")]
+    run: Option<String>,
+    /// Remove the load images too
+    #[arg(long)]
+    images: bool,
+}
+
+/// Removes containers with the label `leakcheck.run`.
+///
+/// # Errors
+/// If the engine does not answer.
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let host = engine::host(arguments.docker_host.as_deref()).map_err(|e| Failure::usage(e.to_string()))?;
+    let docker = Docker::new(host);
+    let failed = |error: leakcheck_runner::docker::DockerError| Failure::no_verdict(error.to_string());
+    runtime()?.block_on(async {
+        docker.hello().await.map_err(failed)?;
+        let removed = remove_all(&docker, arguments.run.as_deref()).await.map_err(failed)?;
+        style::say(&format!(
+            "removed {removed} container{}",
+            if removed == 1 { "" } else { "s" }
+        ));
+        if arguments.images {
+            for image in docker.images_with(IMAGE_LABEL).await.map_err(failed)? {
+                match docker.remove_image(&image).await {
+                    Ok(()) => style::say(&format!("removed image {image}")),
+                    Err(error) => style::say(&format!("kept image {image}: {error}")),
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,138 @@
+//! One run of the comparison: its folder read and judged again, so that all runs are judged by the same judge.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use leakcheck_judge::{judge, sum_up};
+use leakcheck_model::limit::Statistic;
+use leakcheck_model::result::{Growth, LimitResult};
+use leakcheck_model::{Facts, Limit, Record, RunResult};
+use leakcheck_report::RunFolder;
+use serde_json::{Value, json};
+
+/// One run.
+pub(super) struct Row {
+    folder: PathBuf,
+    /// When it began; `None` if it does not say.
+    pub(super) began: Option<jiff::Timestamp>,
+    /// What it came to.
+    pub(super) result: RunResult,
+    units: BTreeMap<String, &'static str>,
+}
+
+impl Row {
+    /// Reads and judges a run's folder.
+    ///
+    /// # Errors
+    /// If it is none, or cannot be read.
+    pub(super) fn read(path: &Path) -> Result<Self, leakcheck_report::Error> {
+        let (scenario, samples, events) = RunFolder::open(path)?.read()?;
+        let record = Record::of_run(&scenario, samples, Facts::from_events(&events));
+        let units = record.metrics.iter().map(|(n, m)| (n.clone(), m.unit)).collect();
+        let result = sum_up(&record, judge(&record));
+        Ok(Self {
+            folder: path.to_owned(),
+            began: result.started_at.as_ref().and_then(|at| at.parse().ok()),
+            result,
+            units,
+        })
+    }
+
+    /// A row of a result alone.
+    #[cfg(test)]
+    pub(super) fn of(result: RunResult) -> Self {
+        Self {
+            folder: PathBuf::from(&result.run_id),
+            began: None,
+            result,
+            units: BTreeMap::new(),
+        }
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> &str {
+        &self.result.run_id
+    }
+
+    /// The commit that was tested, else the version, as the target says them.
+    pub(super) fn build(&self) -> Option<String> {
+        let target = self.result.target.as_ref()?;
+        let short = |commit: &String| commit.chars().take(12).collect();
+        target.commit.as_ref().map(short).or_else(|| target.version.clone())
+    }
+
+    /// The unit of a metric.
+    pub(super) fn unit(&self, metric: &str) -> &'static str {
+        self.units.get(metric).copied().unwrap_or_default()
+    }
+
+    /// Growth per minute of a metric.
+    pub(super) fn growth(&self, metric: &str) -> Option<Growth> {
+        self.result.metrics.get(metric)?.growth_per_min
+    }
+
+    /// The metrics whose growth is what the run is about: those with a limit on it, and tasks and descriptors.
+    pub(super) fn growing(&self) -> Vec<&str> {
+        let limited = |name: &str| self.growth_limit(name).is_some();
+        let names = self.result.metrics.keys().map(String::as_str);
+        names
+            .filter(|name| limited(name) || matches!(*name, "tasks" | "fds"))
+            .filter(|name| self.growth(name).is_some())
+            .collect()
+    }
+
+    /// The limit on a metric's growth per minute.
+    pub(super) fn growth_limit(&self, metric: &str) -> Option<f64> {
+        self.limit(metric, Statistic::GrowthPerMin)?.bound
+    }
+
+    fn limit(&self, metric: &str, statistic: Statistic) -> Option<&LimitResult> {
+        let of = |l: &&LimitResult| l.rule.parse::<Limit>().is_ok_and(|rule| rule.statistic == statistic);
+        self.result.limits.iter().filter(|l| l.metric == metric).find(of)
+    }
+
+    /// Rotations seen: as its limit counted them, else from the first sample to the last.
+    pub(super) fn rotations(&self) -> Option<f64> {
+        let counted = self.limit("rotations", Statistic::Increase).and_then(|l| l.measured);
+        let metric = self.result.metrics.get("rotations");
+        counted.or_else(|| metric.and_then(|m| Some(m.last? - m.baseline?)))
+    }
+
+    /// Share of the expected rotations that were seen.
+    pub(super) fn rotated(&self) -> Option<f64> {
+        let expected = self.result.expected_rotations.filter(|e| *e > 0.0)?;
+        Some(self.rotations()? / expected)
+    }
+
+    /// Descriptors at the end less those at the baseline.
+    pub(super) fn fd_growth(&self) -> Option<f64> {
+        let fds = self.result.metrics.get("fds")?;
+        Some(fds.last? - fds.baseline?)
+    }
+
+    /// For scripts. What is not known is absent.
+    pub(super) fn as_json(&self) -> Value {
+        let growth: BTreeMap<_, _> = self.growing().into_iter().map(|m| (m, self.growth(m))).collect();
+        let mut row = json!({
+            "run_id": self.name(),
+            "folder": self.folder.display().to_string(),
+            "scenario": self.result.scenario,
+            "verdict": self.result.verdict,
+            "growth_per_min": growth,
+        });
+        let mut put = |key: &str, value: Option<Value>| {
+            if let (Some(row), Some(value)) = (row.as_object_mut(), value) {
+                row.insert(key.to_owned(), value);
+            }
+        };
+        let target = self.result.target.as_ref();
+        put("started_at", self.result.started_at.as_ref().map(|at| json!(at)));
+        put("commit", target.and_then(|t| t.commit.as_ref()).map(|c| json!(c)));
+        put("version", target.and_then(|t| t.version.as_ref()).map(|v| json!(v)));
+        put("rotations", self.rotations().map(|r| json!(r)));
+        put("expected_rotations", self.result.expected_rotations.map(|r| json!(r)));
+        put("fd_growth", self.fd_growth().map(|g| json!(g)));
+        put("lines", self.result.lines.as_ref().map(|l| json!(l)));
+        row
+    }
+}

@@ -1,0 +1,192 @@
+//! Whether one run is worse than another: verdict, growth, rotations, lines.
+
+use leakcheck_model::{LineCounts, Verdict};
+
+use super::row::Row;
+use crate::summary::human;
+
+/// A difference in growth is one only if it is this much of the limit: two sound runs are never exactly alike.
+const OF_LIMIT: f64 = 0.1;
+
+/// Rotations missing beside another run: both ends of a run cut one.
+const ROTATIONS: f64 = 0.05;
+
+/// One way in which a run is worse than another.
+pub(super) struct Finding {
+    /// For scripts: `verdict`, `growth`, `rotations`, `lines`.
+    pub(super) code: &'static str,
+    /// Which metric, if one.
+    pub(super) metric: Option<String>,
+    /// The other run.
+    pub(super) than: String,
+    /// For people.
+    pub(super) message: String,
+}
+
+/// In what `newest` is worse than `other`.
+pub(super) fn than(newest: &Row, other: &Row) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut say = |code, metric: Option<&str>, message| {
+        found.push(Finding {
+            code,
+            metric: metric.map(str::to_owned),
+            than: other.name().to_owned(),
+            message,
+        });
+    };
+    if (newest.result.verdict, other.result.verdict) == (Verdict::Fail, Verdict::Pass) {
+        say("verdict", None, "it fails, and the other passed".to_owned());
+    }
+    for metric in newest.growing() {
+        if let Some(message) = faster(newest, other, metric) {
+            say("growth", Some(metric), message);
+        }
+    }
+    if let (Some(now), Some(then)) = (newest.rotated(), other.rotated())
+        && now < then - ROTATIONS
+    {
+        let message = format!(
+            "{:.0} % of the expected rotations were seen, and {:.0} % before",
+            now * 100.0,
+            then * 100.0
+        );
+        say("rotations", Some("rotations"), message);
+    }
+    if let (Some(now), Some(then)) = (&newest.result.lines, &other.result.lines) {
+        for (what, of) in [("lost", lost as fn(&LineCounts) -> u64), ("repeated", repeated)] {
+            if share(now, of) > share(then, of) {
+                let message = format!("{} lines {what}, and {} before", of(now), of(then));
+                say("lines", Some("lines"), message);
+            }
+        }
+    }
+    found
+}
+
+fn lost(lines: &LineCounts) -> u64 {
+    lines.lost
+}
+
+fn repeated(lines: &LineCounts) -> u64 {
+    lines.duplicated
+}
+
+/// Per line sent, so that a longer run is not worse for being longer.
+#[expect(clippy::cast_precision_loss, reason = "2^53 lines are never written")]
+fn share(lines: &LineCounts, of: fn(&LineCounts) -> u64) -> f64 {
+    of(lines) as f64 / lines.sent.max(1) as f64
+}
+
+/// Growth that is certainly faster, by an amount that matters, and growth at all.
+fn faster(newest: &Row, other: &Row, metric: &str) -> Option<String> {
+    let (now, then) = (newest.growth(metric)?, other.growth(metric)?);
+    let matters = newest.growth_limit(metric).map_or(0.0, |limit| OF_LIMIT * limit);
+    let apart = now.low > then.high.max(0.0) && now.estimate - then.estimate > matters;
+    let unit = newest.unit(metric);
+    let shown = |g: leakcheck_model::result::Growth| {
+        format!(
+            "{} a minute ({} to {})",
+            human(g.estimate, unit),
+            human(g.low, unit),
+            human(g.high, unit)
+        )
+    };
+    apart.then(|| format!("{metric} grow {}, and {} before", shown(now), shown(then)))
+}
+
+#[cfg(test)]
+mod tests {
+    use leakcheck_judge::{judge, sum_up};
+    use leakcheck_model::result::{Growth, LimitResult};
+    use leakcheck_model::{Record, Samples};
+
+    use super::*;
+
+    /// A run in which descriptors grew so, and so much of a hundred rotations came.
+    fn run(verdict: Verdict, fds: (f64, f64, f64), rotations: f64) -> Row {
+        let table = Record::of_table("run".into(), Samples::new(vec!["fds".into()]), Vec::new(), None);
+        let mut result = sum_up(&table, judge(&table));
+        result.verdict = verdict;
+        let metric = result.metrics.entry("fds".into()).or_default();
+        metric.growth_per_min = Some(Growth {
+            estimate: fds.0,
+            low: fds.1,
+            high: fds.2,
+        });
+        let metric = result.metrics.entry("rotations".into()).or_default();
+        (metric.baseline, metric.last) = (Some(5.0), Some(5.0 + rotations));
+        result.expected_rotations = Some(100.0);
+        result.limits = vec![LimitResult {
+            metric: "fds".into(),
+            rule: "growth_per_min < 1".into(),
+            bound: Some(1.0),
+            measured: Some(fds.0),
+            low: None,
+            high: None,
+            outcome: verdict,
+            reason: None,
+        }];
+        Row::of(result)
+    }
+
+    fn codes(newest: &Row, other: &Row) -> Vec<&'static str> {
+        than(newest, other).into_iter().map(|f| f.code).collect()
+    }
+
+    const SOUND: (f64, f64, f64) = (0.0, -0.1, 0.1);
+
+    #[test]
+    fn a_run_is_not_worse_than_itself() {
+        let sound = run(Verdict::Pass, SOUND, 98.0);
+        assert!(codes(&sound, &sound).is_empty());
+    }
+
+    #[test]
+    fn a_fail_after_a_pass_is_worse_and_a_pass_after_a_fail_is_not() {
+        let (sound, leaking) = (
+            run(Verdict::Pass, SOUND, 98.0),
+            run(Verdict::Fail, (20.0, 18.0, 22.0), 98.0),
+        );
+        assert_eq!(codes(&leaking, &sound), ["verdict", "growth"]);
+        assert!(codes(&sound, &leaking).is_empty());
+    }
+
+    #[test]
+    fn growth_is_worse_only_where_the_intervals_do_not_overlap() {
+        let sound = run(Verdict::Pass, SOUND, 98.0);
+        assert_eq!(codes(&run(Verdict::Pass, (0.5, 0.2, 0.8), 98.0), &sound), ["growth"]);
+        assert!(codes(&run(Verdict::Pass, (0.5, 0.05, 0.9), 98.0), &sound).is_empty());
+    }
+
+    #[test]
+    fn a_difference_that_is_certain_and_tiny_is_none() {
+        let sound = run(Verdict::Pass, (0.0, -0.01, 0.01), 98.0);
+        assert!(codes(&run(Verdict::Pass, (0.05, 0.02, 0.08), 98.0), &sound).is_empty());
+        // Falling less steeply is no growth.
+        let falling = run(Verdict::Pass, (-9.0, -10.0, -8.0), 98.0);
+        assert!(codes(&run(Verdict::Pass, (-1.0, -1.1, -0.9), 98.0), &falling).is_empty());
+    }
+
+    #[test]
+    fn rotations_that_stay_away_are_worse() {
+        let sound = run(Verdict::Pass, SOUND, 98.0);
+        assert_eq!(codes(&run(Verdict::Pass, SOUND, 17.0), &sound), ["rotations"]);
+        assert!(codes(&run(Verdict::Pass, SOUND, 94.0), &sound).is_empty());
+    }
+
+    #[test]
+    fn lost_lines_are_counted_by_the_line_sent() {
+        let lines = |sent, lost| LineCounts {
+            sent,
+            lost,
+            ..LineCounts::default()
+        };
+        let with = |lines| {
+            let mut row = run(Verdict::Pass, SOUND, 98.0);
+            row.result.lines = Some(lines);
+            row
+        };
+        assert_eq!(codes(&with(lines(1000, 1)), &with(lines(1000, 0))), ["lines"]);
+        assert!(codes(&with(lines(2000, 2)), &with(lines(1000, 1))).is_empty());
+    }
+}

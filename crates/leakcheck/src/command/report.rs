@@ -1,0 +1,96 @@
+//! `leakcheck report` and `leakcheck export`: a stored run for people, and for other tools.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use leakcheck_judge::{judge, sum_up};
+use leakcheck_model::{Event, Facts, Record, RunResult};
+use leakcheck_report::openmetrics::{Labels, clock_zero, openmetrics};
+use leakcheck_report::{RunFolder, csv, json};
+
+use super::Failure;
+use crate::style;
+
+/// Arguments of `leakcheck report`.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The run folder
+    folder: PathBuf,
+    /// Open report.html in the browser
+    #[arg(long)]
+    open: bool,
+}
+
+/// Arguments of `leakcheck export`.
+#[derive(Args)]
+pub(super) struct ExportArguments {
+    /// The run folder
+    folder: PathBuf,
+    /// For whom
+    #[arg(long)]
+    format: Format,
+}
+
+/// What other tools read.
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// For `promtool tsdb create-blocks-from openmetrics`
+    Openmetrics,
+    /// Samples as rows
+    Csv,
+    /// Samples as an object of columns
+    Json,
+}
+
+/// A stored run: its events, its record, its result.
+fn stored(folder: &RunFolder) -> Result<(Vec<Event>, Record, RunResult), Failure> {
+    let (scenario, samples, events) = folder.read().map_err(anyhow::Error::from)?;
+    let record = Record::of_run(&scenario, samples, Facts::from_events(&events));
+    let result = sum_up(&record, judge(&record));
+    Ok((events, record, result))
+}
+
+/// Writes every report of the folder again.
+///
+/// # Errors
+/// If the folder cannot be read or written.
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let folder = RunFolder::open(&arguments.folder).map_err(anyhow::Error::from)?;
+    let (_, record, result) = stored(&folder)?;
+    folder.write_report(&result, &record).map_err(anyhow::Error::from)?;
+    let page = folder.path().join("report.html");
+    style::say(&format!("wrote {}", page.display()));
+    if arguments.open {
+        let opened = std::process::Command::new("xdg-open").arg(&page).status();
+        if !opened.is_ok_and(|s| s.success()) {
+            style::say("no browser could be opened here; open the file yourself");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the samples in another format.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub(super) fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
+    let folder = RunFolder::open(&arguments.folder).map_err(anyhow::Error::from)?;
+    let (events, record, result) = stored(&folder)?;
+    style::print(&match arguments.format {
+        Format::Openmetrics => {
+            let zero =
+                clock_zero(&events).ok_or_else(|| Failure::usage("the run has no event, so its time is not known"))?;
+            let commit = result.target.as_ref().and_then(|t| t.commit.as_deref());
+            let labels = Labels {
+                scenario: &result.scenario,
+                run_id: &result.run_id,
+                commit,
+            };
+            openmetrics(&record, zero, labels)
+        }
+        Format::Csv => String::from_utf8_lossy(&csv::table(&record.samples)).into_owned(),
+        Format::Json => json::samples(&record.samples).map_err(anyhow::Error::from)? + "\n",
+    });
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,56 @@
+//! A scenario from its file: read, overridden, checked; what is wrong is shown with the file's line and a caret.
+
+use std::path::Path;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use anyhow::{Context as _, Result, anyhow};
+use leakcheck_model::Scenario;
+use leakcheck_model::scenario::{Problem, override_keys};
+
+/// Reads the scenario at `path` with `--set` overrides applied.
+///
+/// # Errors
+/// If it cannot be read; every problem with its place in the file.
+pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Scenario> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("failed to read the scenario {}", path.display()))?;
+    // The file must be right by itself, so that problems are shown at its own lines.
+    let as_written = Scenario::parse(&text).map_err(|problems| anyhow!(shown(&problems, &text, path)))?;
+    if sets.is_empty() {
+        return Ok(as_written);
+    }
+    let overridden = override_keys(&text, sets)?;
+    Scenario::parse(&overridden).map_err(|problems| {
+        let name = format!(
+            "{} with {}",
+            path.display(),
+            sets.iter().map(|s| format!("--set {s}")).collect::<Vec<_>>().join(" ")
+        );
+        anyhow!(shown(&problems, &overridden, Path::new(&name)))
+    })
+}
+
+fn shown(problems: &[Problem], text: &str, path: &Path) -> String {
+    let name = path.display().to_string();
+    let groups: Vec<Group<'_>> = problems
+        .iter()
+        .map(|problem| {
+            let snippet = Snippet::source(text)
+                .path(name.as_str())
+                .annotation(AnnotationKind::Primary.span(problem.span.clone()));
+            let group = Level::ERROR.primary_title(problem.message.as_str()).element(snippet);
+            match &problem.help {
+                Some(help) => group.element(Level::HELP.message(help.as_str())),
+                None => group,
+            }
+        })
+        .collect();
+    let count = problems.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    format!(
+        "{count} problem{plural} in {name}; nothing was started\n{}",
+        renderer.render(&groups)
+    )
+}

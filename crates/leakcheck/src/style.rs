@@ -1,0 +1,31 @@
+//! How people's output looks: on standard error, with colour where a terminal wants it.
+
+use std::io::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+/// Good news.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// Bad news.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Doubt.
+pub(crate) const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
+/// Of less weight.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// Headings.
+pub(crate) const BOLD: Style = Style::new().bold();
+/// Back to normal.
+pub(crate) const PLAIN: anstyle::Reset = anstyle::Reset;
+
+/// A line for people, on standard error.
+pub(crate) fn say(line: &str) {
+    // A closed standard error must not end a run.
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// Output for programs, on standard output. A closed pipe (`| head`) is no error.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}

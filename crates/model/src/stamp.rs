@@ -1,0 +1,217 @@
+//! The stamp that every noise line carries, so that a lost, repeated, swapped or torn line can be named.
+//!
+//! `lc1 RUN EMITTER STREAM SEQUENCE PAYLOAD #CRC32`, for example
+//! `lc1 k3v9 noisy-07 o 42 abcdef #9d5e0f3a`. The checksum covers every byte before ` #`. No byte of a stamped line is
+//! escaped by JSON, so that a stamp is found in any file by scanning its bytes.
+
+use std::io::Write as _;
+
+/// What a stamped line begins with.
+pub const MARK: &[u8] = b"lc1 ";
+
+/// Shortest line that holds any stamp; shorter `line_bytes` are refused by the scenario.
+pub const MIN_LINE_BYTES: usize = 72;
+
+/// Longest stamped line (issue: 1 MiB lines), with room for its stamp.
+pub const MAX_LINE_BYTES: usize = (1 << 20) + MIN_LINE_BYTES;
+
+/// Bytes after the payload: ` #` and eight hexadecimal digits.
+const TAIL: usize = 10;
+
+/// Which stream of the container a line was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// Standard output (`o` in the stamp).
+    Stdout,
+    /// Standard error (`e` in the stamp).
+    Stderr,
+}
+
+/// Who wrote a line, and which of its lines it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp<'a> {
+    /// The run's id.
+    pub run: &'a str,
+    /// The container's name within the run; a replaced container has another.
+    pub emitter: &'a str,
+    /// Standard output or standard error.
+    pub stream: Stream,
+    /// 1, 2, 3, … for each emitter and stream.
+    pub sequence: u64,
+    /// If this is the emitter's last line: how many lines it wrote to each stream, this one included.
+    pub end: Option<Sent>,
+}
+
+/// How many lines an emitter wrote, its last line included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// To standard output.
+    pub stdout: u64,
+    /// To standard error.
+    pub stderr: u64,
+}
+
+/// Why bytes that begin like a stamp are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Torn;
+
+/// Appends a stamped line with its newline to `out`; `length` is the line's length without the newline
+/// (or the shortest possible, if it is less than that). `filler` supplies the payload and is repeated as needed.
+pub fn write_line(
+    out: &mut Vec<u8>,
+    run: &str,
+    emitter: &str,
+    stream: Stream,
+    sequence: u64,
+    length: usize,
+    filler: &[u8],
+) {
+    let start = head(out, run, emitter, stream, sequence);
+    let payload = length.saturating_sub(out.len() - start + TAIL).max(1);
+    let mut left = payload;
+    while left > 0 {
+        let piece = &filler[..left.min(filler.len())];
+        out.extend_from_slice(piece);
+        left -= piece.len();
+    }
+    seal(out, start);
+}
+
+/// Appends the emitter's last line, which says how many it wrote; `sent` includes this line.
+pub fn write_end(out: &mut Vec<u8>, run: &str, emitter: &str, sent: Sent) {
+    let start = head(out, run, emitter, Stream::Stdout, sent.stdout);
+    out.extend_from_slice(b"end:");
+    number(out, sent.stdout);
+    out.push(b':');
+    number(out, sent.stderr);
+    seal(out, start);
+}
+
+fn head(out: &mut Vec<u8>, run: &str, emitter: &str, stream: Stream, sequence: u64) -> usize {
+    let start = out.len();
+    out.extend_from_slice(MARK);
+    out.extend_from_slice(run.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(emitter.as_bytes());
+    out.extend_from_slice(match stream {
+        Stream::Stdout => b" o ",
+        Stream::Stderr => b" e ",
+    });
+    number(out, sequence);
+    out.push(b' ');
+    start
+}
+
+fn seal(out: &mut Vec<u8>, start: usize) {
+    let crc = crc32fast::hash(&out[start..]);
+    out.extend_from_slice(b" #");
+    for shift in (0..8).rev() {
+        out.push(b"0123456789abcdef"[(crc >> (shift * 4)) as usize & 15]);
+    }
+    out.push(b'\n');
+}
+
+fn number(out: &mut Vec<u8>, value: u64) {
+    // Infallible: writing to a Vec.
+    let _ = write!(out, "{value}");
+}
+
+/// Reads the stamp at the beginning of `bytes`; returns it with its length (the newline not included).
+///
+/// # Errors
+/// [`Torn`] if the bytes begin like a stamp but do not end like one, or the checksum does not match.
+pub fn read(bytes: &[u8]) -> Result<(Stamp<'_>, usize), Torn> {
+    let window = &bytes[..bytes.len().min(MAX_LINE_BYTES)];
+    // A payload has no '#', a newline would have ended the line.
+    let hash = window.iter().position(|b| matches!(b, b'#' | b'\n')).ok_or(Torn)?;
+    let end = hash + 9;
+    if window[hash] != b'#' || hash < 1 || window.len() < end || window[hash - 1] != b' ' {
+        return Err(Torn);
+    }
+    let crc = std::str::from_utf8(&window[hash + 1..end])
+        .ok()
+        .and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    if crc != Some(crc32fast::hash(&window[..hash - 1])) {
+        return Err(Torn);
+    }
+    let text = std::str::from_utf8(&window[..hash - 1]).map_err(|_| Torn)?;
+    let mut words = text.splitn(6, ' ');
+    let mut word = || words.next().ok_or(Torn);
+    let _mark = word()?;
+    let (run, emitter) = (word()?, word()?);
+    let stream = match word()? {
+        "o" => Stream::Stdout,
+        "e" => Stream::Stderr,
+        _ => return Err(Torn),
+    };
+    let sequence = word()?.parse().map_err(|_| Torn)?;
+    let end_of = |payload: &str| {
+        let (stdout, stderr) = payload.strip_prefix("end:")?.split_once(':')?;
+        Some(Sent {
+            stdout: stdout.parse().ok()?,
+            stderr: stderr.parse().ok()?,
+        })
+    };
+    Ok((
+        Stamp {
+            run,
+            emitter,
+            stream,
+            sequence,
+            end: end_of(word()?),
+        },
+        end,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_line_reads_back_as_it_was_written() {
+        let mut line = Vec::new();
+        write_line(&mut line, "k3v9", "noisy-07", Stream::Stderr, 42, 120, b"abcdefghij");
+        assert_eq!(line.len(), 121);
+        let (stamp, length) = read(&line).expect("a whole line");
+        assert_eq!(
+            (
+                stamp.run,
+                stamp.emitter,
+                stamp.stream,
+                stamp.sequence,
+                stamp.end,
+                length
+            ),
+            ("k3v9", "noisy-07", Stream::Stderr, 42, None, 120)
+        );
+    }
+
+    #[test]
+    fn the_last_line_says_how_many_there_were() {
+        let mut line = Vec::new();
+        write_end(&mut line, "k3v9", "noisy-07", Sent { stdout: 9, stderr: 2 });
+        assert_eq!(
+            read(&line).expect("a whole line").0.end,
+            Some(Sent { stdout: 9, stderr: 2 })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_or_missing_byte_is_noticed(at in 4usize..100, to in 0u8..128, cut in 4usize..100) {
+            let mut line = Vec::new();
+            write_line(&mut line, "run", "noisy-01", Stream::Stdout, 7, 100, b"xyz");
+            let mut changed = line.clone();
+            changed[at] = to;
+            prop_assert!(changed == line || read(&changed).is_err());
+            prop_assert!(read(&line[..cut]).is_err());
+        }
+
+        #[test]
+        fn any_bytes_can_be_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes);
+        }
+    }
+}

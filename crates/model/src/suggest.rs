@@ -1,0 +1,29 @@
+//! "Did you mean …": the nearest of the words that would have been right.
+
+/// The candidate nearest to `word`, if it is near enough to be a slip of the finger (Jaro–Winkler >= 0.75).
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(score, _)| *score >= 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// `": did you mean `x`?"`, or nothing.
+#[must_use]
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, candidates).map_or_else(String::new, |near| format!("did you mean `{near}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_slip_of_the_finger_is_understood() {
+        assert_eq!(nearest("warmup", ["warm_up", "measure"]), Some("warm_up"));
+        assert_eq!(nearest("zzz", ["warm_up", "measure"]), None);
+    }
+}

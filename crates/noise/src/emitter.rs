@@ -1,0 +1,141 @@
+//! The lines of one container: which comes next, on which stream, how long. Pure; the pace is kept elsewhere.
+
+use leakcheck_model::stamp::{self, Sent, Stream};
+
+use crate::Settings;
+
+/// Bytes that payloads are cut from: no quote, backslash, `#` or newline, so that no format escapes them.
+const FILLER: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+/// Writes one container's lines.
+#[derive(Clone, Debug)]
+pub struct Emitter {
+    run: String,
+    emitter: String,
+    shortest: usize,
+    lengths: u64,
+    /// `stderr_share` as a share of 2^32.
+    stderr_share: u64,
+    sent: Sent,
+    random: u64,
+}
+
+impl Emitter {
+    /// An emitter that has written nothing yet.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of 2^32, clamped"
+    )]
+    pub fn new(settings: &Settings) -> Self {
+        let bytes = settings.line_bytes;
+        Self {
+            run: settings.run.clone(),
+            emitter: settings.emitter.clone(),
+            shortest: bytes.min as usize,
+            lengths: u64::from(bytes.max.saturating_sub(bytes.min)) + 1,
+            stderr_share: (settings.stderr_share.clamp(0.0, 1.0) * 4_294_967_296.0) as u64,
+            sent: Sent::default(),
+            random: settings
+                .seed
+                .unwrap_or_else(|| u64::from(crc32fast::hash(settings.emitter.as_bytes()))),
+        }
+    }
+
+    /// Appends the next line with its newline to `out` and says which stream it belongs to.
+    pub fn next_line(&mut self, out: &mut Vec<u8>) -> Stream {
+        let (one, other) = (self.next_random(), self.next_random());
+        let stream = if one >> 32 < self.stderr_share {
+            Stream::Stderr
+        } else {
+            Stream::Stdout
+        };
+        let count = match stream {
+            Stream::Stdout => &mut self.sent.stdout,
+            Stream::Stderr => &mut self.sent.stderr,
+        };
+        *count += 1;
+        let length = self.shortest + usize::try_from(other % self.lengths).unwrap_or(0);
+        let turn = usize::try_from(*count % 64).unwrap_or(0);
+        stamp::write_line(out, &self.run, &self.emitter, stream, *count, length, &FILLER[turn..]);
+        stream
+    }
+
+    /// Appends the last line, on standard output, which says how many there were, itself included.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        self.sent.stdout += 1;
+        stamp::write_end(out, &self.run, &self.emitter, self.sent);
+    }
+
+    /// How many lines were written so far.
+    #[must_use]
+    pub fn sent(&self) -> Sent {
+        self.sent
+    }
+
+    /// The next number of splitmix64 (Steele, Lea & Flood 2014): portable, so that a seed gives the same lines anywhere.
+    fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(words: &[&str]) -> Settings {
+        Settings::from_arguments(words).expect("good arguments")
+    }
+
+    #[test]
+    fn every_line_is_stamped_numbered_and_as_long_as_asked() {
+        let mut emitter = Emitter::new(&settings(&[
+            "--emitter",
+            "n-1",
+            "--line-bytes",
+            "80..400",
+            "--stderr-share",
+            "0.3",
+        ]));
+        let mut seen = Sent::default();
+        for _ in 0..1000 {
+            let mut line = Vec::new();
+            let stream = emitter.next_line(&mut line);
+            let (stamp, length) = stamp::read(&line).expect("a whole stamp");
+            let count = if stream == Stream::Stdout {
+                &mut seen.stdout
+            } else {
+                &mut seen.stderr
+            };
+            *count += 1;
+            assert_eq!((stamp.sequence, stamp.stream, length + 1), (*count, stream, line.len()));
+            assert!((80..=400).contains(&length), "{length}");
+        }
+        assert!((200..400).contains(&seen.stderr), "{seen:?}");
+        let mut last = Vec::new();
+        emitter.end(&mut last);
+        assert_eq!(
+            stamp::read(&last).expect("a whole stamp").0.end,
+            Some(Sent {
+                stdout: seen.stdout + 1,
+                ..seen
+            })
+        );
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_lines() {
+        let write = |seed| {
+            let mut emitter = Emitter::new(&settings(&["--line-bytes", "80..400", "--seed", seed]));
+            let mut out = Vec::new();
+            (0..50).for_each(|_| _ = emitter.next_line(&mut out));
+            out
+        };
+        assert_eq!(write("7"), write("7"));
+        assert_ne!(write("7"), write("8"));
+    }
+}

@@ -1,0 +1,305 @@
+//! What there is more of in one snapshot than in another.
+
+use std::collections::{BTreeMap, HashMap};
+
+use leakcheck_model::event::{Attribution, GrownFds, GrownTasks};
+
+use super::{FdGroup, Groups, Snapshot, sentence};
+
+/// Kinds that are listed; the rest of a long tail helps nobody.
+const LISTED: usize = 20;
+
+/// Different names of one pattern (`worker-1`, `worker-2`, …) from which on they are shown as one (`worker-*`).
+const ALIKE: usize = 3;
+
+/// What is known of the time between two snapshots.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Circumstances {
+    /// How often streams were rotated.
+    pub rotations: Option<f64>,
+    /// Which time, in words: `between checkpoint 3 and 4`.
+    pub when: Option<String>,
+}
+
+pub(super) fn between(before: &Snapshot, after: &Snapshot, circumstances: &Circumstances) -> Attribution {
+    let mut attribution = Attribution::default();
+    if let (Some(before), Some(after)) = (&before.fds, &after.fds) {
+        let total = total(after) - total(before);
+        attribution.fds = fds(before, after);
+        attribution
+            .sentences
+            .extend(sentence::of_fds(total, &attribution.fds, circumstances));
+    }
+    if let (Some(before), Some(after)) = (&before.tasks, &after.tasks) {
+        add("task", "", before, after, circumstances, &mut attribution);
+    }
+    add(
+        "thread",
+        "thread ",
+        &before.threads,
+        &after.threads,
+        circumstances,
+        &mut attribution,
+    );
+    add(
+        "child process",
+        "child ",
+        &before.children,
+        &after.children,
+        circumstances,
+        &mut attribution,
+    );
+    attribution
+        .sentences
+        .extend(sentence::of_memory(&before.memory, &after.memory));
+    attribution
+}
+
+fn fds(before: &BTreeMap<FdGroup, u64>, after: &BTreeMap<FdGroup, u64>) -> Vec<GrownFds> {
+    let names = |groups: &BTreeMap<FdGroup, u64>| -> Groups {
+        groups
+            .iter()
+            .map(|(g, n)| ((g.kind.clone(), g.peer.clone().unwrap_or_default()), *n))
+            .collect()
+    };
+    let (before, after) = (names(before), names(after));
+    let patterns = Patterns::of(before.keys().chain(after.keys()).map(|(_, peer)| peer));
+    let shown = |groups: &Groups| regroup(groups, |(kind, peer)| (kind.clone(), patterns.show(peer)));
+    let grown = growth(&shown(&before), &shown(&after));
+    let listed = grown.into_iter().take(LISTED).map(|((kind, peer), grew_by)| GrownFds {
+        kind,
+        peer: Some(peer).filter(|p| !p.is_empty()),
+        grew_by,
+    });
+    listed.collect()
+}
+
+/// Adds the growth of threads, tasks or children. One that merely waits elsewhere than before has not grown.
+fn add(what: &str, prefix: &str, before: &Groups, after: &Groups, circumstances: &Circumstances, to: &mut Attribution) {
+    let patterns = Patterns::of(before.keys().chain(after.keys()).map(|(name, _)| name));
+    let shown = |groups: &Groups| regroup(groups, |(name, state)| (patterns.show(name), state.clone()));
+    let (before, after) = (shown(before), shown(after));
+    let by_name = |groups: &Groups| regroup(groups, |(name, _)| (name.clone(), String::new()));
+    let names: HashMap<String, i64> = growth(&by_name(&before), &by_name(&after))
+        .into_iter()
+        .map(|((name, _), n)| (name, n))
+        .collect();
+    let mut listed = Vec::new();
+    for ((name, state), grew_by) in growth(&before, &after).into_iter().take(LISTED) {
+        if let Some(of_name) = names.get(&name) {
+            let state = Some(state).filter(|s| !s.is_empty());
+            listed.push(GrownTasks {
+                name,
+                state,
+                grew_by: grew_by.min(*of_name),
+            });
+        }
+    }
+    to.sentences.extend(sentence::of_tasks(
+        what,
+        total(&after) - total(&before),
+        &listed,
+        circumstances,
+    ));
+    to.tasks.extend(listed.into_iter().map(|t| GrownTasks {
+        name: format!("{prefix}{}", t.name),
+        ..t
+    }));
+}
+
+fn total<K>(groups: &BTreeMap<K, u64>) -> i64 {
+    groups.values().sum::<u64>().cast_signed()
+}
+
+fn regroup(groups: &Groups, key: impl Fn(&(String, String)) -> (String, String)) -> Groups {
+    let mut out = Groups::new();
+    for (k, n) in groups {
+        *out.entry(key(k)).or_default() += n;
+    }
+    out
+}
+
+/// What grew, most first.
+fn growth(before: &Groups, after: &Groups) -> Vec<((String, String), i64)> {
+    let mut grown: Vec<_> = after
+        .iter()
+        .map(|(key, n)| {
+            (
+                key.clone(),
+                n.cast_signed() - before.get(key).copied().unwrap_or(0).cast_signed(),
+            )
+        })
+        .filter(|(_, n)| *n > 0)
+        .collect();
+    grown.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    grown
+}
+
+/// Names that differ only in their numbers or ids.
+struct Patterns {
+    many: HashMap<String, usize>,
+}
+
+impl Patterns {
+    fn of<'n>(names: impl Iterator<Item = &'n String>) -> Self {
+        let mut many = HashMap::new();
+        let distinct: std::collections::BTreeSet<&String> = names.collect();
+        for name in distinct {
+            *many.entry(pattern(name)).or_default() += 1;
+        }
+        Self { many }
+    }
+
+    fn show(&self, name: &str) -> String {
+        let pattern = pattern(name);
+        if self.many.get(&pattern).is_some_and(|n| *n >= ALIKE) {
+            pattern
+        } else {
+            name.to_owned()
+        }
+    }
+}
+
+/// The name with each number, and each id of twelve or more hexadecimal digits, as `*`.
+fn pattern(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut word = String::new();
+    let flush = |word: &mut String, out: &mut String| {
+        let is_id = word.len() >= 12 && word.bytes().all(|b| b.is_ascii_hexdigit());
+        if is_id {
+            out.push('*');
+        } else {
+            let mut in_number = false;
+            for c in word.chars() {
+                if !c.is_ascii_digit() {
+                    out.push(c);
+                } else if !in_number {
+                    out.push('*');
+                }
+                in_number = c.is_ascii_digit();
+            }
+        }
+        word.clear();
+    };
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() {
+            word.push(c);
+        } else {
+            flush(&mut word, &mut out);
+            out.push(c);
+        }
+    }
+    flush(&mut word, &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups(list: &[(&str, &str, u64)]) -> Groups {
+        list.iter()
+            .map(|(name, state, n)| (((*name).to_owned(), (*state).to_owned()), *n))
+            .collect()
+    }
+
+    fn descriptors(list: &[(&str, &str, u64)]) -> Snapshot {
+        let group = |kind: &str, peer: &str| FdGroup::of(kind, Some(peer.to_owned()).filter(|p| !p.is_empty()));
+        Snapshot {
+            fds: Some(list.iter().map(|(k, p, n)| (group(k, p), *n)).collect()),
+            ..Snapshot::default()
+        }
+    }
+
+    #[test]
+    fn the_records_own_leak_is_told_in_a_sentence() {
+        let before = descriptors(&[("unix-socket", "docker.sock", 55), ("pipe", "", 2)]);
+        let after = descriptors(&[("unix-socket", "docker.sock", 625), ("pipe", "", 4)]);
+        let circumstances = Circumstances {
+            rotations: Some(550.0),
+            when: Some("between checkpoint 3 and 4".into()),
+        };
+        let attribution = after.since(&before, &circumstances);
+        assert_eq!(
+            attribution.sentences,
+            [
+                "+572 file descriptors: 570 are unix sockets to docker.sock, 2 are pipes; opened between checkpoint 3 and 4, \
+              1.04 for each of 550 rotations"
+            ]
+        );
+        assert_eq!(
+            (attribution.fds[0].kind.as_str(), attribution.fds[0].grew_by),
+            ("unix-socket", 570)
+        );
+    }
+
+    #[test]
+    fn numbered_names_are_one_group_also_if_one_of_them_was_there_before() {
+        let before = descriptors(&[("file", "/tmp/cache-1", 1), ("file", "/etc/a.conf", 1)]);
+        let after = descriptors(&[
+            ("file", "/tmp/cache-1", 1),
+            ("file", "/tmp/cache-2", 1),
+            ("file", "/tmp/cache-33", 1),
+            ("file", "/etc/a.conf", 1),
+        ]);
+        let fds = after.since(&before, &Circumstances::default()).fds;
+        assert_eq!(
+            fds,
+            [GrownFds {
+                kind: "file".into(),
+                peer: Some("/tmp/cache-*".into()),
+                grew_by: 2
+            }]
+        );
+        assert_eq!(pattern("/containers/0123456789abcdef/x.log"), "/containers/*/x.log");
+    }
+
+    #[test]
+    fn a_thread_that_waits_elsewhere_is_no_growth() {
+        let before = Snapshot {
+            threads: groups(&[("worker", "futex", 2)]),
+            ..Snapshot::default()
+        };
+        let after = Snapshot {
+            threads: groups(&[("worker", "epoll_wait", 2)]),
+            ..Snapshot::default()
+        };
+        assert_eq!(after.since(&before, &Circumstances::default()), Attribution::default());
+    }
+
+    #[test]
+    fn tasks_threads_and_children_are_told_apart() {
+        let before = Snapshot {
+            tasks: Some(groups(&[("reader", "reading", 5)])),
+            ..Snapshot::default()
+        };
+        let after = Snapshot {
+            tasks: Some(groups(&[("reader", "reading", 25), ("sink", "idle", 1)])),
+            threads: groups(&[
+                ("blocking-1", "read", 1),
+                ("blocking-2", "read", 1),
+                ("blocking-3", "read", 1),
+            ]),
+            children: groups(&[("helper", "zombie", 4)]),
+            ..Snapshot::default()
+        };
+        let sentences = after.since(&before, &Circumstances::default()).sentences;
+        assert_eq!(
+            sentences,
+            [
+                "+21 tasks: 20 are `reader` (reading), 1 is `sink` (idle)",
+                "+3 threads: 3 are `blocking-*` (read)",
+                "+4 child processes: 4 are `helper` (zombie)",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_said_to_have_grown() {
+        let after = descriptors(&[("pipe", "", 9)]);
+        assert_eq!(
+            after.since(&Snapshot::default(), &Circumstances::default()),
+            Attribution::default()
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! The build id of an ELF executable: a note of type 3 named GNU, which the linker makes from the contents (elf(5)).
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+/// Largest table or note that is read; real ones have a few hundred bytes.
+const PART_BYTES: u64 = 64 << 10;
+
+/// Segment type of notes.
+const PT_NOTE: u32 = 4;
+
+/// Note type of the build id.
+const NT_GNU_BUILD_ID: u32 = 3;
+
+/// The build id in hexadecimal; `None` if the file is no 64-bit little-endian ELF, or has none.
+pub(super) fn build_id(file: &File) -> Option<String> {
+    let head = part(file, 0, 64)?;
+    if head.get(..6)? != b"\x7fELF\x02\x01" {
+        return None;
+    }
+    let (table, size, count) = (u64_at(&head, 32)?, u16_at(&head, 54)?, u16_at(&head, 56)?);
+    let headers = part(file, table, u64::from(size) * u64::from(count))?;
+    headers.chunks_exact(usize::from(size.max(56))).find_map(|header| {
+        if u32_at(header, 0)? != PT_NOTE {
+            return None;
+        }
+        let notes = part(file, u64_at(header, 8)?, u64_at(header, 32)?)?;
+        let align = if u64_at(header, 48)? == 8 { 8 } else { 4 };
+        in_notes(&notes, align)
+    })
+}
+
+fn in_notes(mut notes: &[u8], align: usize) -> Option<String> {
+    loop {
+        let (name, text) = (u32_at(notes, 0)? as usize, u32_at(notes, 4)? as usize);
+        let begins = 12 + name.next_multiple_of(align.min(4));
+        let begins = begins.next_multiple_of(align);
+        let ends = begins.checked_add(text)?;
+        if u32_at(notes, 8)? == NT_GNU_BUILD_ID && notes.get(12..12 + name)? == b"GNU\0" {
+            return Some(notes.get(begins..ends)?.iter().map(|b| format!("{b:02x}")).collect());
+        }
+        notes = notes.get(ends.next_multiple_of(align)..)?;
+    }
+}
+
+fn part(file: &File, at: u64, length: u64) -> Option<Vec<u8>> {
+    let length = usize::try_from(length.min(PART_BYTES)).ok()?;
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, at).ok()?;
+    Some(bytes)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn a_note_behind_another_is_found() {
+        let mut notes = Vec::new();
+        notes.extend_from_slice(&[4, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0]);
+        notes.extend_from_slice(b"GNU\0\x01\x02\x03\0");
+        notes.extend_from_slice(&[4, 0, 0, 0, 4, 0, 0, 0, 3, 0, 0, 0]);
+        notes.extend_from_slice(b"GNU\0\xde\xad\xbe\xef");
+        assert_eq!(in_notes(&notes, 4), Some("deadbeef".into()));
+    }
+
+    #[test]
+    fn a_shell_script_has_no_build_id() {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(b"#!/bin/sh\nexit 0\n").expect("written");
+        assert_eq!(build_id(&file), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = in_notes(&bytes, 4);
+            let _ = in_notes(&bytes, 8);
+            let mut file = tempfile::tempfile().expect("a file");
+            file.write_all(b"\x7fELF\x02\x01").and_then(|()| file.write_all(&bytes)).expect("written");
+            let _ = build_id(&file);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The line ledger, tried on chunks of any size.
+
+use super::*;
+use leakcheck_model::stamp::{write_end, write_line};
+use proptest::prelude::*;
+
+const RUN: &str = "k3v9";
+
+fn line(emitter: &str, sequence: u64) -> Vec<u8> {
+    let mut line = Vec::new();
+    write_line(&mut line, RUN, emitter, Stream::Stdout, sequence, 90, b"abcdefghij");
+    line.pop();
+    line
+}
+
+fn end(emitter: &str, stdout: u64, stderr: u64) -> Vec<u8> {
+    let mut line = Vec::new();
+    write_end(&mut line, RUN, emitter, Sent { stdout, stderr });
+    line.pop();
+    line
+}
+
+/// As the capture core writes it.
+fn ndjson(lines: &[Vec<u8>]) -> Vec<u8> {
+    let wrap = |l: &Vec<u8>| [b"{\"ts\":\"2026\",\"line\":\"", l.as_slice(), b"\"}\n"].concat();
+    lines.iter().flat_map(wrap).collect()
+}
+
+fn counts(body: &[u8], sent: &[(&str, u64)]) -> LineCounts {
+    let mut ledger = Ledger::new(RUN);
+    let mut strand = ledger.strand();
+    ledger.feed(&mut strand, body);
+    ledger.finish(&mut strand);
+    ledger.counts(
+        &sent
+            .iter()
+            .map(|(n, stdout)| {
+                (
+                    (*n).to_owned(),
+                    Sent {
+                        stdout: *stdout,
+                        stderr: 0,
+                    },
+                )
+            })
+            .collect(),
+    )
+}
+
+fn whole(counts: &LineCounts) -> (u64, u64, u64, u64, u64, u64) {
+    (
+        counts.sent,
+        counts.delivered,
+        counts.lost,
+        counts.duplicated,
+        counts.reordered,
+        counts.torn,
+    )
+}
+
+#[test]
+fn all_lines_once_and_in_order_are_nothing_to_report() {
+    let body = ndjson(&[line("a", 1), line("b", 1), line("a", 2), end("a", 3, 0)]);
+    let counts = counts(&body, &[("b", 1)]);
+    assert_eq!(whole(&counts), (4, 4, 0, 0, 0, 0));
+    assert_eq!((counts.unaccounted, counts.worst.len()), (0, 0));
+}
+
+#[test]
+fn a_lost_a_repeated_and_a_late_line_are_each_called_by_their_name() {
+    let body = ndjson(&[line("a", 1), line("a", 3), line("a", 2), line("a", 3), line("a", 6)]);
+    let counts = counts(&body, &[("a", 9)]);
+    assert_eq!(whole(&counts), (9, 4, 5, 1, 1, 0));
+    assert_eq!(counts.worst[0].missing, ["o 4..5", "o 7..9"]);
+}
+
+#[test]
+fn a_line_in_two_pieces_is_torn_once_and_lost() {
+    let whole_line = line("a", 2);
+    let (head, tail) = whole_line.split_at(50);
+    let body = ndjson(&[line("a", 1), head.to_vec(), tail.to_vec(), line("a", 3)]);
+    assert_eq!(whole(&counts(&body, &[("a", 3)])), (3, 2, 1, 0, 0, 1));
+}
+
+#[test]
+fn a_line_that_only_began_when_the_file_ended_is_torn() {
+    let mut body = ndjson(&[line("a", 1)]);
+    body.extend_from_slice(&line("a", 2)[..60]);
+    assert_eq!(whole(&counts(&body, &[("a", 2)])), (2, 1, 1, 0, 0, 1));
+}
+
+#[test]
+fn heads_without_ends_on_one_line_are_each_torn_and_the_whole_one_counts() {
+    let body = [
+        &line("a", 1)[..40],
+        &line("a", 2)[..40],
+        &line("a", 3)[..40],
+        &line("a", 4),
+    ]
+    .concat();
+    assert_eq!(whole(&counts(&body, &[("a", 4)])), (4, 1, 3, 0, 0, 3));
+}
+
+#[test]
+fn lines_of_another_run_do_not_count() {
+    let mut body = Vec::new();
+    write_line(&mut body, "other", "a", Stream::Stdout, 1, 90, b"x");
+    assert_eq!(counts(&body, &[]), LineCounts::default());
+}
+
+#[test]
+fn an_emitter_of_which_nobody_knows_the_end_is_unaccounted_and_its_gaps_are_lost() {
+    let counts = counts(&ndjson(&[line("a", 2), line("a", 5)]), &[]);
+    assert_eq!((whole(&counts), counts.unaccounted), ((5, 2, 3, 0, 0, 0), 1));
+}
+
+#[test]
+fn an_emitter_that_delivered_nothing_lost_everything() {
+    let counts = counts(b"", &[("silent", 7)]);
+    assert_eq!(whole(&counts), (7, 0, 7, 0, 0, 0));
+    assert_eq!(counts.worst[0].missing, ["o 1..7"]);
+}
+
+#[test]
+fn the_order_between_two_files_is_nobodys_promise() {
+    let mut ledger = Ledger::new(RUN);
+    for n in [[3, 4], [1, 2]] {
+        let mut strand = ledger.strand();
+        ledger.feed(&mut strand, &ndjson(&[line("a", n[0]), line("a", n[1])]));
+    }
+    assert_eq!(whole(&ledger.counts(&BTreeMap::new())), (4, 4, 0, 0, 0, 0));
+}
+
+#[test]
+fn the_longest_line_is_found_in_small_pieces_and_marks_without_end_cost_bounded_memory() {
+    let mut long = Vec::new();
+    write_line(&mut long, RUN, "a", Stream::Stdout, 1, 1 << 20, b"abcdefghij");
+    let mut ledger = Ledger::new(RUN);
+    let mut strand = ledger.strand();
+    for piece in long.chunks(10_000) {
+        ledger.feed(&mut strand, piece);
+    }
+    assert_eq!(ledger.delivered(), 1);
+    // Marks and nothing but marks: torn each, and the rest that is kept stays within a line's length.
+    for _ in 0..64 {
+        ledger.feed(&mut strand, "lc1 k3v9 ".repeat(10_000).as_bytes());
+        assert!(strand.rest.len() <= MAX_LINE_BYTES + 90_000);
+    }
+    ledger.finish(&mut strand);
+    assert_eq!(ledger.counts(&BTreeMap::new()).torn, 640_000);
+}
+
+proptest! {
+    #[test]
+    fn where_the_bytes_are_cut_changes_nothing(cuts in proptest::collection::vec(1usize..300, 1..40), torn in 10usize..80) {
+        let mut body = ndjson(&[line("a", 1), line("b", 1), line("a", 3), line("a", 2), line("b", 1)]);
+        body.extend_from_slice(&line("c", 1)[..torn]);
+        body.push(b'\n');
+        body.extend(ndjson(&[end("a", 4, 0), line("b", 2)]));
+        let mut ledger = Ledger::new(RUN);
+        let mut strand = ledger.strand();
+        let (mut at, mut cut) = (0, cuts.iter().cycle());
+        while at < body.len() {
+            let to = (at + cut.next().expect("endless")).min(body.len());
+            ledger.feed(&mut strand, &body[at..to]);
+            at = to;
+        }
+        ledger.finish(&mut strand);
+        prop_assert_eq!(ledger.counts(&BTreeMap::new()), counts(&body, &[]));
+    }
+
+    #[test]
+    fn any_bytes_can_be_fed_without_panic(bytes in r#"(lc1 |k3v9 | o 1 |#|[0-9a-f]{8}|x|\n){0,60}"#) {
+        let mut ledger = Ledger::new(RUN);
+        let mut strand = ledger.strand();
+        for byte in bytes.as_bytes().chunks(3) {
+            ledger.feed(&mut strand, byte);
+        }
+        ledger.finish(&mut strand);
+        let _ = ledger.counts(&BTreeMap::new());
+    }
+}

@@ -1,0 +1,253 @@
+//! One row of the table of samples: every metric of a scenario, read from where it comes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use leakcheck_model::scenario::Metric;
+
+use crate::exposition::Selector;
+use crate::log_gate::{LogGate, PatternError};
+use crate::process::{ProcSample, Process, ProcessError};
+use crate::scrape::{DEADLINE, Scrape, ScrapeError, Scraper};
+
+/// Reads all metrics again and again.
+#[derive(Debug)]
+pub struct Sampler {
+    names: Vec<String>,
+    sources: Vec<Source>,
+    process: Option<Process>,
+    liveness: Liveness,
+    scraper: Option<Scraper>,
+    log: Option<LogGate>,
+}
+
+/// One row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// One value for each of [`Sampler::names`]; `None` for what was not seen, never 0.
+    pub values: Vec<Option<f64>>,
+    /// Why there is nothing from /metrics.
+    pub scrape_failed: Option<String>,
+    /// What was odd about /metrics though it was read: unread lines, repeated series, NaN.
+    pub scrape_odd: Option<String>,
+    /// Whether the process is still there.
+    pub process: Liveness,
+    /// Why the process gave no values though it is there (another user's).
+    pub unreadable: Option<String>,
+    /// How long reading /proc took.
+    pub took: Duration,
+    /// How long the scrape took, if it came to something.
+    pub scrape_took: Option<Duration>,
+    /// Bytes of the target's output that were not searched yet.
+    pub log_behind: u64,
+}
+
+/// Whether the target's process is still the one that it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Liveness {
+    /// It runs, or there is no process to look at.
+    #[default]
+    Alive,
+    /// It has ended.
+    Gone,
+    /// It has ended, and another process has its id.
+    Restarted,
+}
+
+/// Why a sampler cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SamplerError {
+    /// The process cannot be opened.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The URL or the client.
+    #[error(transparent)]
+    Scrape(#[from] ScrapeError),
+    /// A pattern is none.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+}
+
+/// Where one column comes from.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Threads,
+    Fds,
+    Rss,
+    Pss,
+    Cpu,
+    Children,
+    /// Index of its selector.
+    Series(usize),
+    /// Index of its pattern.
+    Log(usize),
+    /// It cannot be seen on this target.
+    Nowhere,
+}
+
+impl Sampler {
+    /// For these metrics of a target that can be seen by its process, its exposition and the file with its own output, or
+    /// some of them. A metric that comes from none of them is `None` in every row.
+    ///
+    /// # Errors
+    /// If the process is gone already, the URL is none, or a pattern is none.
+    pub fn new(
+        pid: Option<u32>,
+        metrics_url: Option<&str>,
+        log: Option<&Path>,
+        metrics: &BTreeMap<String, Metric>,
+    ) -> Result<Self, SamplerError> {
+        let (mut selectors, mut patterns, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        for metric in metrics.values() {
+            sources.push(if let Some(selector) = Selector::from_metric(metric) {
+                selectors.push(selector);
+                Source::Series(selectors.len() - 1)
+            } else if let Some(pattern) = &metric.log {
+                patterns.push(pattern.as_str());
+                Source::Log(patterns.len() - 1)
+            } else {
+                Source::of_proc(metric.proc.as_deref().unwrap_or_default())
+            });
+        }
+        let url = metrics_url.filter(|_| !selectors.is_empty());
+        let log = log.filter(|_| !patterns.is_empty());
+        let mut sampler = Self {
+            names: metrics.keys().cloned().collect(),
+            sources,
+            process: None,
+            liveness: Liveness::Alive,
+            scraper: url.map(|url| Scraper::new(url, selectors, DEADLINE)).transpose()?,
+            log: log.map(|path| LogGate::new(path, patterns)).transpose()?,
+        };
+        if let Some(pid) = pid {
+            sampler.attach(pid)?;
+        }
+        Ok(sampler)
+    }
+
+    /// Watches this process from now on (a target that was started, or started again, after the sampler was made).
+    ///
+    /// # Errors
+    /// If there is none of this id.
+    pub fn attach(&mut self, pid: u32) -> Result<(), ProcessError> {
+        self.process = Some(Process::open(pid)?);
+        self.liveness = Liveness::Alive;
+        Ok(())
+    }
+
+    /// The names of the metrics, in the order of a row's values.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The process that is watched, while it runs.
+    #[must_use]
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+
+    /// Reads everything once. Takes as long as the scrape, which has its deadline.
+    pub async fn sample(&mut self) -> Row {
+        let mut row = Row {
+            values: vec![None; self.sources.len()],
+            ..Row::default()
+        };
+        let began = Instant::now();
+        self.look_at_process(&mut row);
+        row.took = began.elapsed();
+        self.look_at_log(&mut row);
+        if let Some(scraper) = &mut self.scraper {
+            match scraper.scrape().await {
+                Ok(scrape) => self.take_scrape(&scrape, &mut row),
+                Err(error) => row.scrape_failed = Some(error.to_string()),
+            }
+        }
+        row
+    }
+
+    fn look_at_process(&mut self, row: &mut Row) {
+        if let Some(process) = &self.process {
+            match process.sample() {
+                Ok(sample) => {
+                    self.liveness = Liveness::Alive;
+                    for (value, source) in row.values.iter_mut().zip(&self.sources) {
+                        *value = source.value_of(process, &sample);
+                    }
+                }
+                Err(ProcessError::Gone { .. }) => {
+                    self.liveness = Liveness::Gone;
+                    self.process = None;
+                }
+                Err(ProcessError::Restarted { .. }) => {
+                    self.liveness = Liveness::Restarted;
+                    self.process = None;
+                }
+                Err(error) => row.unreadable = Some(error.to_string()),
+            }
+        }
+        row.process = self.liveness;
+    }
+
+    fn look_at_log(&mut self, row: &mut Row) {
+        let Some(log) = &mut self.log else { return };
+        let Some(behind) = log.look() else { return };
+        row.log_behind = behind;
+        #[expect(clippy::cast_precision_loss, reason = "a count of matches")]
+        let counts: Vec<f64> = log.counts().map(|c| c as f64).collect();
+        for (value, source) in row.values.iter_mut().zip(&self.sources) {
+            if let Source::Log(i) = source {
+                *value = counts.get(*i).copied();
+            }
+        }
+    }
+
+    fn take_scrape(&self, scrape: &Scrape, row: &mut Row) {
+        row.scrape_took = Some(scrape.took);
+        for (value, source) in row.values.iter_mut().zip(&self.sources) {
+            if let Source::Series(i) = source {
+                *value = scrape.scanned.values.get(*i).copied().flatten();
+            }
+        }
+        let scanned = &scrape.scanned;
+        let odd: Vec<String> = [
+            (scanned.unread, "lines not in the format"),
+            (scanned.repeated, "repeated series"),
+            (scanned.not_finite, "wanted series with NaN or infinity"),
+        ]
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{n} {what}"))
+        .collect();
+        row.scrape_odd = (!odd.is_empty()).then(|| odd.join(", "));
+    }
+}
+
+impl Source {
+    fn of_proc(name: &str) -> Self {
+        match name {
+            "threads" => Self::Threads,
+            "fds" => Self::Fds,
+            "rss" => Self::Rss,
+            "pss" => Self::Pss,
+            "cpu" => Self::Cpu,
+            "children" => Self::Children,
+            _ => Self::Nowhere,
+        }
+    }
+
+    /// Its value, if it comes from /proc. PSS and children cost more and are read only because a limit asks for them.
+    #[expect(clippy::cast_precision_loss, reason = "counts and bytes far below 2^53")]
+    fn value_of(self, process: &Process, sample: &ProcSample) -> Option<f64> {
+        match self {
+            Self::Threads => Some(sample.threads as f64),
+            Self::Fds => sample.fds.map(|n| n as f64),
+            Self::Rss => Some(sample.rss_bytes as f64),
+            Self::Cpu => Some(sample.cpu_s),
+            Self::Pss => process.pss_bytes().ok().map(|n| n as f64),
+            Self::Children => process.children().ok().map(|n| n as f64),
+            Self::Series(_) | Self::Log(_) | Self::Nowhere => None,
+        }
+    }
+}

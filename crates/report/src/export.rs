@@ -1,0 +1,75 @@
+//! A stored run's samples for other tools.
+
+use std::str::FromStr;
+
+use leakcheck_model::{Facts, Record};
+
+use crate::error::Error;
+use crate::folder::RunFolder;
+use crate::openmetrics::{Labels, clock_zero, openmetrics};
+use crate::{csv, json};
+
+/// A format of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// OpenMetrics text with timestamps, for `promtool tsdb create-blocks-from openmetrics`.
+    OpenMetrics,
+    /// `samples.csv`, without what a killed run left half written.
+    Csv,
+    /// An array of rows.
+    Json,
+}
+
+impl Format {
+    /// All of them, by name.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("openmetrics", Self::OpenMetrics),
+        ("csv", Self::Csv),
+        ("json", Self::Json),
+    ];
+}
+
+/// Not a format of samples.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no format of samples: there are openmetrics, csv and json")]
+pub struct UnknownFormat(String);
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        let found = Self::ALL.iter().find(|(n, _)| *n == name);
+        found
+            .map(|(_, format)| *format)
+            .ok_or_else(|| UnknownFormat(name.to_owned()))
+    }
+}
+
+/// The samples of a stored run.
+///
+/// # Errors
+/// If the run cannot be read, or (for OpenMetrics) does not say when it began.
+pub fn export(folder: &RunFolder, format: Format) -> Result<String, Error> {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(Error::render("csv"));
+    match format {
+        Format::Csv => text(csv::table(&folder.read_samples()?)),
+        Format::Json => json::samples(&folder.read_samples()?).map_err(Error::render("json")),
+        Format::OpenMetrics => {
+            let (scenario, samples, events) = folder.read()?;
+            let zero = clock_zero(&events).ok_or_else(|| Error::NoClock(folder.path().to_owned()))?;
+            let record = Record::of_run(&scenario, samples, Facts::from_events(&events));
+            let unknown = folder.path().file_name().map(|n| n.to_string_lossy().into_owned());
+            let labels = Labels {
+                scenario: &scenario.name,
+                run_id: record
+                    .facts
+                    .run_id
+                    .as_deref()
+                    .or(unknown.as_deref())
+                    .unwrap_or_default(),
+                commit: record.facts.target.as_ref().and_then(|t| t.commit.as_deref()),
+            };
+            Ok(openmetrics(&record, zero, labels))
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Reads a run's folder back, also that of a run that was killed in the middle of a line.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use leakcheck_model::{Event, Samples, Scenario};
+
+use super::{EVENTS, RunFolder, SAMPLES, SCENARIO};
+use crate::error::Error;
+use crate::table::{TableOptions, parse_table};
+
+impl RunFolder {
+    /// The scenario, the samples and the events; a run that was killed before its first sample has none.
+    ///
+    /// # Errors
+    /// If a file cannot be read or understood; file and line are named. Half a line at the end is left out instead.
+    pub fn read(&self) -> Result<(Scenario, Samples, Vec<Event>), Error> {
+        Ok((self.read_scenario()?, self.read_samples()?, self.read_events()?))
+    }
+
+    /// The text of `scenario.toml`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_scenario_text(&self) -> Result<String, Error> {
+        let path = self.path.join(SCENARIO);
+        fs::read_to_string(&path).map_err(Error::io("read", &path))
+    }
+
+    fn read_scenario(&self) -> Result<Scenario, Error> {
+        let text = self.read_scenario_text()?;
+        Scenario::parse(&text).map_err(|problems| {
+            let more = match problems.len() {
+                0 | 1 => String::new(),
+                n => format!(" (and {} more)", n - 1),
+            };
+            let first = problems.first();
+            Error::Scenario {
+                path: self.path.join(SCENARIO),
+                line: first.map_or(1, |p| line_of(&text, p.span.start)),
+                message: first.map_or_else(String::new, |p| p.message.clone()) + &more,
+            }
+        })
+    }
+
+    /// The samples alone.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_samples(&self) -> Result<Samples, Error> {
+        let path = self.path.join(SAMPLES);
+        let bytes = whole_lines(&path)?;
+        if bytes.is_empty() {
+            return Ok(Samples::default());
+        }
+        parse_table(&bytes, &TableOptions::default()).map_err(|source| Error::Table { path, source })
+    }
+
+    /// The events alone.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_events(&self) -> Result<Vec<Event>, Error> {
+        let path = self.path.join(EVENTS);
+        let bytes = whole_lines(&path)?;
+        bytes
+            .split(|b| *b == b'\n')
+            .enumerate()
+            .filter(|(_, line)| !line.trim_ascii().is_empty())
+            .map(|(i, line)| {
+                serde_json::from_slice(line).map_err(|source| Error::Event {
+                    path: path.clone(),
+                    line: i + 1,
+                    source,
+                })
+            })
+            .collect()
+    }
+}
+
+/// A file's whole lines; a file that is not there has none. Our writer ends each line with a newline, so whatever
+/// follows the last one was torn, even where it looks complete: `12` may have been `123`.
+fn whole_lines(path: &Path) -> Result<Vec<u8>, Error> {
+    match fs::read(path) {
+        Ok(mut bytes) => {
+            let end = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+            bytes.truncate(end);
+            Ok(bytes)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.as_bytes().iter().take(at).filter(|b| **b == b'\n').count() + 1
+}

@@ -1,0 +1,211 @@
+//! The tables of the page.
+
+use leakcheck_model::{Record, RunResult};
+use maud::{Markup, html};
+
+use super::{badge, code};
+use crate::quantity::{Unit, clock, count, duration};
+use crate::words;
+
+/// A table that scrolls by itself where the screen is narrow; the keyboard reaches it.
+fn scrolling(label: &str, table: &Markup) -> Markup {
+    html! { .scroll role="region" tabindex="0" aria-label=(label) { table { (table) } } }
+}
+
+pub(super) fn limits(result: &RunResult, record: &Record) -> Markup {
+    if result.limits.is_empty() {
+        return html! { h2 { "Limits" } p { "No limit was given." } };
+    }
+    let explained = result.limits.iter().any(|l| l.reason.is_some());
+    let rows = html! {
+        thead { tr {
+            th scope="col" { "metric" } th scope="col" { "outcome" } th scope="col" { "limit" }
+            th.number scope="col" { "measured" } th.number scope="col" { "interval" }
+            @if explained { th scope="col" { "why" } }
+        } }
+        tbody {
+            @for limit in &result.limits {
+                @let unit = words::unit_of(record, &limit.metric);
+                @let (value, interval) = words::measured(limit, unit);
+                tr {
+                    th scope="row" { (limit.metric) }
+                    td { (badge(limit.outcome)) }
+                    td {
+                        code { (limit.rule) }
+                        @if let Some(bound) = limit.bound && limit.rule.contains('%') { " (" (unit.show(bound)) ")" }
+                    }
+                    td.number { (value) }
+                    td.number { (interval) }
+                    @if explained { td.text { @if let Some(reason) = &limit.reason { (code(&reason.message)) } } }
+                }
+            }
+        }
+    };
+    html! { h2 { "Limits" } (scrolling("Limits", &rows)) }
+}
+
+pub(super) fn lines(result: &RunResult) -> Markup {
+    let Some(lines) = &result.lines else { return html! {} };
+    let rows = html! {
+        thead { tr {
+            th scope="col" { "emitter" }
+            @for name in ["sent", "lost", "duplicated", "reordered", "torn"] { th.number scope="col" { (name) } }
+            th scope="col" { "missing" }
+        } }
+        tbody {
+            tr {
+                th scope="row" { "all together" }
+                @for n in [lines.sent, lines.lost, lines.duplicated, lines.reordered, lines.torn] { td.number { (count(n)) } }
+                td.text {}
+            }
+            @for e in &lines.worst {
+                tr {
+                    th scope="row" { (e.emitter) }
+                    @for n in [e.sent, e.lost, e.duplicated, e.reordered, e.torn] { td.number { (count(n)) } }
+                    td.text { (e.missing.join(", ")) }
+                }
+            }
+        }
+    };
+    html! {
+        h2 { "Lines" }
+        p {
+            (count(lines.delivered)) " of " (count(lines.sent)) " lines were delivered whole."
+            @if lines.worst.is_empty() { " No emitter had anything wrong." }
+            @if lines.unaccounted > 0 {
+                " Of " (count(lines.unaccounted)) " emitters nobody knows how many lines they sent."
+            }
+        }
+        (scrolling("Lines by emitter, worst first", &rows))
+    }
+}
+
+pub(super) fn attribution(result: &RunResult) -> Markup {
+    let Some(who) = &result.attribution else {
+        return html! {};
+    };
+    if who.sentences.is_empty() && who.fds.is_empty() && who.tasks.is_empty() {
+        return html! {};
+    }
+    let rows = html! {
+        thead { tr {
+            th scope="col" { "what" } th scope="col" { "which" } th scope="col" { "where" }
+            th.number scope="col" { "grew by" }
+        } }
+        tbody {
+            @for g in &who.fds {
+                tr {
+                    td { "file descriptor" } td { (g.kind) } td.text { (g.peer.as_deref().unwrap_or_default()) }
+                    td.number { (format!("{:+}", g.grew_by)) }
+                }
+            }
+            @for g in &who.tasks {
+                tr {
+                    td { "task or thread" } td.text { (g.name) } td.text { (g.state.as_deref().unwrap_or_default()) }
+                    td.number { (format!("{:+}", g.grew_by)) }
+                }
+            }
+        }
+    };
+    html! {
+        h2 { "Who leaked" }
+        @if !who.sentences.is_empty() { ul { @for s in &who.sentences { li { (code(s)) } } } }
+        @if !(who.fds.is_empty() && who.tasks.is_empty()) { (scrolling("What grew", &rows)) }
+    }
+}
+
+/// FASE's table, all of it: the page scrolls.
+pub(super) fn checkpoints(result: &RunResult, record: &Record) -> Markup {
+    if result.checkpoints.is_empty() {
+        return html! {};
+    }
+    let metrics = words::checkpoint_metrics(result);
+    let rows = html! {
+        thead {
+            tr {
+                th scope="col" rowspan="2" { "time" } th scope="col" rowspan="2" { "phase" }
+                @for metric in &metrics { th scope="colgroup" colspan="3" { (metric) } }
+            }
+            tr { @for _ in &metrics {
+                th.number scope="col" { "value" } th.number scope="col" { "growth" } th.number scope="col" { "per minute" }
+            } }
+        }
+        tbody {
+            @for checkpoint in &result.checkpoints {
+                tr {
+                    th.number scope="row" { (clock(checkpoint.t_s)) }
+                    td { (checkpoint.phase.name()) }
+                    @for metric in &metrics {
+                        @let [value, growth, rate] = words::at_checkpoint(result, record, checkpoint, metric);
+                        td.number { (value) } td.number { (growth) } td.number { (rate) }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        h2 { "Checkpoints" }
+        details open[result.checkpoints.len() <= 40] {
+            summary { (count(result.checkpoints.len() as u64)) " checkpoints: value, growth since the baseline, growth per minute" }
+            (scrolling("Checkpoints", &rows))
+        }
+    }
+}
+
+pub(super) fn faults(record: &Record) -> Markup {
+    let bands = crate::figure::fault_bands(record, f64::INFINITY);
+    if bands.is_empty() {
+        return html! {};
+    }
+    let rows = html! {
+        thead { tr {
+            th scope="col" { "fault" } th.number scope="col" { "from" } th.number scope="col" { "for" } th scope="col" { "what" }
+        } }
+        tbody { @for band in &bands {
+            tr {
+                th scope="row" { (band.label) }
+                td.number { (clock(band.from_s)) }
+                td.number { @if band.to_s.is_finite() { (duration(band.to_s - band.from_s)) } @else { "the rest" } }
+                td.text { (band.what) }
+            }
+        } }
+    };
+    html! { h2 { "Faults" } (scrolling("Faults", &rows)) }
+}
+
+pub(super) fn metrics(result: &RunResult, record: &Record) -> Markup {
+    if result.metrics.is_empty() {
+        return html! {};
+    }
+    let show = |unit: Unit, v: Option<f64>| v.map_or_else(String::new, |v| unit.show(v));
+    let rows = html! {
+        thead { tr {
+            th scope="col" { "metric" } th scope="col" { "source" }
+            @for name in ["seen", "baseline", "last", "min", "max", "growth per minute", "drained"] {
+                th.number scope="col" { (name) }
+            }
+            th scope="col" { "shape" }
+        } }
+        tbody { @for (name, m) in &result.metrics {
+            @let unit = words::unit_of(record, name);
+            tr {
+                th scope="row" { (name) } td { (m.source) }
+                td.number { (count(m.samples)) " of " (count(m.samples + m.missing)) }
+                @for v in [m.baseline, m.last, m.min, m.max] { td.number { (show(unit, v)) } }
+                td.number { @if let Some(g) = m.growth_per_min {
+                    (unit.show_signed(g.estimate)) " (" (unit.show_interval(g.low, g.high)) ")"
+                } }
+                td.number { @if let Some(d) = m.drained { (unit.show_signed(d)) } }
+                td.text { (m.shape.as_deref().unwrap_or_default()) }
+            }
+        } }
+    };
+    html! { details { summary { "Every metric" } (scrolling("Every metric", &rows)) } }
+}
+
+pub(super) fn environment(result: &RunResult, record: &Record) -> Markup {
+    let rows = html! { tbody { @for (name, value) in words::environment(result, record) {
+        tr { th scope="row" { (name) } td.text { (value) } }
+    } } };
+    html! { details open { summary { "Environment" } (scrolling("Environment", &rows)) } }
+}

@@ -1,0 +1,144 @@
+//! `junit.xml`: a test case for each limit, so that a CI system shows which one broke.
+//!
+//! An exceeded limit is a failure. A limit without a verdict is an error: skipped would look green.
+
+use std::time::Duration;
+
+use leakcheck_model::{Record, RunResult, Verdict};
+use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+
+use crate::words;
+
+/// The file.
+///
+/// # Errors
+/// If it cannot be serialized, which no text has shown (what XML cannot hold is left out).
+pub fn junit(result: &RunResult, record: &Record) -> Result<String, SerializeError> {
+    let mut suite = TestSuite::new(result.scenario.as_str());
+    let seconds = if result.duration_s.is_finite() {
+        result.duration_s.max(0.0)
+    } else {
+        0.0
+    };
+    let length = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    suite.set_time(length);
+    for (name, value) in words::environment(result, record) {
+        suite.add_property(Property::new(name.as_str(), value.as_str()));
+    }
+    suite.add_property(Property::new("verdict", result.verdict.name()));
+    for limit in &result.limits {
+        let name = format!("{}: {}", limit.metric, limit.rule);
+        let (value, interval) = words::measured(limit, words::unit_of(record, &limit.metric));
+        let between = if interval.is_empty() {
+            String::new()
+        } else {
+            format!(" ({interval})")
+        };
+        let measured = format!("measured {value}{between}");
+        let why = limit.reason.as_ref().map_or(String::new(), |r| r.message.clone());
+        let code = limit.reason.as_ref().map_or(String::new(), |r| r.code.name());
+        suite.add_test_case(case(result, &name, limit.outcome, &why, &code, &measured));
+    }
+    if let Some(case) = the_run_itself(result) {
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("leakcheck");
+    report.set_time(length);
+    report.add_test_suite(suite);
+    // Jenkins' schema (xunit plugin, junit-10.xsd) knows no `skipped` at the root; nothing of ours is skipped.
+    Ok(report.to_string()?.replacen(" skipped=\"0\"", "", 1))
+}
+
+fn case(result: &RunResult, name: &str, outcome: Verdict, why: &str, code: &str, measured: &str) -> TestCase {
+    let kind = match outcome {
+        Verdict::Pass => None,
+        Verdict::Fail => Some(NonSuccessKind::Failure),
+        Verdict::Invalid | Verdict::Inconclusive => Some(NonSuccessKind::Error),
+    };
+    let status = match kind {
+        None => TestCaseStatus::success(),
+        Some(kind) => {
+            let message = if why.is_empty() {
+                format!("{}: {measured}", outcome.name())
+            } else {
+                why.to_owned()
+            };
+            let mut status = TestCaseStatus::non_success(kind);
+            status.set_message(message);
+            status.set_type(if code.is_empty() { outcome.name() } else { code });
+            status.set_description(measured);
+            status
+        }
+    };
+    let mut case = TestCase::new(name, status);
+    case.set_classname(format!("leakcheck.{}", result.scenario));
+    case.set_time(Duration::ZERO);
+    case
+}
+
+/// The run as a case of its own, when its verdict is worse than its limits say: a target that died, a lost engine, no
+/// limit at all.
+fn the_run_itself(result: &RunResult) -> Option<TestCase> {
+    let by_limits = Verdict::worst(result.limits.iter().map(|l| l.outcome));
+    if !result.limits.is_empty() && by_limits == result.verdict {
+        return None;
+    }
+    let of_the_run: Vec<_> = result
+        .reasons
+        .iter()
+        .filter(|reason| !result.limits.iter().any(|l| l.reason.as_ref() == Some(*reason)))
+        .collect();
+    let why: Vec<&str> = of_the_run.iter().map(|r| r.message.as_str()).collect();
+    let code = of_the_run.first().map_or(String::new(), |r| r.code.name());
+    let meaning = words::meaning(result);
+    Some(case(
+        result,
+        "the run itself",
+        result.verdict,
+        &why.join("; "),
+        &code,
+        &meaning,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{Example, leaking};
+    use leakcheck_model::{Reason, ReasonCode};
+
+    #[test]
+    fn each_limit_is_a_case_and_doubt_is_not_green() {
+        let example = leaking();
+        insta::assert_snapshot!(junit(&example.result, &example.record).expect("serializes"));
+    }
+
+    #[test]
+    fn a_target_that_died_fails_though_its_limits_hold() {
+        let mut example = Example::new([0.0, 0.0, 0.0, 60.0, 0.0])
+            .metric("tasks", "", |_| Some(1.0))
+            .limit("tasks", "max < 2", 1.0, Verdict::Pass);
+        example.result.verdict = Verdict::Fail;
+        example.result.reasons = vec![Reason::new(
+            ReasonCode::TargetDied,
+            "the target died of signal 9 \u{1b}[31m<&>\u{0}",
+        )];
+        let text = junit(&example.result, &example.record).expect("serializes");
+        assert!(
+            text.contains("<testsuites name=\"leakcheck\" tests=\"2\" failures=\"1\" errors=\"0\""),
+            "{text}"
+        );
+        assert!(text.contains("signal 9 &lt;&amp;&gt;"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_judged_nothing_is_an_error() {
+        let mut example = Example::new([0.0; 5]);
+        example.result.verdict = Verdict::Invalid;
+        let text = junit(&example.result, &example.record).expect("serializes");
+        assert!(
+            text.contains("errors=\"1\"") && text.contains("the run itself"),
+            "{text}"
+        );
+    }
+}
