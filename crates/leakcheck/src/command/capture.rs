@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 pub(super) use leakcheck_capture::Arguments;
 
-use super::{Failure, runtime, stop_on_signal};
+use super::{Failure, stop_on_signal};
 
 /// Runs the daemon until SIGTERM or SIGINT.
 ///
@@ -13,7 +13,9 @@ use super::{Failure, runtime, stop_on_signal};
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     log_to_stderr();
     let config = arguments.into_config();
-    let runtime = runtime()?;
+    // One worker: streams are many and small, and a second one only hands them to and fro.
+    let runtime = leakcheck_capture::runtime()
+        .map_err(|error| Failure::no_verdict(format!("failed to start the async runtime: {error}")))?;
     let stop = stop_on_signal(&runtime, "");
     runtime
         .block_on(leakcheck_capture::run(config, stop))
