@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use leakcheck_model::limit::Statistic;
 use leakcheck_model::result::{Checkpoint, LimitResult, MetricResult};
-use leakcheck_model::verdict::{Reason, Verdict};
+use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
 use crate::Look;
@@ -48,6 +48,7 @@ pub fn judge(record: &Record) -> Judgement {
         .limits
         .iter()
         .map(|(metric, rule)| limit::judge(record, metric, rule, Look::Final))
+        .map(|limit| undecided_if_cut_short(record, limit))
         .collect();
     let run = run::judge(record);
     let mut reasons = run.reasons;
@@ -78,6 +79,25 @@ pub fn judge(record: &Record) -> Judgement {
         checkpoints: checkpoint::table(record),
         expected_rotations: counter::expected_rotations(record),
     }
+}
+
+/// What a run did not come to (its drain, its line check) is undecided, not blind: the run was cut short, and says so.
+fn undecided_if_cut_short(record: &Record, limit: LimitResult) -> LimitResult {
+    let not_reached = limit.outcome == Verdict::Invalid
+        && limit.reason.as_ref().is_some_and(|r| {
+            matches!(
+                r.code,
+                ReasonCode::NotComputable | ReasonCode::LinesUnaccounted | ReasonCode::TooShort
+            )
+        });
+    if record.plan.is_some() && record.facts.is_cut_short() && not_reached {
+        return LimitResult {
+            outcome: Verdict::Inconclusive,
+            reason: None,
+            ..limit
+        };
+    }
+    limit
 }
 
 /// Judges a record while it grows: the limits that are certainly exceeded whatever comes. Empty as long as there is

@@ -137,7 +137,14 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::usage(format!("{error:#}"))
+        let mut message = error.to_string();
+        // A cause that is said already is not said again.
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            if !message.contains(&cause) {
+                message = format!("{message}: {cause}");
+            }
+        }
+        Self::usage(message)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use leakcheck_model::RunResult;
 use leakcheck_model::result::LimitResult;
-use leakcheck_model::verdict::Verdict;
+use leakcheck_model::verdict::{ReasonCode, Verdict};
 
 use crate::style::{self, BAD, BOLD, DIM, DOUBT, GOOD, PLAIN};
 
@@ -32,11 +32,20 @@ pub(crate) fn human(x: f64, unit: &str) -> String {
 /// Prints the summary.
 pub(crate) fn tell(result: &RunResult, folder: Option<&Path>) {
     let (colour, word) = face(result.verdict);
+    use ReasonCode::{TargetDied, TargetNotReady};
     let meaning = match result.verdict {
         Verdict::Pass => "every limit holds, and the data could have shown otherwise",
+        Verdict::Fail
+            if result
+                .reasons
+                .iter()
+                .any(|r| matches!(r.code, TargetDied | TargetNotReady)) =>
+        {
+            "the target died or never came up"
+        }
         Verdict::Fail => "a limit is exceeded",
         Verdict::Invalid => "no verdict: the data could not have shown a leak",
-        Verdict::Inconclusive => "no verdict: the data do not decide",
+        Verdict::Inconclusive => "no verdict: the data do not decide; a longer run, or faster rotation, would tell",
     };
     style::say(&format!(
         "\n{colour}{word}{PLAIN}  {BOLD}{}{PLAIN}: {meaning}",

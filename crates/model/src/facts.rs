@@ -67,6 +67,12 @@ pub struct FaultSpan {
 }
 
 impl Facts {
+    /// Whether the run ended before its plan did, by the user or because leakcheck itself was ended.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        self.interrupted || !self.finished
+    }
+
     /// Folds the events of a run.
     #[must_use]
     pub fn from_events<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {

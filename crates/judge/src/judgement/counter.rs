@@ -63,7 +63,9 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, look: Look, res
         );
     };
     let floor = !rule.comparison.is_ceiling();
-    if look == Look::Early && floor {
+    // Over a part of its length a run may be short of a floor by the moment at which it ended: only what is certain counts.
+    let cut_short = record.plan.is_some() && (record.facts.is_cut_short() || record.facts.saved_s.is_some());
+    if floor && (look == Look::Early || cut_short) {
         return early_floor(record, metric, rule, increase, result);
     }
     let minutes = (judged.to_s - judged.from_s) / 60.0;

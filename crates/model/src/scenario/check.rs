@@ -334,6 +334,16 @@ fn limits(scenario: &Scenario, found: &mut Found<'_>) {
             continue;
         }
         for rule in &rules.0 {
+            let counted = known
+                .get(metric)
+                .is_some_and(|m| m.proc.is_some() && m.info().unit != "B");
+            if (counted || metric == "lines") && rule.text.ends_with('B') {
+                found.say(
+                    &at,
+                    format!("`{rule}`: `{metric}` is a count and has no bytes"),
+                    "write a plain number".to_owned(),
+                );
+            }
             if rule.statistic.is_of_lines() != (metric == "lines") {
                 let whose = if metric == "lines" {
                     "`lines` has lost, duplicated, reordered, torn and delivered"
