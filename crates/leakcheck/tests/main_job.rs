@@ -30,8 +30,8 @@ checkpoint_every = "5s"
 drain = "4s"
 extend = "20s"
 [limits]
-tasks = ["growth_per_min < 10", "drained <= 2"]
-fds = ["growth_per_min < 10", "drained <= 2"]
+tasks = ["growth_per_min < 20", "drained <= 2"]
+fds = ["growth_per_min < 20", "drained <= 2"]
 streams = ["min >= 7", "max <= 9"]
 rotations = "increase >= 90% of expected"
 lines = ["lost == 0", "duplicated == 0", "reordered == 0", "torn == 0"]
@@ -99,7 +99,8 @@ fn a_clean_target_passes_on_the_simulated_engine() {
 
 fn a_leak_of_a_task_and_a_descriptor_per_rotation_fails_and_names_both(on: On) {
     let Some(stand) = Stand::on(on) else { return };
-    let ran = stand.run(&leaking(), &[]);
+    // A minute: the judge is slow to accuse, and a shorter look may leave one of the two undecided.
+    let ran = stand.run(&leaking(), &["--measure", "60s"]);
     assert_eq!(ran.code, 1, "{}", ran.said);
     assert!(
         ran.reasons().contains(&"limit-exceeded tasks".into()),
