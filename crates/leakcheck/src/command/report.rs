@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use leakcheck_judge::{judge, sum_up};
-use leakcheck_model::{Event, Facts, Record, RunResult};
-use leakcheck_report::openmetrics::{Labels, clock_zero, openmetrics};
-use leakcheck_report::{RunFolder, csv, json};
+use leakcheck_model::{Facts, Record, RunResult};
+use leakcheck_report::RunFolder;
 
 use super::Failure;
 use crate::style;
@@ -43,12 +42,12 @@ enum Format {
     Json,
 }
 
-/// A stored run: its events, its record, its result.
-fn stored(folder: &RunFolder) -> Result<(Vec<Event>, Record, RunResult), Failure> {
+/// A stored run: its record and its result.
+fn stored(folder: &RunFolder) -> Result<(Record, RunResult), Failure> {
     let (scenario, samples, events) = folder.read().map_err(anyhow::Error::from)?;
     let record = Record::of_run(&scenario, samples, Facts::from_events(&events));
     let result = sum_up(&record, judge(&record));
-    Ok((events, record, result))
+    Ok((record, result))
 }
 
 /// Writes every report of the folder again.
@@ -57,7 +56,7 @@ fn stored(folder: &RunFolder) -> Result<(Vec<Event>, Record, RunResult), Failure
 /// If the folder cannot be read or written.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let folder = RunFolder::open(&arguments.folder).map_err(anyhow::Error::from)?;
-    let (_, record, result) = stored(&folder)?;
+    let (record, result) = stored(&folder)?;
     folder.write_report(&result, &record).map_err(anyhow::Error::from)?;
     let page = folder.path().join("report.html");
     style::say(&format!("wrote {}", page.display()));
@@ -76,21 +75,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 /// If the folder cannot be read.
 pub(super) fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
     let folder = RunFolder::open(&arguments.folder).map_err(anyhow::Error::from)?;
-    let (events, record, result) = stored(&folder)?;
-    style::print(&match arguments.format {
-        Format::Openmetrics => {
-            let zero =
-                clock_zero(&events).ok_or_else(|| Failure::usage("the run has no event, so its time is not known"))?;
-            let commit = result.target.as_ref().and_then(|t| t.commit.as_deref());
-            let labels = Labels {
-                scenario: &result.scenario,
-                run_id: &result.run_id,
-                commit,
-            };
-            openmetrics(&record, zero, labels)
-        }
-        Format::Csv => String::from_utf8_lossy(&csv::table(&record.samples)).into_owned(),
-        Format::Json => json::samples(&record.samples).map_err(anyhow::Error::from)? + "\n",
-    });
+    let format = match arguments.format {
+        Format::Openmetrics => leakcheck_report::Format::OpenMetrics,
+        Format::Csv => leakcheck_report::Format::Csv,
+        Format::Json => leakcheck_report::Format::Json,
+    };
+    let text = leakcheck_report::export(&folder, format).map_err(anyhow::Error::from)?;
+    style::print(&format!("{}\n", text.trim_end_matches('\n')));
     Ok(ExitCode::SUCCESS)
 }

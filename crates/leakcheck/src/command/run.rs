@@ -1,7 +1,6 @@
 //! `leakcheck run`: the main job.
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -99,10 +98,18 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         enough: None,
         learn: None,
     };
+    carry_out(&runtime, request, arguments.json)
+}
+
+/// Runs what was asked for and tells its outcome: to scripts, to people, to a GitHub workflow.
+///
+/// # Errors
+/// As [`leakcheck_runner::run`], explained.
+pub(super) fn carry_out(runtime: &tokio::runtime::Runtime, request: Request, json: bool) -> Result<ExitCode, Failure> {
     let outcome = runtime
         .block_on(leakcheck_runner::run(request))
         .map_err(|error| explained(&error))?;
-    if arguments.json {
+    if json {
         let text = serde_json::to_string_pretty(&outcome.result).map_err(anyhow::Error::from)?;
         style::print(&format!("{text}\n"));
     }
@@ -112,22 +119,20 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// In a GitHub workflow: annotations on the run's page (its log is read for them), and the step's summary.
-pub(super) fn tell_github(outcome: &Outcome) {
+fn tell_github(outcome: &Outcome) {
     if std::env::var("GITHUB_ACTIONS").is_ok_and(|v| v == "true") {
         style::say(&github::annotations(&outcome.result));
     }
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|p| !p.is_empty()) else {
         return;
     };
-    let page = github::step_summary(&outcome.result, &outcome.record);
-    let opened = std::fs::File::options().create(true).append(true).open(&path);
-    if let Err(error) = opened.and_then(|mut file| file.write_all(page.as_bytes())) {
-        style::say(&format!("note: failed to write {}: {error}", path.to_string_lossy()));
+    if let Err(error) = github::append_step_summary(Path::new(&path), &outcome.result, &outcome.record) {
+        style::say(&format!("note: {error}"));
     }
 }
 
 /// No engine is no verdict; the user is told what to do about it.
-pub(super) fn explained(error: &RunError) -> Failure {
+fn explained(error: &RunError) -> Failure {
     let mut message = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {

@@ -17,10 +17,10 @@ use leakcheck_runner::Request;
 use leakcheck_runner::docker::Docker;
 
 use super::judge::metric_and_limit;
-use super::run::{explained, quoted, tell_github};
+use super::run::{carry_out, quoted};
 use super::{Failure, runtime, stop_on_signal};
 use crate::display::Display;
-use crate::{style, summary};
+use crate::style;
 use learn::Wanted;
 
 /// A quarter of the measurement, up to this: long enough for a target that was started a moment ago; one that settles slowly is waited for as long again.
@@ -105,16 +105,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         enough: Some(ENOUGH),
         learn: Some(Box::new(move |scenario, sight| wanted.complete(scenario, sight))),
     };
-    let outcome = runtime
-        .block_on(leakcheck_runner::run(request))
-        .map_err(|error| explained(&error))?;
-    if arguments.json {
-        let text = serde_json::to_string_pretty(&outcome.result).map_err(anyhow::Error::from)?;
-        style::print(&format!("{text}\n"));
-    }
-    summary::tell(&outcome.result, Some(&outcome.folder));
-    tell_github(&outcome);
-    Ok(ExitCode::from(outcome.result.exit_code))
+    carry_out(&runtime, request, arguments.json)
 }
 
 /// What is exposed at a URL that the user named.
