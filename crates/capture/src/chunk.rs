@@ -1,6 +1,7 @@
 //! Lines on their way to the sink: those of one container that one read brought, in one piece of memory.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::assemble::Line;
 use crate::frame::Stream;
@@ -15,17 +16,48 @@ pub(crate) struct Identity {
     pub(crate) name: String,
     /// The part of a record that all lines of the container share, made once.
     pub(crate) record_part: Vec<u8>,
+    /// The first timestamp of each chunk of it that is not delivered yet, in order.
+    undelivered: Mutex<VecDeque<Timestamp>>,
 }
 
 impl Identity {
     pub(crate) fn new(id: String, name: String) -> Self {
         let record_part = ndjson::identity_part(&id, &name);
-        Self { id, name, record_part }
+        Self {
+            id,
+            name,
+            record_part,
+            undelivered: Mutex::default(),
+        }
+    }
+
+    /// The timestamp of the oldest line that was taken from the container and not delivered.
+    pub(crate) fn oldest_undelivered(&self) -> Option<Timestamp> {
+        self.undelivered().front().copied()
+    }
+
+    fn undelivered(&self) -> MutexGuard<'_, VecDeque<Timestamp>> {
+        self.undelivered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first twelve digits of the id, as people write it.
     pub(crate) fn short_id(&self) -> &str {
         self.id.get(..12).unwrap_or(&self.id)
+    }
+}
+
+/// A chunk that was taken from its container and not delivered yet; delivered, or given up, when dropped.
+#[derive(Debug)]
+pub(crate) struct Undelivered(Arc<Identity>);
+
+impl Drop for Undelivered {
+    fn drop(&mut self) {
+        let mut waiting = self.0.undelivered();
+        waiting.pop_front();
+        if waiting.is_empty() {
+            // What a stalled sink made it grow to is not kept for each container.
+            *waiting = VecDeque::new();
+        }
     }
 }
 
@@ -58,6 +90,11 @@ impl Chunk {
         }
     }
 
+    /// Makes room for the lines of a read of `bytes` bytes.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        self.text.reserve(bytes);
+    }
+
     pub(crate) fn push(&mut self, line: &Line<'_>) {
         self.text.extend_from_slice(line.text);
         self.entries.push(Entry {
@@ -67,6 +104,14 @@ impl Chunk {
             stream: line.stream,
             partial: line.partial,
         });
+    }
+
+    /// Takes note that its lines are taken and not delivered, until what this returns is dropped. The chunks of one
+    /// container are delivered in the order in which they were taken.
+    pub(crate) fn taken(&self) -> Option<Undelivered> {
+        let first = self.entries.first()?;
+        self.container.undelivered().push_back(first.time);
+        Some(Undelivered(Arc::clone(&self.container)))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -46,6 +46,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// False: `/metrics` answers 404, so that whoever judges the daemon is blind. For tests of the judge.
     pub serve_metrics: bool,
+    /// The commit that the executable was built from, where that is known; `/version` tells it.
+    pub commit: Option<String>,
     /// Where lines go.
     pub sink: SinkConfig,
 }
@@ -72,6 +74,7 @@ impl Default for Config {
             breaker_pause: Duration::from_secs(5 * 60),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8001)),
             serve_metrics: true,
+            commit: None,
             sink: SinkConfig::Discard,
         }
     }

@@ -37,6 +37,11 @@ const REPORTS: usize = 64;
 const EVENTS_SILENCE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Events that came for this long are a connection that holds; one that breaks at once is tried ever less often.
+const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+/// Containers that are gone and that the sink could not be told of, kept for later. Beyond these their positions stay in
+/// the position file until the daemon begins the next time, finds them gone, and forgets them then.
+const FORGOTTEN_MAX: usize = 10_000;
 
 /// A container that is being followed.
 struct Followed {
@@ -60,8 +65,8 @@ struct Stopped {
 /// A list on its way, or arrived.
 struct List {
     number: u64,
-    /// Events may have been lost before it.
-    gap: bool,
+    /// How often events had been cut off when it was asked for.
+    cuts: u64,
     containers: Result<Vec<Listed>, WireError>,
 }
 
@@ -78,8 +83,14 @@ pub(crate) struct Discovery {
     forgotten: Vec<String>,
     reports: mpsc::Receiver<Finished>,
     report_to: mpsc::Sender<Finished>,
+    /// The list on its way: one at most.
     lists: JoinSet<List>,
     lists_asked: u64,
+    /// When the next list is due, if none is on its way.
+    list_due: Instant,
+    /// How often events were cut off, and how many of these times a list has made up for.
+    cuts: u64,
+    reconciled: u64,
     started: u64,
     start: Timestamp,
     last_event: Option<Timestamp>,
@@ -107,6 +118,9 @@ impl Discovery {
             report_to,
             lists: JoinSet::new(),
             lists_asked: 0,
+            list_due: Instant::now(),
+            cuts: 0,
+            reconciled: 0,
             started: 0,
             start,
             last_event: None,
@@ -117,32 +131,27 @@ impl Discovery {
     pub(crate) async fn run(mut self, entry: Arc<Entry>) {
         let cancel = self.cancel.clone();
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        let mut gap = false;
         while !cancel.is_cancelled() {
             entry.set(Doing::Connecting);
-            let opened = tokio::select! {
-                biased;
-                () = cancel.cancelled() => break,
-                opened = EventStream::open(&self.shared.client, &self.shared.config.labels, self.last_event) => opened,
-            };
+            let Some(opened) = self.subscribe().await else { break };
             let error = match opened {
                 Ok(events) => {
-                    backoff.reset();
-                    self.shared.metrics.component_is("engine", "events", true);
-                    // Its value does not matter, only that it changes.
-                    self.shared
-                        .engine_back
-                        .send_modify(|times| *times = times.wrapping_add(1));
+                    self.shared.engine_answers();
                     entry.set(Doing::Reading);
-                    match self.watch(events, gap).await {
+                    let began = Instant::now();
+                    let watched = self.watch(events).await;
+                    if began.elapsed() >= HEALTHY_AFTER {
+                        backoff.reset();
+                    }
+                    match watched {
                         Ok(()) => continue,
                         Err(error) => error,
                     }
                 }
                 Err(error) => error,
             };
-            gap = true;
-            self.shared.metrics.component_is("engine", "events", false);
+            self.cuts += 1;
+            self.shared.engine_is_away();
             tracing::warn!(endpoint = %self.shared.client.endpoint(), %error, "events of the engine are cut off");
             entry.set(Doing::BackingOff);
             self.wait(backoff.pause()).await;
@@ -153,6 +162,24 @@ impl Discovery {
                 break;
             };
             self.followed.remove(&finished.id);
+        }
+    }
+
+    /// Subscribes to events, and meanwhile followers may report; `None` when cancelled.
+    async fn subscribe(&mut self) -> Option<Result<EventStream, WireError>> {
+        let (shared, cancel) = (Arc::clone(&self.shared), self.cancel.clone());
+        let mut opening = pin!(EventStream::open(
+            &shared.client,
+            &shared.config.labels,
+            self.last_event
+        ));
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return None,
+                opened = &mut opening => return Some(opened),
+                Some(finished) = self.reports.recv() => self.on_finished(finished),
+            }
         }
     }
 
@@ -171,13 +198,15 @@ impl Discovery {
     }
 
     /// Watches one events stream; `Ok` when it was cancelled or is due to be replaced.
-    async fn watch(&mut self, mut events: EventStream, gap: bool) -> Result<(), WireError> {
+    async fn watch(&mut self, mut events: EventStream) -> Result<(), WireError> {
         let cancel = self.cancel.clone();
         let mut cancelled = pin!(cancel.cancelled());
         let shared = Arc::clone(&self.shared);
         let mut silence = pin!(sleep(EVENTS_SILENCE));
-        let mut relist = pin!(sleep(shared.config.relist_every));
-        self.ask_for_list(gap);
+        // What happened before this subscription is in the list that is asked for after it.
+        self.list_due = Instant::now();
+        let mut list_due = pin!(sleep_until(self.list_due));
+        let known_until = self.last_event;
         loop {
             tokio::select! {
                 biased;
@@ -185,7 +214,7 @@ impl Discovery {
                 Some(finished) = self.reports.recv() => self.on_finished(finished),
                 batch = events.read(shared.client.buffers()) => {
                     for event in batch? {
-                        self.on_event(event);
+                        self.on_event(event, known_until);
                     }
                     silence.as_mut().reset(Instant::now() + EVENTS_SILENCE);
                 }
@@ -194,33 +223,31 @@ impl Discovery {
                     if let Ok(list) = list {
                         self.on_list(list);
                     }
+                    list_due.as_mut().reset(self.list_due);
                 }
-                () = &mut relist => {
-                    self.ask_for_list(false);
-                    relist.as_mut().reset(Instant::now() + shared.config.relist_every);
-                }
+                () = &mut list_due, if self.lists.is_empty() => self.ask_for_list(),
                 () = &mut silence => return Ok(()),
             }
         }
     }
 
-    fn ask_for_list(&mut self, gap: bool) {
-        if !self.lists.is_empty() && !gap {
-            return;
-        }
+    fn ask_for_list(&mut self) {
         self.lists_asked += 1;
-        let (number, shared) = (self.lists_asked, Arc::clone(&self.shared));
-        self.lists.spawn(async move {
+        let (number, cuts, shared) = (self.lists_asked, self.cuts, Arc::clone(&self.shared));
+        self.lists.spawn(self.tasks.listed("list", None, |entry| async move {
+            entry.set(Doing::Connecting);
             let containers = shared.client.list(&shared.config.labels).await;
             List {
                 number,
-                gap,
+                cuts,
                 containers,
             }
-        });
+        }));
     }
 
-    fn on_event(&mut self, event: Event) {
+    /// `known_until`: events up to this time were there before the present subscription, which repeats the last of them.
+    fn on_event(&mut self, event: Event, known_until: Option<Timestamp>) {
+        let repeated = known_until.is_some_and(|known| event.time_nano > 0 && event.time_nano <= known.as_nanos());
         if event.time_nano > 0 {
             self.last_event = Some(Timestamp::from_nanos(event.time_nano));
         }
@@ -229,7 +256,11 @@ impl Discovery {
         match action.as_str() {
             "start" | "restart" | "unpause" if self.filter.wants(name, &actor.attributes) => {
                 let name = name.to_owned();
-                self.follow(&actor.id, &name);
+                match self.followed.get_mut(&actor.id) {
+                    // Its follower may be about to say that it stopped.
+                    Some(followed) => followed.again |= action == "start" && !repeated,
+                    None => self.follow(&actor.id, &name),
+                }
             }
             "rename" => {
                 if let Some(followed) = self.followed.get_mut(&actor.id) {
@@ -253,28 +284,27 @@ impl Discovery {
     fn on_list(&mut self, list: List) {
         let List {
             number,
-            gap,
+            cuts,
             containers,
         } = list;
+        let now = Instant::now();
         let containers = match containers {
             Ok(containers) => containers,
             Err(error) => {
                 tracing::warn!(%error, "failed to list containers");
-                // Not at once: whatever ails the engine would be made worse. The events stream will say when it is back.
-                let retry = Instant::now() + LONGEST_PAUSE;
-                let (number, shared) = (number, Arc::clone(&self.shared));
-                self.lists.spawn(async move {
-                    sleep_until(retry).await;
-                    let containers = shared.client.list(&shared.config.labels).await;
-                    List {
-                        number,
-                        gap,
-                        containers,
-                    }
-                });
+                // Not at once: whatever ails the engine would be made worse.
+                self.list_due = now + LONGEST_PAUSE;
                 return;
             }
         };
+        // One that was asked for before events were cut off says nothing about what happened meanwhile.
+        self.list_due = if cuts < self.cuts {
+            now
+        } else {
+            now + self.shared.config.relist_every
+        };
+        let gap = cuts > self.reconciled;
+        self.reconciled = self.reconciled.max(cuts);
         let first = !self.shared.ready.load(Ordering::Relaxed);
         for container in &containers {
             let (id, name) = (&container.id, container.name());
@@ -294,16 +324,18 @@ impl Discovery {
             if container.is_live() || unread {
                 self.follow(id, name);
             } else if !known {
+                // Nobody asked for the logs of what was over before we began; if it runs again, that is new.
                 self.stopped.insert(
                     id.clone(),
                     Stopped {
-                        position: self.beginning(),
+                        position: Position::starting_at(self.start),
                         list: number,
                     },
                 );
             }
         }
         self.prune(&containers, number);
+        self.tell_of_forgotten();
         if first {
             tracing::info!(containers = self.followed.len(), "following");
             self.shared.ready.store(true, Ordering::Relaxed);
@@ -327,11 +359,21 @@ impl Discovery {
         }
     }
 
-    /// Has the sink forget a container, now or, if its queue is full, after the next list: nothing here may wait for it.
+    /// Has the sink forget a container, now or, if its queue is full, after a later list: nothing here may wait for it.
     fn forget(&mut self, id: String) {
-        self.forgotten.push(id);
-        let queue = &self.shared.queue;
-        self.forgotten.retain(|id| !queue.forget(id.clone()));
+        if self.forgotten.len() < FORGOTTEN_MAX {
+            self.forgotten.push(id);
+        }
+        self.tell_of_forgotten();
+    }
+
+    fn tell_of_forgotten(&mut self) {
+        while let Some(id) = self.forgotten.pop() {
+            if !self.shared.queue.forget(id.clone()) {
+                self.forgotten.push(id);
+                return;
+            }
+        }
     }
 
     fn beginning(&self) -> Position {
@@ -346,8 +388,7 @@ impl Discovery {
         if self.unreadable.contains(id) {
             return;
         }
-        if let Some(followed) = self.followed.get_mut(id) {
-            followed.again = true;
+        if self.followed.contains_key(id) {
             return;
         }
         let position = self
@@ -366,8 +407,9 @@ impl Discovery {
         );
         let identity = Arc::new(Identity::new(id.to_owned(), name.to_owned()));
         let (shared, cancel, report_to) = (Arc::clone(&self.shared), cancel, self.report_to.clone());
-        let first_rotation = phase(self.started, shared.config.rotate_every);
+        // Counted from one: at phase nought a stream would be replaced as soon as it is there.
         self.started += 1;
+        let first_rotation = phase(self.started, shared.config.rotate_every);
         self.tasks.spawn("follower", Some(Arc::clone(&identity)), move |entry| {
             Follower::new(shared, identity, position, entry, cancel, first_rotation).run(report_to)
         });

@@ -66,9 +66,17 @@ pub(crate) struct State {
     /// It waits to be started again by its restart policy; `running` is true all the while.
     #[serde(default)]
     pub(crate) restarting: bool,
+    /// In one word.
+    #[serde(default)]
+    pub(crate) status: String,
 }
 
 impl State {
+    /// True if it is on its way out, after which nothing is left of it.
+    pub(crate) fn is_going(&self) -> bool {
+        matches!(self.status.as_str(), "removing" | "dead")
+    }
+
     /// True while it may write.
     pub(crate) fn is_live(&self) -> bool {
         self.running && !self.restarting
@@ -128,7 +136,7 @@ impl Client {
             // A String takes every write.
             let _ = write!(target, "&since={since}");
         }
-        self.open(&target).await
+        self.open_at_once(&target).await
     }
 
     /// Opens a container's log where `ask` says, and follows it.

@@ -12,6 +12,8 @@ use crate::timestamp::{Reader, Timestamp};
 const HEADER_LEN: usize = 8;
 /// The engine cuts lines into pieces of this many bytes (`defaultBufSize` in its log copier).
 pub(crate) const PIECE_LEN: usize = 16 * 1024;
+/// How much longer a piece may have become if none of its bytes was text.
+const PIECE_GROWTH: usize = 2 * PIECE_LEN;
 /// Longest frame that we take from any engine. Docker's are 16 KiB and a timestamp; the rest is room for others.
 pub(crate) const FRAME_MAX: usize = 2 * 1024 * 1024;
 
@@ -177,21 +179,27 @@ impl Decoder {
             text,
             ends_line,
         };
-        // A piece of a longer line has no newline: the next piece's timestamp, which is the same, follows it at once.
-        if let Some(next) = rest.get(PIECE_LEN..PIECE_LEN + prefix)
-            && next == &bytes[..prefix]
-            && !rest[..PIECE_LEN].contains(&b'\n')
-        {
-            return Ok(Some((frame(&rest[..PIECE_LEN], false), prefix + PIECE_LEN)));
+        // The only newline of a line is its end, and no piece is shorter than the engine's cut.
+        let end = memchr::memchr(b'\n', rest);
+        if let Some(end) = end.filter(|end| *end <= PIECE_LEN) {
+            let text = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+            return Ok(Some((frame(text, true), prefix + end + 1)));
         }
-        match memchr::memchr(b'\n', rest) {
-            // Until the bytes of a possible next timestamp are here, a newline beyond the piece's end proves nothing.
-            Some(end) if end <= PIECE_LEN || rest.len() >= PIECE_LEN + prefix => {
+        // A piece of a longer line has no newline: the next piece's timestamp, which is the same, follows it at once. It is
+        // looked for behind the cut, because a log kept as JSON has three bytes of U+FFFD for each one that is no UTF-8, as
+        // are those of a character that the cut goes through.
+        let window = &rest[PIECE_LEN.min(rest.len())..end.unwrap_or(rest.len())];
+        if let Some(at) = memchr::memmem::find(window, &bytes[..prefix]).filter(|at| *at <= PIECE_GROWTH) {
+            let length = PIECE_LEN + at;
+            return Ok(Some((frame(&rest[..length], false), prefix + length)));
+        }
+        match end {
+            Some(end) => {
                 let text = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
                 Ok(Some((frame(text, true), prefix + end + 1)))
             }
-            _ if bytes.len() > FRAME_MAX => Err(FrameError::TooLarge(bytes.len())),
-            _ => Ok(None),
+            None if bytes.len() > FRAME_MAX => Err(FrameError::TooLarge(bytes.len())),
+            None => Ok(None),
         }
     }
 }
@@ -309,6 +317,41 @@ mod tests {
         let (seen, left) = frames(Form::Raw, wire.as_bytes()).unwrap();
         let lengths: Vec<_> = seen.iter().map(|(_, text, ends)| (text.len(), *ends)).collect();
         assert_eq!(lengths, [(PIECE_LEN, false), (PIECE_LEN, false), (3, true)]);
+        assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn pieces_that_grew_because_the_cut_went_through_a_character_are_told_apart_too_at_every_cut_of_the_wire() {
+        // As json-file keeps a line whose two-byte character lies across the cut: one U+FFFD on either side of it.
+        let first = format!("{}\u{fffd}", "x".repeat(PIECE_LEN - 1));
+        let second = format!("\u{fffd}{}", "y".repeat(PIECE_LEN - 1));
+        let wire = format!("{TIME}{first}{TIME}{second}{TIME}end\r\n{TIME}next\r\n");
+        let expected = [
+            (first.into_bytes(), false),
+            (second.into_bytes(), false),
+            (b"end".to_vec(), true),
+            (b"next".to_vec(), true),
+        ];
+        for cut in (0..wire.len()).step_by(97).chain(PIECE_LEN..PIECE_LEN + 80) {
+            let mut decoder = Decoder::new(Form::Raw);
+            let (mut at, mut seen) = (0, Vec::new());
+            for end in [cut, wire.len()] {
+                while let Some((frame, used)) = decoder.next(&wire.as_bytes()[at..end]).unwrap() {
+                    seen.push((frame.text.to_vec(), frame.ends_line));
+                    at += used;
+                }
+            }
+            assert!(seen == expected, "cut at {cut}: {} frames", seen.len());
+        }
+    }
+
+    #[test]
+    fn a_terminal_line_that_grew_beyond_a_piece_and_ends_there_is_one_line() {
+        let text = "\u{fffd}".repeat(PIECE_LEN);
+        let wire = format!("{TIME}{text}\r\n{TIME}{text}{TIME}end\r\n");
+        let (seen, left) = frames(Form::Raw, wire.as_bytes()).unwrap();
+        let lengths: Vec<_> = seen.iter().map(|(_, text, ends)| (text.len(), *ends)).collect();
+        assert_eq!(lengths, [(3 * PIECE_LEN, true), (3 * PIECE_LEN, false), (3, true)]);
         assert_eq!(left, 0);
     }
 }

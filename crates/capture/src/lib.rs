@@ -20,7 +20,8 @@
 //!
 //! **Metrics** beyond the usual: `log_capturer_container_stream_rotations_total` has a series for each container while it is
 //! followed, so its sum falls when one goes; `log_capturer_rotations_total` never falls. `log_capturer_log_gaps_total` counts
-//! the times that the engine had dropped lines before they could be read.
+//! the times that the engine had dropped lines before they could be read, `log_capturer_log_dropped_total` those that it had
+//! dropped them after.
 
 mod arguments;
 mod assemble;
@@ -37,6 +38,7 @@ mod jitter;
 mod live;
 mod metrics;
 mod ndjson;
+mod order;
 mod pool;
 mod queue;
 mod seam;

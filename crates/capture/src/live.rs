@@ -128,7 +128,7 @@ impl Live {
             .collect();
         let mut lag = encoder.encode_descriptor(
             "log_capturer_container_lag_seconds",
-            "Age of the newest line taken from a container that has more; 0 when there is no more",
+            "Age of the oldest line of a container that is not delivered; 0 when all are",
             None,
             MetricType::Gauge,
         )?;

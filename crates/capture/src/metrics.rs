@@ -45,7 +45,7 @@ struct ComponentLabels {
 }
 
 /// Every `kind` of error that there is, so that each series exists from the beginning: absent is not zero.
-const ERROR_KINDS: [&str; 13] = [
+const ERROR_KINDS: [&str; 14] = [
     "connect",
     "no_answer",
     "io",
@@ -54,6 +54,7 @@ const ERROR_KINDS: [&str; 13] = [
     "protocol",
     "engine",
     "seam_mismatch",
+    "repeated",
     "unexpected_end",
     "reader_timeout",
     "join_timeout",
@@ -75,6 +76,8 @@ pub(crate) struct Metrics {
     pub(crate) idle_reopens: Counter,
     /// Times that the engine's log did not hold what should have come next.
     pub(crate) gaps: Counter,
+    /// Times that the engine's log no longer held lines which had been delivered: no loss, but a sign that it is short.
+    pub(crate) dropped: Counter,
     /// Containers paused by their circuit breaker, ever.
     pub(crate) breaker_trips: Counter,
     pub(crate) streams_opened: Counter,
@@ -96,6 +99,7 @@ impl Metrics {
             bytes: Counter::default(),
             idle_reopens: Counter::default(),
             gaps: Counter::default(),
+            dropped: Counter::default(),
             breaker_trips: Counter::default(),
             streams_opened: Counter::default(),
             refused: Counter::default(),
@@ -147,6 +151,11 @@ impl Metrics {
             "log_capturer_log_gaps",
             "Times that the engine had dropped lines before they could be read",
             self.gaps.clone(),
+        );
+        registry.register(
+            "log_capturer_log_dropped",
+            "Times that a new stream found lines of the last seconds dropped by the engine, all of which had been delivered",
+            self.dropped.clone(),
         );
         registry.register(
             "log_capturer_circuit_breaker_trips",
@@ -203,7 +212,12 @@ impl Metrics {
 
     /// A chunk was delivered.
     pub(crate) fn delivered(&self, chunk: &Chunk) {
-        self.lines.inc_by(chunk.line_count() as u64);
-        self.bytes.inc_by(chunk.bytes() as u64);
+        self.delivered_lines(chunk.line_count() as u64, chunk.bytes() as u64);
+    }
+
+    /// So many lines, with so many bytes of text, were delivered.
+    pub(crate) fn delivered_lines(&self, lines: u64, bytes: u64) {
+        self.lines.inc_by(lines);
+        self.bytes.inc_by(bytes);
     }
 }

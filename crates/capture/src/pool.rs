@@ -27,6 +27,8 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 pub(crate) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
+    /// It was not free at once.
+    pub(crate) waited: bool,
 }
 
 struct Waiting<'a>(&'a AtomicUsize);
@@ -50,13 +52,17 @@ impl Pool {
     /// Waits for a slot. Cancel-safe, but whoever cancels loses its place.
     pub(crate) async fn acquire(&self) -> Slot {
         if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
-            return Slot { _permit: Some(permit) };
+            return Slot {
+                _permit: Some(permit),
+                waited: false,
+            };
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
         // The semaphore is never closed.
         Slot {
             _permit: Arc::clone(&self.slots).acquire_owned().await.ok(),
+            waited: true,
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, Undelivered};
 
 /// Chunks that may wait, whatever their size.
 const CHUNKS: usize = 4096;
@@ -28,6 +28,7 @@ pub(crate) enum Item {
 pub(crate) struct Room {
     _lines: OwnedSemaphorePermit,
     _bytes: OwnedSemaphorePermit,
+    _undelivered: Option<Undelivered>,
 }
 
 /// The sink is gone: nothing can be delivered any more.
@@ -67,6 +68,7 @@ impl Queue {
     /// # Errors
     /// [`SinkGone`] if nobody receives any more.
     pub(crate) async fn send(&self, chunk: Chunk) -> Result<(), SinkGone> {
+        let undelivered = chunk.taken();
         let lines = u32::try_from(chunk.line_count())
             .unwrap_or(u32::MAX)
             .min(self.max_lines);
@@ -82,6 +84,7 @@ impl Queue {
         let room = Room {
             _lines: lines,
             _bytes: bytes,
+            _undelivered: undelivered,
         };
         self.sender
             .send(Item::Lines(Box::new(chunk), room))

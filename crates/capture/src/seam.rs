@@ -233,6 +233,11 @@ impl Join {
         self.approach
     }
 
+    /// The last timestamps that were delivered, by output.
+    pub(crate) fn delivered_until(&self) -> [Timestamp; 2] {
+        self.last.map(|last| last.time)
+    }
+
     /// What to ask the engine for.
     pub(crate) fn ask(&self) -> Ask {
         let tail = (self.approach == Approach::Tail).then(|| self.target.frames() + TAIL_ROOM);

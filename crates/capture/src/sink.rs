@@ -4,6 +4,7 @@
 //! behind the last delivered line and nowhere else.
 
 pub(crate) mod file;
+pub(crate) mod folder;
 pub(crate) mod loki;
 pub(crate) mod positions;
 pub(crate) mod recover;
@@ -75,6 +76,12 @@ pub enum SinkError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Two daemons in one folder would write over each other's positions.
+    #[error("output folder {} is in use by another daemon", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
     },
     /// The position file is not ours or is broken.
     #[error("position file {} is broken; remove it to deliver everything that the engine retains again", path.display())]

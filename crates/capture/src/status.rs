@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::follower::Shared;
@@ -22,6 +22,8 @@ use crate::task::{Doing, Entry, Tasks};
 const CONNECTIONS: usize = 32;
 /// A kept-alive connection on which nothing is asked for this long is closed; scrapers ask at least once a minute.
 const IDLE: Duration = Duration::from_secs(90);
+/// A request that began must be whole by then, however its bytes drip.
+const REQUEST: Duration = Duration::from_secs(10);
 const WRITE: Duration = Duration::from_secs(10);
 const REQUEST_MAX: usize = 16 * 1024;
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -77,8 +79,9 @@ impl Status {
         }
     }
 
-    async fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
+    async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(1024);
+        let mut deadline = Instant::now() + IDLE;
         loop {
             if let Some(request) = Request::parse(&bytes)? {
                 let answer = self.answer(&request);
@@ -95,10 +98,15 @@ impl Status {
                     return stream.shutdown().await;
                 }
                 bytes.drain(..request.length);
+                deadline = Instant::now() + if bytes.is_empty() { IDLE } else { REQUEST };
                 continue;
             }
-            if bytes.len() > REQUEST_MAX || timeout(IDLE, stream.read_buf(&mut bytes)).await?? == 0 {
+            let begins = bytes.is_empty();
+            if bytes.len() > REQUEST_MAX || timeout_at(deadline, stream.read_buf(&mut bytes)).await?? == 0 {
                 return Ok(());
+            }
+            if begins {
+                deadline = Instant::now() + REQUEST;
             }
         }
     }
@@ -138,7 +146,7 @@ impl Status {
             "/version" => {
                 let version = serde_json::json!({
                     "version": env!("CARGO_PKG_VERSION"),
-                    "commit": option_env!("LEAKCHECK_COMMIT"),
+                    "commit": self.shared.config.commit,
                 });
                 answer("200 OK", JSON, format!("{version}\n"))
             }
@@ -189,5 +197,52 @@ impl Request {
             keep_alive: !closing && !with_body && request.version == Some(1),
             length,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::testbed::Rig;
+
+    async fn status(rig: &Rig) -> Status {
+        Status {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            shared: Arc::clone(&rig.shared),
+            tasks: rig.tasks.clone(),
+            cancel: rig.cancel.clone(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_drips_is_given_up_at_its_one_deadline_and_a_kept_connection_at_another() {
+        let rig = Rig::new(Config::default());
+        let status = status(&rig).await;
+        let (mut near, far) = tokio::io::duplex(64 * 1024);
+        let began = Instant::now();
+        let dripping = async {
+            // Each byte well within any deadline for one read.
+            for byte in b"GET /metrics HTTP/1.1\r\nX-Slow: ".iter().cycle() {
+                if near.write_all(&[*byte]).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            served = status.serve(far) => assert!(served.is_err(), "{served:?}"),
+            () = dripping => panic!("it was served"),
+        }
+        assert_eq!(began.elapsed(), REQUEST);
+
+        let (mut near, far) = tokio::io::duplex(1024 * 1024);
+        near.write_all(b"GET /healthz HTTP/1.1\r\n\r\n").await.unwrap();
+        let began = Instant::now();
+        assert!(status.serve(far).await.is_err());
+        assert_eq!(began.elapsed(), IDLE);
+        let mut answer = String::new();
+        near.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     }
 }

@@ -2,11 +2,17 @@
 //!
 //! Everything that belongs to the stream and dies with it is here; what belongs to the container (its position) is not.
 
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::assemble::Assembler;
 use crate::buffer::Buffers;
 use crate::frame::{Decoder, Form, Frame, FrameError};
+use crate::order::{Doubted, Order};
 use crate::seam::{Approach, Ask, Join, Seen};
 use crate::wire::WireError;
 use crate::wire::request::{Body, Client};
@@ -25,6 +31,8 @@ pub(crate) enum StreamError {
         /// Lines that were not delivered are gone too.
         lost: bool,
     },
+    #[error("log stream brought a line again")]
+    Repeated(Doubted),
 }
 
 impl StreamError {
@@ -36,9 +44,13 @@ impl StreamError {
             Self::Frame(FrameError::Engine(_)) => "engine",
             Self::Frame(_) => "protocol",
             Self::Mismatch { .. } => "seam_mismatch",
+            Self::Repeated(_) => "repeated",
         }
     }
 }
+
+/// What is in the log already comes this soon after a stream was opened; what comes later may be sent again once more.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Bytes of a stream that were read and not yet worked on.
 pub(crate) struct Batch {
@@ -47,6 +59,11 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// Bytes not yet worked on.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
     /// A place to come [`Self::back_to`].
     pub(crate) fn mark(&self) -> usize {
         self.at
@@ -64,6 +81,10 @@ pub(crate) struct LogStream {
     /// The beginning of a frame whose end has not come yet.
     carry: Vec<u8>,
     pub(crate) assembler: Assembler,
+    order: Order,
+    /// What the stream before this one was left for: if this one, which counted what the log holds, brings it first of all
+    /// that is new, and at once, it is no repetition. Boxed, because hardly any stream has one.
+    doubted: Option<Box<(Doubted, Instant)>>,
     /// Boxed, because a stream needs it for its first moments only.
     pub(crate) join: Option<Box<Join>>,
     /// When bytes last came.
@@ -83,6 +104,8 @@ impl LogStream {
             decoder: Decoder::new(form),
             carry: Vec::new(),
             assembler: Assembler::new(cap),
+            order: Order::default(),
+            doubted: None,
             join: None,
             last_read: now,
         })
@@ -90,7 +113,13 @@ impl LogStream {
 
     /// Skips what `join` says is delivered.
     pub(crate) fn join_by(&mut self, join: Join) {
+        self.order.comes_after(join.delivered_until());
         self.join = (!join.is_done()).then(|| Box::new(join));
+    }
+
+    /// This stream takes the place of one that was left because it brought this frame.
+    pub(crate) fn after(&mut self, doubted: Option<Doubted>) {
+        self.doubted = doubted.map(|doubted| Box::new((doubted, Instant::now() + AT_ONCE)));
     }
 
     /// Waits for bytes; `None` at the proper end. Cancel-safe; holds no buffer while it waits.
@@ -104,6 +133,19 @@ impl LogStream {
             self.carry = Vec::new();
             Batch { bytes, at: 0 }
         }))
+    }
+
+    /// True if bytes have come that nobody has read; they are thrown away, so that the stream is of no more use. One poll,
+    /// no wait.
+    pub(crate) fn has_bytes(&mut self, buffers: &Buffers) -> bool {
+        let read = pin!(self.body.read(buffers, &[]));
+        match read.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(Some(bytes))) => {
+                buffers.put(bytes);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The next frame of `batch`; `None` once what is left of it is no whole frame.
@@ -150,7 +192,11 @@ impl LogStream {
             return Ok(true);
         };
         let new = match join.see(frame.stream, frame.time) {
-            Seen::Known => false,
+            Seen::Known => {
+                // It may be sent again on this very stream.
+                self.order.see(frame);
+                false
+            }
             Seen::New => true,
             Seen::Mismatch { lost } => {
                 return Err(StreamError::Mismatch {
@@ -159,9 +205,26 @@ impl LogStream {
                 });
             }
         };
+        // What the stream before this one delivered meanwhile is in the join.
+        self.order.comes_after(join.delivered_until());
         if join.is_done() {
             self.join = None;
         }
         Ok(new)
+    }
+
+    /// Takes note of a frame that is about to be used.
+    ///
+    /// # Errors
+    /// [`StreamError::Repeated`] if this stream may have brought it before.
+    pub(crate) fn in_order(&mut self, frame: &Frame<'_>) -> Result<(), StreamError> {
+        let doubted = self.doubted.take();
+        if self.order.see(frame)
+            || doubted.is_some_and(|doubted| doubted.0 == Doubted::of(frame) && Instant::now() < doubted.1)
+        {
+            Ok(())
+        } else {
+            Err(StreamError::Repeated(Doubted::of(frame)))
+        }
     }
 }

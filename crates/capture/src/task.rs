@@ -104,16 +104,19 @@ impl Entry {
         self.queued.store(self.now().max(1), Ordering::Relaxed);
     }
 
-    /// How far the newest line that it took lies behind `now`, in seconds; 0 if it is not busy, since then there is
-    /// nothing that it has not taken.
+    /// The age of the oldest line that the container wrote and that is not delivered, in seconds. Of lines that are still
+    /// in the engine's log only their being younger than the last one taken is known; 0 if there is nothing that it has
+    /// not taken, as far as it can know.
     pub(crate) fn lag_seconds(&self, now: Timestamp) -> f64 {
+        let seconds = |time: Timestamp| Duration::from_nanos(time.behind(now).unsigned_abs()).as_secs_f64();
+        if let Some(oldest) = self.container.as_ref().and_then(|of| of.oldest_undelivered()) {
+            return seconds(oldest);
+        }
         let queued = self.queued.load(Ordering::Relaxed);
-        let busy = self.doing() == Doing::Queueing || self.now().saturating_sub(queued) < BUSY_MILLIS;
-        if queued == 0 || !busy {
+        if queued == 0 || self.now().saturating_sub(queued) >= BUSY_MILLIS {
             return 0.0;
         }
-        let newest = Timestamp::from_nanos(self.newest.load(Ordering::Relaxed));
-        Duration::from_nanos(newest.behind(now).unsigned_abs()).as_secs_f64()
+        seconds(Timestamp::from_nanos(self.newest.load(Ordering::Relaxed)))
     }
 
     /// How long it has been waiting for a slot, if it is.
@@ -211,12 +214,26 @@ impl Tasks {
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.tracker.spawn(self.listed(name, container, task));
+    }
+
+    /// A task that is on the list while it lives, for an owner of its own to spawn.
+    pub(crate) fn listed<F, T>(
+        &self,
+        name: &'static str,
+        container: Option<Arc<Identity>>,
+        task: T,
+    ) -> impl Future<Output = F::Output> + Send + 'static + use<F, T>
+    where
+        F: Future + Send + 'static,
+        T: FnOnce(Arc<Entry>) -> F,
+    {
         let (entry, off) = self.enlist(name, container);
         let running = task(entry);
-        self.tracker.spawn(async move {
+        async move {
             let _off = off;
-            running.await;
-        });
+            running.await
+        }
     }
 
     fn enlist(&self, name: &'static str, container: Option<Arc<Identity>>) -> (Arc<Entry>, OffTheList) {

@@ -110,6 +110,33 @@ impl Reader {
     }
 }
 
+/// Writes timestamps in the fixed form; remembers the last second, as [`Reader`] does.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    /// The last one written.
+    text: Vec<u8>,
+    second: i64,
+}
+
+impl Writer {
+    /// Appends `time` to `out`.
+    pub(crate) fn write(&mut self, time: Timestamp, out: &mut Vec<u8>) {
+        let second = time.0.div_euclid(NANOS_PER_SECOND);
+        if second != self.second || self.text.is_empty() {
+            self.text.clear();
+            time.write_rfc3339(&mut self.text);
+            self.second = second;
+        } else {
+            let mut rest = time.0.rem_euclid(NANOS_PER_SECOND);
+            for digit in self.text[SECOND_LEN + 1..FIXED_LEN - 1].iter_mut().rev() {
+                *digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        }
+        out.extend_from_slice(&self.text);
+    }
+}
+
 /// The nine digits after the dot, if `text` begins with the fixed form and a space.
 fn fixed_fraction(text: &[u8]) -> Option<i64> {
     if text.len() <= FIXED_LEN || text[SECOND_LEN] != b'.' || text[FIXED_LEN - 1] != b'Z' || text[FIXED_LEN] != b' ' {
@@ -147,6 +174,25 @@ mod tests {
         let first = reader.read(b"2026-11-22T20:25:47.999999999Z a").unwrap().0;
         let second = reader.read(b"2026-11-22T20:25:48.000000000Z b").unwrap().0;
         assert_eq!(second.as_nanos() - first.as_nanos(), 1);
+    }
+
+    #[test]
+    fn the_fixed_form_is_written_as_the_library_writes_it_within_a_second_and_across_seconds() {
+        let mut writer = Writer::default();
+        for nanos in [
+            0,
+            1,
+            999_999_999,
+            1_000_000_000,
+            -1,
+            1_795_379_147_123_456_789,
+            1_795_379_147_000_000_100,
+        ] {
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            writer.write(Timestamp::from_nanos(nanos), &mut ours);
+            Timestamp::from_nanos(nanos).write_rfc3339(&mut theirs);
+            assert_eq!(ours, theirs);
+        }
     }
 
     #[test]

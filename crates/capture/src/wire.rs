@@ -26,6 +26,8 @@ pub(crate) enum WireError {
     Connect { endpoint: String, source: io::Error },
     #[error("engine did not answer {target} within {seconds} s")]
     NoAnswer { target: String, seconds: f32 },
+    #[error("no connection to {target} could be opened within {seconds} s: too many are being opened")]
+    Crowded { target: String, seconds: f32 },
     #[error("failed to read from the engine")]
     Read(#[source] io::Error),
     #[error("failed to write to the engine")]
@@ -51,7 +53,7 @@ pub(crate) enum WireError {
 impl WireError {
     /// True where the engine as a whole is away, rather than one container's log.
     pub(crate) fn is_engine_away(&self) -> bool {
-        matches!(self, Self::Connect { .. })
+        matches!(self, Self::Connect { .. } | Self::Crowded { .. })
     }
 
     /// The HTTP status, if the engine gave one.
@@ -66,7 +68,7 @@ impl WireError {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Connect { .. } => "connect",
-            Self::NoAnswer { .. } => "no_answer",
+            Self::NoAnswer { .. } | Self::Crowded { .. } => "no_answer",
             Self::Read(_) | Self::Write(_) => "io",
             Self::Cut => "truncated",
             Self::Status { .. } => "status",

@@ -22,13 +22,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let (events, mut said) = tokio::sync::mpsc::channel(16);
-        let run = serve(Path::new(listen), Path::new(upstream), plan, Some(events), shutdown.clone());
+        let run = serve(
+            Path::new(listen),
+            Path::new(upstream),
+            plan,
+            Some(events),
+            shutdown.clone(),
+        );
         tokio::pin!(run);
         eprintln!("listening on unix://{listen}");
         loop {
             tokio::select! {
                 done = &mut run => return Ok(done?),
-                Some(event) = said.recv() => eprintln!("{:>8.3}s {} {}", event.after.as_secs_f64(), if event.began { "begin" } else { "end  " }, event.what),
+                Some(news) = said.recv() => eprintln!("{news:?}"),
                 _ = tokio::signal::ctrl_c(), if !shutdown.is_cancelled() => shutdown.cancel(),
             }
         }

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
+
+use crate::weather::News;
 
 /// Label of a load group's containers.
 const GROUP: &str = "leakcheck.load";
@@ -21,7 +24,7 @@ const EMITTER: &str = "leakcheck.emitter";
 const AT_A_TIME: usize = 32;
 /// Names kept; when there are more, all are forgotten and asked for again.
 const KEPT: usize = 16_384;
-/// An engine that does not answer leaves the container without a group.
+/// An engine that does not answer, or not soon enough because many ask, leaves the container without a group.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// A container's description is some 5 KiB.
 const LONGEST: u64 = 1 << 20;
@@ -42,6 +45,8 @@ pub(crate) struct Identities {
     upstream: PathBuf,
     known: Mutex<HashMap<String, Arc<Identity>>>,
     asking: Semaphore,
+    /// Whether one could not be asked about.
+    failed: AtomicBool,
 }
 
 impl Identities {
@@ -50,28 +55,45 @@ impl Identities {
             upstream: upstream.to_owned(),
             known: Mutex::default(),
             asking: Semaphore::new(AT_A_TIME),
+            failed: AtomicBool::new(false),
         }
     }
 
-    /// Who the container of that id or name is; one that cannot be asked about has its key for a name.
-    pub(crate) async fn of(&self, key: &str) -> Arc<Identity> {
-        if let Some(known) = self.lock().get(key) {
-            return Arc::clone(known);
+    /// Who the container of that id or name is, if it has been asked already.
+    pub(crate) fn known(&self, key: &str) -> Option<Arc<Identity>> {
+        self.lock().get(key).cloned()
+    }
+
+    /// Who the container of that id or name is; one that cannot be asked about has its key for a name, and the first of
+    /// those is told to `news`.
+    pub(crate) async fn of(&self, key: &str, news: Option<&mpsc::Sender<News>>) -> Arc<Identity> {
+        if let Some(known) = self.known(key) {
+            return known;
         }
-        let Ok(_permit) = self.asking.acquire().await else {
-            return Arc::default();
+        let asked = timeout(DEADLINE, async {
+            let _permit = self.asking.acquire().await.map_err(io::Error::other)?;
+            self.ask(key).await
+        });
+        let why = match asked.await {
+            Ok(Ok(identity)) => return self.learn(key, identity),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", DEADLINE.as_secs()),
         };
-        let asked = timeout(DEADLINE, self.ask(key)).await;
-        let found = match asked {
-            Ok(Ok(identity)) => identity,
-            failed => {
-                tracing::debug!(key, ?failed, "failed to ask about a container");
-                return Arc::new(Identity {
-                    name: key.to_owned(),
-                    group: None,
-                });
-            }
-        };
+        tracing::warn!(key, why, "failed to ask who a container is");
+        if !self.failed.swap(true, Ordering::Relaxed)
+            && let Some(news) = news
+        {
+            let container = key.to_owned();
+            // Nobody need be listening, and it stands in the log.
+            let _ = news.try_send(News::Unknown { container, why });
+        }
+        Arc::new(Identity {
+            name: key.to_owned(),
+            group: None,
+        })
+    }
+
+    fn learn(&self, key: &str, found: Identity) -> Arc<Identity> {
         let found = Arc::new(found);
         let mut known = self.lock();
         if known.len() >= KEPT {

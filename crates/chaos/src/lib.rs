@@ -6,6 +6,7 @@
 
 mod choice;
 mod identity;
+mod listen;
 mod plan;
 mod proxy;
 mod relay;
@@ -13,4 +14,4 @@ mod weather;
 
 pub use plan::{Arguments, Plan, ScriptError};
 pub use proxy::{ChaosError, Proxy, Starter, serve};
-pub use weather::FaultEvent;
+pub use weather::{FaultEvent, News};

@@ -36,10 +36,12 @@ pub enum ScriptError {
     #[error("{0}")]
     Syntax(#[from] toml::de::Error),
     /// A fault contradicts itself.
-    #[error("fault {index}: {what}")]
+    #[error("fault {}, `{key}`: {what}", index + 1)]
     Contradiction {
-        /// Which, counted from 0.
+        /// Which, counted from 0; people are told the next number, as at its beginning and end.
         index: usize,
+        /// The key.
+        key: &'static str,
         /// What is wrong.
         what: &'static str,
     },
@@ -65,18 +67,9 @@ impl Plan {
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
         let plan: Self = toml::from_str(text)?;
         for (index, fault) in plan.faults.iter().enumerate() {
-            let wrong = match fault {
-                Fault { length, .. } if length.0.is_zero() => "it has no length: write for = \"20s\"",
-                Fault { share: Some(share), .. } if !(0.0..=1.0).contains(share) => "its share is not between 0 and 1",
-                Fault {
-                    status: Some(_), kind, ..
-                } if *kind != FaultKind::ErrorStatus => "only error-status has a status",
-                Fault {
-                    status: Some(status), ..
-                } if !(400..=599).contains(status) => "its status is not between 400 and 599",
-                _ => continue,
-            };
-            return Err(ScriptError::Contradiction { index, what: wrong });
+            if let Some((key, what, _)) = fault.contradiction() {
+                return Err(ScriptError::Contradiction { index, key, what });
+            }
         }
         Ok(plan)
     }
@@ -160,6 +153,27 @@ mod tests {
             "{error}"
         );
         let error = Plan::parse("[[fault]]\nat = \"1s\"\nfor = \"0s\"\nkind = \"stall\"\n").expect_err("no length");
-        assert!(error.to_string().starts_with("fault 0: it has no length"), "{error}");
+        assert_eq!(error.to_string(), "fault 1, `for`: it has no length");
+    }
+
+    #[test]
+    fn what_a_kind_would_ignore_is_refused() {
+        for (kind, more, key) in [
+            ("delay", "share = 0.5", "share"),
+            ("delay", "containers = \"a\"", "containers"),
+            ("engine-gone", "share = 0.5", "share"),
+            ("engine-gone", "containers = \"a\"", "containers"),
+            ("reset", "after = \"1s\"", "after"),
+            ("stall", "status = 500", "status"),
+            ("error-status", "status = 200", "status"),
+            ("stall", "share = 1.5", "share"),
+        ] {
+            let script = format!("[[fault]]\nat = \"1s\"\nfor = \"2s\"\nkind = \"{kind}\"\n{more}\n");
+            let error = Plan::parse(&script).expect_err(&script).to_string();
+            assert!(error.starts_with(&format!("fault 1, `{key}`: ")), "{script}{error}");
+        }
+        let plain = "[[fault]]\nat = \"1s\"\nfor = \"2s\"\nkind = \"error-status\"\n";
+        let plan = Plan::parse(plain).expect("the status has a default, as in a scenario");
+        assert_eq!(status(&plan.faults[0]), 500);
     }
 }

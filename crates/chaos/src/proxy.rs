@@ -2,23 +2,21 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use leakcheck_model::scenario::FaultKind;
-use tokio::net::{UnixListener, UnixSocket};
+use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::identity::Identities;
+use crate::listen::Place;
 use crate::plan::Plan;
 use crate::relay;
-use crate::weather::{self, FaultEvent, Weather};
-
-/// As many as the kernel lets (`net.core.somaxconn` is 4096 by default).
-const BACKLOG: u32 = 4096;
+use crate::weather::{self, News, Weather};
 
 /// How long accepting rests after it failed for want of descriptors.
 const BREATH: Duration = Duration::from_millis(50);
@@ -34,6 +32,12 @@ pub enum ChaosError {
         /// Why.
         source: io::Error,
     },
+    /// Somebody else listens there.
+    #[error("somebody is listening on {0} already: give a path of the proxy's own")]
+    Taken(PathBuf),
+    /// The proxy would be in front of itself.
+    #[error("{0} is the engine's own socket: the proxy needs another one to listen on")]
+    Itself(PathBuf),
 }
 
 /// What every connection needs to know.
@@ -42,12 +46,14 @@ pub(crate) struct Sky {
     pub(crate) plan: Plan,
     pub(crate) weather: watch::Receiver<Weather>,
     pub(crate) identities: Identities,
+    /// To whom news is told.
+    pub(crate) news: OnceLock<mpsc::Sender<News>>,
 }
 
 /// A proxy that listens already; clients can connect before [`Proxy::run`] is called.
 pub struct Proxy {
     listener: UnixListener,
-    listen: PathBuf,
+    place: Place,
     sky: Arc<Sky>,
     weather: watch::Sender<Weather>,
     start: watch::Sender<Option<Instant>>,
@@ -78,30 +84,32 @@ pub async fn serve(
     listen: &Path,
     upstream: &Path,
     plan: Plan,
-    events: Option<mpsc::Sender<FaultEvent>>,
+    news: Option<mpsc::Sender<News>>,
     shutdown: CancellationToken,
 ) -> Result<(), ChaosError> {
     let proxy = Proxy::bind(listen, upstream, plan)?;
     proxy.starter().start();
-    proxy.run(events, shutdown).await;
+    proxy.run(news, shutdown).await;
     Ok(())
 }
 
 impl Proxy {
-    /// Listens. A socket that is there already is replaced.
+    /// Listens. A socket of that name on which nobody listens any more is replaced.
     ///
     /// # Errors
-    /// If the socket cannot be listened on.
+    /// If the socket cannot be listened on, is somebody else's, or is the engine's own.
     pub fn bind(listen: &Path, upstream: &Path, plan: Plan) -> Result<Self, ChaosError> {
         let (weather, seen) = watch::channel(Weather::default());
+        let mut place = Place::new(listen, upstream);
         Ok(Self {
-            listener: bind(listen)?,
-            listen: listen.to_owned(),
+            listener: place.bind()?,
+            place,
             sky: Arc::new(Sky {
                 upstream: upstream.to_owned(),
                 plan,
                 weather: seen,
                 identities: Identities::new(upstream),
+                news: OnceLock::new(),
             }),
             weather,
             start: watch::channel(None).0,
@@ -115,21 +123,25 @@ impl Proxy {
     }
 
     /// Serves until `shutdown`, then ends every connection and removes the socket. Each beginning and end of a fault is
-    /// sent to `events`.
-    pub async fn run(self, events: Option<mpsc::Sender<FaultEvent>>, shutdown: CancellationToken) {
+    /// told to `news`, which has room for twice as many as there are faults, or some are lost.
+    pub async fn run(self, news: Option<mpsc::Sender<News>>, shutdown: CancellationToken) {
         let Self {
             listener,
-            listen,
+            mut place,
             sky,
             weather,
             start,
         } = self;
+        if let Some(news) = news {
+            // Set once: a proxy runs once.
+            let _ = sky.news.set(news);
+        }
         let tasks = TaskTracker::new();
         {
             let (sky, start) = (Arc::clone(&sky), start.subscribe());
             let shutdown = shutdown.clone();
             tasks.spawn(async move {
-                let plan = weather::conduct(&sky.plan, start, &weather, events);
+                let plan = weather::conduct(&sky.plan, start, &weather, sky.news.get());
                 // Ended early or late, the last weather stays.
                 shutdown.run_until_cancelled(plan).await;
                 shutdown.cancelled().await;
@@ -140,7 +152,7 @@ impl Proxy {
             let Some(open) = &listener else {
                 // While the engine is gone its socket refuses; then it is made anew.
                 until_engine(&sky, false, &shutdown).await;
-                match bind(&listen) {
+                match place.bind() {
                     Ok(again) => listener = Some(again),
                     Err(error) => {
                         tracing::warn!(%error, "failed to listen again");
@@ -160,8 +172,6 @@ impl Proxy {
         }
         tasks.close();
         tasks.wait().await;
-        // It may be gone already.
-        let _ = std::fs::remove_file(&listen);
     }
 }
 
@@ -197,19 +207,4 @@ async fn accept_all(listener: &UnixListener, sky: &Arc<Sky>, tasks: &TaskTracker
             }
         }
     }
-}
-
-fn bind(path: &Path) -> Result<UnixListener, ChaosError> {
-    let listen = |source| ChaosError::Listen {
-        path: path.to_owned(),
-        source,
-    };
-    let is_socket = |found: std::fs::Metadata| std::os::unix::fs::FileTypeExt::is_socket(&found.file_type());
-    // Only a socket is replaced: a file of that name is somebody's.
-    if std::fs::symlink_metadata(path).is_ok_and(is_socket) {
-        std::fs::remove_file(path).map_err(listen)?;
-    }
-    let socket = UnixSocket::new_stream().map_err(listen)?;
-    socket.bind(path).map_err(listen)?;
-    socket.listen(BACKLOG).map_err(listen)
 }

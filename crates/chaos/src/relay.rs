@@ -3,6 +3,7 @@
 //! One task, which holds no buffer while nothing moves. Clients of the Docker API do not pipeline, so what the engine
 //! sends answers the request that was forwarded last.
 
+mod client;
 mod frame;
 mod late;
 mod log_stream;
@@ -11,6 +12,7 @@ mod request;
 mod response;
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use leakcheck_model::scenario::FaultKind;
@@ -19,10 +21,11 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::identity::connect;
+use crate::identity::{Identity, connect};
 use crate::plan;
 use crate::proxy::Sky;
 use crate::weather::Weather;
+use client::Client;
 use late::LateEvents;
 use log_stream::{Flow, LogStream};
 use pending::Pending;
@@ -35,7 +38,7 @@ const AT_A_TIME: usize = 32 << 10;
 struct Relay<'a> {
     sky: &'a Sky,
     weather: watch::Receiver<Weather>,
-    client: UnixStream,
+    client: Client,
     /// Connected when there is something to ask.
     upstream: Option<UnixStream>,
     requests: Requests,
@@ -48,7 +51,12 @@ struct Relay<'a> {
     client_done: bool,
     /// Nothing more will come from the engine: the end, when everything is delivered.
     closing: bool,
+    /// The engine is being asked whose log it is; meanwhile the log flows on.
+    asking: Option<Asking<'a>>,
 }
+
+/// Finds out who a container is.
+type Asking<'a> = Pin<Box<dyn Future<Output = Arc<Identity>> + Send + 'a>>;
 
 /// What the engine is answering.
 enum Answer {
@@ -64,6 +72,7 @@ enum Turn {
     ToClient,
     ToEngine,
     Weather,
+    Known(Arc<Identity>),
     Time,
 }
 
@@ -72,7 +81,7 @@ pub(crate) async fn run(sky: &Sky, client: UnixStream) -> io::Result<()> {
     let mut relay = Relay {
         sky,
         weather: sky.weather.clone(),
-        client,
+        client: Client::new(client, sky.plan.has(FaultKind::Reset)),
         upstream: None,
         requests: Requests::default(),
         up: Pending::default(),
@@ -80,6 +89,7 @@ pub(crate) async fn run(sky: &Sky, client: UnixStream) -> io::Result<()> {
         answer: Answer::Other,
         client_done: false,
         closing: false,
+        asking: None,
     };
     loop {
         let now = Instant::now();
@@ -89,7 +99,7 @@ pub(crate) async fn run(sky: &Sky, client: UnixStream) -> io::Result<()> {
         }
         match flow {
             Flow::Cut => return Ok(()),
-            Flow::CutInTheMiddle => return relay.cut_in_the_middle(),
+            Flow::Reset => return relay.reset(),
             Flow::EndAtBoundary => relay.end_at_boundary(),
             _ => {}
         }
@@ -104,9 +114,10 @@ pub(crate) async fn run(sky: &Sky, client: UnixStream) -> io::Result<()> {
                 }
             }
             Turn::FromEngine => relay.hear_engine(flow)?,
-            Turn::ToClient => relay.down.flush(&relay.client)?,
+            Turn::ToClient => relay.down.flush(&relay.client.stream)?,
             Turn::ToEngine => Box::pin(relay.ask_engine()).await?,
-            Turn::Weather => Box::pin(relay.look_up()).await,
+            Turn::Weather => relay.look_up(),
+            Turn::Known(who) => relay.knows(who),
             Turn::Time => relay.on_time(),
         }
     }
@@ -128,6 +139,14 @@ impl Relay<'_> {
         held && flow.moves() && self.down.is_empty() && !self.closing
     }
 
+    /// Bytes that a fault held back: they come before what is still in the engine's socket.
+    fn take_held(&mut self) -> Vec<u8> {
+        match &mut self.answer {
+            Answer::Log(stream) => stream.take_held(),
+            _ => Vec::new(),
+        }
+    }
+
     async fn wait(&mut self, flow: Flow, wake: Option<Instant>) -> io::Result<Turn> {
         let engine_may_talk = flow.moves() && self.down.is_empty() && !self.closing;
         let client_may_talk = self.up.is_empty() && !self.client_done && !self.closing;
@@ -138,24 +157,26 @@ impl Relay<'_> {
             up,
             down,
             weather,
+            asking,
             ..
         } = self;
         let engine = upstream.as_ref();
         tokio::select! {
-            ready = client.readable(), if client_may_talk => ready.map(|()| Turn::FromClient),
-            ready = client.writable(), if !down.is_empty() && !flow.is_shut() => ready.map(|()| Turn::ToClient),
+            ready = client.stream.readable(), if client_may_talk => ready.map(|()| Turn::FromClient),
+            ready = client.stream.writable(), if !down.is_empty() && !flow.is_shut() => ready.map(|()| Turn::ToClient),
             ready = readable(engine), if engine_may_talk => ready.map(|()| Turn::FromEngine),
             ready = writable(engine), if !up.is_empty() => ready.map(|()| Turn::ToEngine),
             changed = weather.changed(), if is_fault_prone => {
                 changed.map(|()| Turn::Weather).map_err(|_| io::ErrorKind::ConnectionAborted.into())
             }
+            who = answered(asking.as_mut()), if asking.is_some() => Ok(Turn::Known(who)),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Ok(Turn::Time),
         }
     }
 
     /// Reads what the client sends and passes it on; true if the client is gone.
     async fn hear_client(&mut self) -> io::Result<bool> {
-        let Some(bytes) = self.read_client()? else {
+        let Some(bytes) = self.client.hear()? else {
             return Ok(false);
         };
         if bytes.is_empty() {
@@ -179,16 +200,6 @@ impl Relay<'_> {
         Ok(false)
     }
 
-    /// Not async, so that the buffer on the stack is no part of the task. `None` if nothing was there.
-    fn read_client(&self) -> io::Result<Option<Vec<u8>>> {
-        let mut buffer = [0; AT_A_TIME];
-        match self.client.try_read(&mut buffer) {
-            Ok(count) => Ok(Some(buffer[..count].to_vec())),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// A request's head is complete and not forwarded yet.
     async fn on_request(&mut self, asked: Asked) -> io::Result<()> {
         self.answer = match asked {
@@ -196,7 +207,13 @@ impl Relay<'_> {
             Asked::Events if self.sky.plan.has(FaultKind::Delay) => Answer::Events(Box::default()),
             Asked::Events | Asked::Other => Answer::Other,
         };
-        self.look_up().await;
+        self.asking = None;
+        self.look_up();
+        // A request waits for the name of its container if a fault is on that chooses: it may have to be refused.
+        if let Some(asking) = self.asking.take() {
+            let who = asking.await;
+            self.knows(who);
+        }
         if let Answer::Log(stream) = &self.answer
             && let Some(fault) = stream.refused()
         {
@@ -210,13 +227,31 @@ impl Relay<'_> {
         Ok(())
     }
 
-    /// Which faults are meant for this answer.
-    async fn look_up(&mut self) {
+    /// Which faults are meant for this answer; begins to ask who its container is if that matters.
+    fn look_up(&mut self) {
         let weather = Arc::clone(&self.weather.borrow_and_update());
-        match &mut self.answer {
-            Answer::Log(stream) => stream.look_up(&weather, &self.sky.identities).await,
-            Answer::Events(events) => events.look_up(&weather),
-            Answer::Other => {}
+        let stream = match &mut self.answer {
+            Answer::Log(stream) => stream,
+            Answer::Events(events) => return events.look_up(&weather),
+            Answer::Other => return,
+        };
+        if !stream.look_up(&weather) || self.asking.is_some() {
+            return;
+        }
+        let sky = self.sky;
+        if let Some(who) = sky.identities.known(stream.key()) {
+            return self.knows(who);
+        }
+        let key = stream.key().to_owned();
+        self.asking = Some(Box::pin(async move { sky.identities.of(&key, sky.news.get()).await }));
+    }
+
+    /// The engine has said whose log it is.
+    fn knows(&mut self, who: Arc<Identity>) {
+        self.asking = None;
+        if let Answer::Log(stream) = &mut self.answer {
+            stream.is_of(who);
+            stream.look_up(&self.weather.borrow_and_update());
         }
     }
 
@@ -234,10 +269,7 @@ impl Relay<'_> {
     /// Moves what the engine has sent.
     fn hear_engine(&mut self, flow: Flow) -> io::Result<()> {
         let mut buffer = [0; AT_A_TIME];
-        let held = match &mut self.answer {
-            Answer::Log(stream) => stream.take_held(),
-            _ => Vec::new(),
-        };
+        let held = self.take_held();
         let bytes = if held.is_empty() {
             let limit = if matches!(flow, Flow::Drip(_)) { 1 } else { AT_A_TIME };
             let Some(upstream) = &self.upstream else { return Ok(()) };
@@ -254,15 +286,15 @@ impl Relay<'_> {
             &held[..]
         };
         match &mut self.answer {
-            Answer::Other => self.down.send(&self.client, bytes),
+            Answer::Other => self.down.send(&self.client.stream, bytes),
             Answer::Events(events) => {
                 events.take(bytes, Instant::now(), self.down.as_mut());
-                self.down.flush(&self.client)
+                self.down.flush(&self.client.stream)
             }
             Answer::Log(stream) => {
                 let passed = stream.pass(bytes, flow, Instant::now());
-                self.down.send(&self.client, &bytes[..passed.whole])?;
-                self.down.send(&self.client, &passed.instead)?;
+                self.down.send(&self.client.stream, &bytes[..passed.whole])?;
+                self.down.send(&self.client.stream, &passed.instead)?;
                 self.closing |= passed.ends;
                 if stream.is_done() {
                     self.answer = Answer::Other;
@@ -289,14 +321,18 @@ impl Relay<'_> {
         }
     }
 
-    /// Delivers half of what is there and is gone.
-    fn cut_in_the_middle(&mut self) -> io::Result<()> {
-        let mut buffer = [0; AT_A_TIME];
-        if let Some(upstream) = &self.upstream
-            && let Ok(count) = upstream.try_read(&mut buffer)
+    /// Delivers half of what is there and breaks the connection.
+    fn reset(mut self) -> io::Result<()> {
+        let mut bytes = self.take_held();
+        if bytes.is_empty()
+            && let Some(upstream) = &self.upstream
         {
-            self.down.send(&self.client, &buffer[..count / 2])?;
+            bytes.resize(AT_A_TIME, 0);
+            let count = upstream.try_read(&mut bytes).unwrap_or(0);
+            bytes.truncate(count);
         }
+        self.down.send(&self.client.stream, &bytes[..bytes.len() / 2])?;
+        self.client.reset();
         Ok(())
     }
 }
@@ -304,6 +340,13 @@ impl Relay<'_> {
 async fn readable(engine: Option<&UnixStream>) -> io::Result<()> {
     match engine {
         Some(engine) => engine.readable().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn answered(asking: Option<&mut Asking<'_>>) -> Arc<Identity> {
+    match asking {
+        Some(asking) => asking.await,
         None => std::future::pending().await,
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leakcheck_model::scenario::Fault;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -20,6 +21,21 @@ pub struct FaultEvent {
     pub after: Duration,
     /// The fault in words, for people.
     pub what: String,
+}
+
+/// What the proxy has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A fault began or ended.
+    Fault(FaultEvent),
+    /// A container could not be asked for its name and group: faults that choose by them spare it or strike it
+    /// unforeseen. Told of the first; later ones are only logged.
+    Unknown {
+        /// As the client named it.
+        container: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// A fault that is on.
@@ -52,7 +68,7 @@ pub(crate) async fn conduct(
     plan: &Plan,
     mut start: watch::Receiver<Option<Instant>>,
     weather: &watch::Sender<Weather>,
-    events: Option<mpsc::Sender<FaultEvent>>,
+    news: Option<&mpsc::Sender<News>>,
 ) {
     let begin = match start.wait_for(Option::is_some).await.map(|begin| *begin) {
         Ok(Some(begin)) => begin,
@@ -71,16 +87,16 @@ pub(crate) async fn conduct(
             on.retain(|active| active.index != index);
         }
         weather.send_replace(Arc::new(on.clone()));
-        if let Some(events) = &events {
-            let event = FaultEvent {
-                index,
-                began,
-                after: at,
-                what: words(&faults[index]),
-            };
-            tracing::info!(index, began, what = event.what, "fault");
-            // Nobody need be listening.
-            let _ = events.send(event).await;
+        let event = FaultEvent {
+            index,
+            began,
+            after: at,
+            what: words(&faults[index]),
+        };
+        tracing::info!(index, began, what = event.what, "fault");
+        // Nobody need be listening, and one who does not keep up must not hold up the plan.
+        if let Some(Err(TrySendError::Full(_))) = news.map(|news| news.try_send(News::Fault(event))) {
+            tracing::warn!(index, began, "nobody takes the news of the faults");
         }
     }
 }
@@ -98,13 +114,13 @@ mod tests {
         let (start, started) = watch::channel(None);
         let (weather, mut seen) = watch::channel(Weather::default());
         let (events, mut said) = mpsc::channel(8);
-        let conductor = conduct(&plan, started, &weather, Some(events));
+        let conductor = conduct(&plan, started, &weather, Some(&events));
         let script = async {
             tokio::time::sleep(Duration::from_secs(100)).await;
             let begin = Instant::now();
             start.send_replace(Some(begin));
             let mut heard = Vec::new();
-            while let Some(event) = said.recv().await {
+            while let Some(News::Fault(event)) = said.recv().await {
                 heard.push((event.index, event.began, begin.elapsed().as_secs()));
                 if heard.len() == 4 {
                     break;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use leakcheck_chaos::{FaultEvent, Plan, Proxy, Starter};
+use leakcheck_chaos::{FaultEvent, News, Plan, Proxy, Starter};
 use leakcheck_dockersim::{Server, Settings};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Longer than anything here takes; a test that needs it has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An engine with a proxy in front of it.
 struct Scene {
     folder: TempDir,
     starter: Starter,
-    events: mpsc::Receiver<FaultEvent>,
+    news: mpsc::Receiver<News>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -32,7 +32,7 @@ impl Scene {
         let plan = Plan::parse(script).expect("a good script");
         let listen = folder.path().join("chaos.sock");
         let proxy = Proxy::bind(&listen, server.socket(), plan).expect("a proxy");
-        let (sender, events) = mpsc::channel(16);
+        let (sender, news) = mpsc::channel(16);
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let starter = proxy.starter();
         tasks.spawn(server.run(shutdown.clone()));
@@ -41,7 +41,7 @@ impl Scene {
         Self {
             folder,
             starter,
-            events,
+            news,
             shutdown,
             tasks,
         }
@@ -77,10 +77,22 @@ impl Scene {
 
     /// Waits for a fault to begin or to end.
     async fn next_event(&mut self) -> FaultEvent {
-        timeout(PATIENCE, self.events.recv())
-            .await
-            .expect("in time")
-            .expect("an event")
+        let news = timeout(PATIENCE, self.news.recv()).await.expect("in time");
+        match news.expect("news") {
+            News::Fault(event) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits for the only fault to begin.
+    async fn begin(&mut self) {
+        self.starter.start();
+        assert!(self.next_event().await.began);
+    }
+
+    /// Waits for the only fault to end.
+    async fn fault_ends(&mut self) {
+        assert!(!self.next_event().await.began);
     }
 
     async fn end(self) {
@@ -100,68 +112,99 @@ fn request(method: &str, path: &str, body: &str, connection: &str) -> String {
     )
 }
 
-/// One request on a connection of its own.
-async fn ask(socket: &Path, method: &str, path: &str, body: &str) -> String {
-    let mut stream = UnixStream::connect(socket).await.expect("somebody listens");
-    stream
-        .write_all(request(method, path, body, "close").as_bytes())
-        .await
-        .expect("sent");
-    rest_of(&mut stream).await
+/// A client's end of a connection. What came behind an awaited text stays for the next who reads: on a busy machine one
+/// read may bring far more than was waited for.
+struct Client {
+    stream: UnixStream,
+    unread: Vec<u8>,
 }
 
-/// Everything until the end, however it comes.
-async fn rest_of(stream: &mut UnixStream) -> String {
-    let mut answer = Vec::new();
-    // A reset in the middle is an end too.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut answer))
-        .await
-        .expect("an end");
-    String::from_utf8_lossy(&answer).into_owned()
+impl Client {
+    async fn connect(socket: &Path) -> Self {
+        Self {
+            stream: UnixStream::connect(socket).await.expect("somebody listens"),
+            unread: Vec::new(),
+        }
+    }
+
+    async fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.expect("sent");
+    }
+
+    /// Everything up to `text` and with it.
+    async fn read_until(&mut self, text: &str) -> String {
+        let found = timeout(PATIENCE, async {
+            loop {
+                if let Some(at) = self
+                    .unread
+                    .windows(text.len())
+                    .position(|window| window == text.as_bytes())
+                {
+                    break self.unread.drain(..at + text.len()).collect::<Vec<u8>>();
+                }
+                let count = self.stream.read_buf(&mut self.unread).await.expect("no error");
+                assert_ne!(
+                    count,
+                    0,
+                    "it ended before {text:?}: {}",
+                    String::from_utf8_lossy(&self.unread)
+                );
+            }
+        });
+        let found = found.await.unwrap_or_else(|_| panic!("{text:?} never came"));
+        String::from_utf8_lossy(&found).into_owned()
+    }
+
+    /// Everything until the end, however it comes.
+    async fn rest(mut self) -> String {
+        // A reset in the middle is an end too.
+        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut self.unread))
+            .await
+            .expect("an end");
+        String::from_utf8_lossy(&self.unread).into_owned()
+    }
+
+    /// Everything until the connection breaks or ends, and whether it broke.
+    async fn rest_or_reset(mut self) -> (String, bool) {
+        let read = timeout(PATIENCE, self.stream.read_to_end(&mut self.unread))
+            .await
+            .expect("an end");
+        let is_reset = read.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset);
+        (String::from_utf8_lossy(&self.unread).into_owned(), is_reset)
+    }
+
+    /// Whether something has come: used only for what must not come, after its order in time is known otherwise.
+    fn has_bytes(&self) -> bool {
+        !self.unread.is_empty() || self.stream.try_read(&mut [0; 64]).is_ok()
+    }
+}
+
+/// One request on a connection of its own.
+async fn ask(socket: &Path, method: &str, path: &str, body: &str) -> String {
+    let mut client = Client::connect(socket).await;
+    client.send(&request(method, path, body, "close")).await;
+    client.rest().await
 }
 
 /// Follows a log; returns when the head has come.
-async fn follow(socket: &Path, name: &str) -> UnixStream {
-    let mut stream = open_log(socket, name).await;
-    read_until(&mut stream, "\r\n\r\n").await;
-    stream
+async fn follow(socket: &Path, name: &str) -> Client {
+    let mut client = open_log(socket, name).await;
+    client.read_until("\r\n\r\n").await;
+    client
 }
 
-async fn open_log(socket: &Path, name: &str) -> UnixStream {
-    let mut stream = UnixStream::connect(socket).await.expect("somebody listens");
+async fn open_log(socket: &Path, name: &str) -> Client {
+    let mut client = Client::connect(socket).await;
     let path = format!("/v1.41/containers/{name}/logs?follow=1&stdout=1&stderr=1");
-    stream
-        .write_all(request("GET", &path, "", "keep-alive").as_bytes())
-        .await
-        .expect("sent");
-    stream
-}
-
-async fn read_until(stream: &mut UnixStream, text: &str) -> String {
-    let mut seen = Vec::new();
-    let mut buffer = [0; 4096];
-    while !String::from_utf8_lossy(&seen).contains(text) {
-        let count = timeout(PATIENCE, stream.read(&mut buffer))
-            .await
-            .expect("in time")
-            .expect("no error");
-        assert_ne!(count, 0, "it ended before {text:?}: {}", String::from_utf8_lossy(&seen));
-        seen.extend_from_slice(&buffer[..count]);
-    }
-    String::from_utf8_lossy(&seen).into_owned()
-}
-
-/// Whether something comes at once: used only for what must not come, after its order in time is known otherwise.
-fn has_bytes(stream: &UnixStream) -> bool {
-    let mut buffer = [0; 64];
-    stream.try_read(&mut buffer).is_ok()
+    client.send(&request("GET", &path, "", "keep-alive")).await;
+    client
 }
 
 #[tokio::test]
 async fn without_faults_a_connection_serves_one_request_after_another() {
     let scene = Scene::new("");
     scene.container("loud", "noisy", "200").await;
-    let mut stream = UnixStream::connect(scene.proxy()).await.expect("the proxy listens");
+    let mut stream = Client::connect(&scene.proxy()).await;
     let create = r#"{"Image":"noise","Cmd":["true"]}"#;
     for (method, path, body, status) in [
         ("GET", "/_ping", "", "200 OK"),
@@ -170,16 +213,13 @@ async fn without_faults_a_connection_serves_one_request_after_another() {
         ("GET", "/containers/loud/logs?stdout=1&tail=0", "", "200 OK"),
         ("GET", "/containers/json?all=1", "", "200 OK"),
     ] {
-        stream
-            .write_all(request(method, path, body, "keep-alive").as_bytes())
-            .await
-            .expect("sent");
+        stream.send(&request(method, path, body, "keep-alive")).await;
         let end = if path.contains("logs") { "0\r\n\r\n" } else { "\r\n\r\n" };
-        let answer = read_until(&mut stream, end).await;
+        let answer = stream.read_until(end).await;
         assert!(answer.contains(status), "{path}: {answer}");
     }
     let mut log = follow(&scene.proxy(), "loud").await;
-    read_until(&mut log, "lc1 manual loud o 20 ").await;
+    log.read_until("lc1 manual loud o 20 ").await;
     scene.end().await;
 }
 
@@ -193,65 +233,90 @@ async fn an_upgraded_connection_passes_as_it_is_and_both_ways() {
     let tasks = TaskTracker::new();
     tasks.spawn(proxy.run(None, shutdown.clone()));
     tasks.spawn(async move {
-        let (mut stream, _) = listener.accept().await.expect("the proxy comes");
-        read_until(&mut stream, "\r\n\r\n").await;
-        stream.write_all(b"HTTP/1.1 101 UPGRADED\r\n\r\n").await.expect("sent");
-        let mut said = String::new();
+        let (stream, _) = listener.accept().await.expect("the proxy comes");
+        let mut engine = Client {
+            stream,
+            unread: Vec::new(),
+        };
+        engine.read_until("\r\n\r\n").await;
+        engine.send("HTTP/1.1 101 UPGRADED\r\n\r\n").await;
+        let Client { mut stream, unread } = engine;
+        let mut said = String::from_utf8(unread).expect("text");
         stream.read_to_string(&mut said).await.expect("its last word");
         stream.write_all(said.to_uppercase().as_bytes()).await.expect("sent");
     });
     tasks.close();
-    let mut client = UnixStream::connect(&listen).await.expect("the proxy listens");
+    let mut client = Client::connect(&listen).await;
     client
-        .write_all(b"POST /containers/x/attach HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
-        .await
-        .expect("sent");
-    read_until(&mut client, "\r\n\r\n").await;
-    client.write_all(b"get /events http/1.1\r\n\r\n").await.expect("sent");
-    client.shutdown().await.expect("half closed");
-    assert_eq!(rest_of(&mut client).await, "GET /EVENTS HTTP/1.1\r\n\r\n");
+        .send("POST /containers/x/attach HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+        .await;
+    client.read_until("\r\n\r\n").await;
+    client.send("get /events http/1.1\r\n\r\n").await;
+    client.stream.shutdown().await.expect("half closed");
+    assert_eq!(client.rest().await, "GET /EVENTS HTTP/1.1\r\n\r\n");
     shutdown.cancel();
     timeout(PATIENCE, tasks.wait()).await.expect("everything ends");
 }
 
+/// A fault that lasts until the test is over, however slow the machine is.
+fn lasting(kind: &str, more: &str) -> String {
+    format!("[[fault]]\nat = \"0s\"\nfor = \"1h\"\nkind = \"{kind}\"\n{more}\n")
+}
+
 #[tokio::test]
-async fn a_stall_holds_only_its_group_and_nothing_is_lost() {
-    let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"700ms\"\nkind = \"stall\"\ncontainers = \"a\"\n");
+async fn a_stall_holds_only_its_group() {
+    let mut scene = Scene::new(&lasting("stall", "containers = \"a\""));
     scene.container("one-a", "a", "100").await;
     scene.container("one-b", "b", "100").await;
-    let (mut a, mut b) = (
-        follow(&scene.proxy(), "one-a").await,
-        follow(&scene.proxy(), "one-b").await,
-    );
-    read_until(&mut a, " o 3 ").await;
-    scene.starter.start();
-    assert!(scene.next_event().await.began);
+    let mut b = follow(&scene.proxy(), "one-b").await;
+    scene.begin().await;
     // A stream that is opened now gets its head and no more.
     let new = follow(&scene.proxy(), "one-a").await;
-    read_until(&mut b, " o 30 ").await;
-    assert!(!has_bytes(&new), "held back while the other group flows");
-    assert!(!scene.next_event().await.began);
-    let seen = read_until(&mut a, " o 80 ").await;
-    for number in 10..80 {
-        assert!(seen.contains(&format!(" o {number} ")), "line {number} is missing");
+    b.read_until(" o 30 ").await;
+    assert!(!new.has_bytes(), "held back while the other group flows");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn what_a_stall_has_held_back_comes_when_it_is_over() {
+    let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"500ms\"\nkind = \"stall\"\n");
+    scene.container("one", "a", "100").await;
+    let mut stream = follow(&scene.proxy(), "one").await;
+    scene.begin().await;
+    let mut new = follow(&scene.proxy(), "one").await;
+    scene.fault_ends().await;
+    for stream in [&mut stream, &mut new] {
+        let seen = stream.read_until(" o 80 ").await;
+        for number in 1..80 {
+            assert_eq!(seen.matches(&format!(" o {number} ")).count(), 1, "line {number}");
+        }
     }
     scene.end().await;
 }
 
 #[tokio::test]
-async fn requests_are_refused_with_the_status_while_the_fault_lasts() {
-    let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"500ms\"\nkind = \"error-status\"\nstatus = 503\n");
+async fn log_requests_are_refused_with_the_status_and_others_are_not() {
+    for (more, status) in [("status = 503", 503), ("status = 409", 409), ("", 500)] {
+        let mut scene = Scene::new(&lasting("error-status", more));
+        scene.container("one", "a", "1").await;
+        scene.begin().await;
+        let answer = ask(&scene.proxy(), "GET", "/containers/one/logs?stdout=1", "").await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains("leakcheck chaos"),
+            "{answer}"
+        );
+        let other = ask(&scene.proxy(), "GET", "/containers/one/json", "").await;
+        assert!(other.starts_with("HTTP/1.1 200"), "{other}");
+        scene.end().await;
+    }
+}
+
+#[tokio::test]
+async fn when_the_fault_is_over_requests_are_answered_again() {
+    let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"100ms\"\nkind = \"error-status\"\n");
     scene.container("one", "a", "1").await;
-    scene.starter.start();
-    assert!(scene.next_event().await.began);
-    let answer = ask(&scene.proxy(), "GET", "/containers/one/logs?stdout=1", "").await;
-    assert!(
-        answer.starts_with("HTTP/1.1 503") && answer.contains("leakcheck chaos"),
-        "{answer}"
-    );
-    let other = ask(&scene.proxy(), "GET", "/containers/one/json", "").await;
-    assert!(other.starts_with("HTTP/1.1 200"), "{other}");
-    assert!(!scene.next_event().await.began);
+    scene.begin().await;
+    scene.fault_ends().await;
     let answer = ask(&scene.proxy(), "GET", "/containers/one/logs?stdout=1", "").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     scene.end().await;
@@ -259,29 +324,28 @@ async fn requests_are_refused_with_the_status_while_the_fault_lasts() {
 
 #[tokio::test]
 async fn idle_streams_are_cut_and_noisy_ones_are_not() {
-    let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"1s\"\nkind = \"cut-idle\"\nafter = \"200ms\"\n");
+    let mut scene = Scene::new(&lasting("cut-idle", "after = \"3s\""));
     scene.container("quiet", "a", "0").await;
     scene.container("loud", "a", "100").await;
-    let (mut quiet, mut loud) = (
+    let (quiet, mut loud) = (
         follow(&scene.proxy(), "quiet").await,
         follow(&scene.proxy(), "loud").await,
     );
-    scene.starter.start();
-    assert_eq!(rest_of(&mut quiet).await, "", "cut, not ended");
-    while scene.next_event().await.began {}
-    read_until(&mut loud, " o 100 ").await;
+    scene.begin().await;
+    assert_eq!(quiet.rest().await, "", "cut, not ended");
+    // 5 s of lines: more than there was time for until the other was cut.
+    loud.read_until(" o 500 ").await;
     scene.end().await;
 }
 
 #[tokio::test]
 async fn in_a_storm_streams_end_cleanly_as_soon_as_they_begin() {
-    let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"500ms\"\nkind = \"eof-storm\"\n");
+    let mut scene = Scene::new(&lasting("eof-storm", ""));
     scene.container("quiet", "a", "0").await;
-    let mut open = follow(&scene.proxy(), "quiet").await;
-    scene.starter.start();
-    assert!(scene.next_event().await.began);
-    assert_eq!(rest_of(&mut open).await, "0\r\n\r\n");
-    let answer = rest_of(&mut open_log(&scene.proxy(), "quiet").await).await;
+    let open = follow(&scene.proxy(), "quiet").await;
+    scene.begin().await;
+    assert_eq!(open.rest().await, "0\r\n\r\n");
+    let answer = open_log(&scene.proxy(), "quiet").await.rest().await;
     assert!(
         answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\n0\r\n\r\n"),
         "{answer}"
@@ -292,57 +356,82 @@ async fn in_a_storm_streams_end_cleanly_as_soon_as_they_begin() {
 #[tokio::test]
 async fn reset_and_truncated_streams_end_in_the_middle_and_their_successors_live() {
     for (kind, is_clean) in [("reset", false), ("truncate", true)] {
-        let mut scene = Scene::new(&format!("[[fault]]\nat = \"0s\"\nfor = \"1s\"\nkind = \"{kind}\"\n"));
+        // With this seed the container "loud" is struck early in the fault's time, and the rest of it is left for a slow
+        // machine.
+        let script = format!("[[fault]]\nat = \"0s\"\nfor = \"60s\"\nkind = \"{kind}\"\nseed = 11\n");
+        let mut scene = Scene::new(&script);
         scene.container("loud", "a", "100").await;
-        let mut stream = follow(&scene.proxy(), "loud").await;
-        scene.starter.start();
-        assert!(scene.next_event().await.began);
-        let rest = rest_of(&mut stream).await;
+        let stream = follow(&scene.proxy(), "loud").await;
+        scene.begin().await;
+        let (rest, is_reset) = stream.rest_or_reset().await;
         assert_eq!(rest.ends_with("0\r\n\r\n"), is_clean, "{kind}: {rest:?}");
+        assert_eq!(is_reset, kind == "reset", "ECONNRESET, and only then");
         let mut successor = follow(&scene.proxy(), "loud").await;
-        assert!(!scene.next_event().await.began);
-        read_until(&mut successor, " o 100 ").await;
+        successor.read_until(" o 200 ").await;
         scene.end().await;
     }
 }
 
 #[tokio::test]
-async fn while_the_engine_is_gone_nobody_answers_and_then_it_is_back() {
-    let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"300ms\"\nkind = \"engine-gone\"\n");
+async fn where_resets_are_planned_everything_else_ends_as_it_does_without_them() {
+    let mut scene = Scene::new(&format!(
+        "[[fault]]\nat = \"0s\"\nfor = \"1h\"\nkind = \"eof-storm\"\n{}",
+        "[[fault]]\nat = \"1h\"\nfor = \"1h\"\nkind = \"reset\"\n"
+    ));
     scene.container("quiet", "a", "0").await;
-    let mut stream = follow(&scene.proxy(), "quiet").await;
-    scene.starter.start();
-    assert_eq!(rest_of(&mut stream).await, "", "cut");
-    while scene.next_event().await.began {}
-    let answer = loop {
-        // The socket is made anew a moment after the fault has ended.
-        match UnixStream::connect(scene.proxy()).await {
-            Ok(_) => break ask(&scene.proxy(), "GET", "/_ping", "").await,
-            Err(_) => tokio::task::yield_now().await,
+    let mut client = Client::connect(&scene.proxy()).await;
+    for _ in 0..3 {
+        client.send(&request("GET", "/_ping", "", "keep-alive")).await;
+        assert!(client.read_until("\r\n\r\nOK").await.starts_with("HTTP/1.1 200"));
+    }
+    let open = follow(&scene.proxy(), "quiet").await;
+    scene.begin().await;
+    assert_eq!(open.rest_or_reset().await, ("0\r\n\r\n".to_owned(), false));
+    client.send(&request("GET", "/_ping", "", "close")).await;
+    let (answer, is_reset) = client.rest_or_reset().await;
+    assert!(answer.ends_with("OK") && !is_reset, "{answer}");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn while_the_engine_is_gone_nobody_answers_and_then_it_is_back() {
+    let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"3s\"\nkind = \"engine-gone\"\n");
+    scene.container("quiet", "a", "0").await;
+    let stream = follow(&scene.proxy(), "quiet").await;
+    scene.begin().await;
+    assert_eq!(stream.rest().await, "", "cut");
+    let refused = UnixStream::connect(scene.proxy()).await.is_err();
+    assert!(
+        refused || !scene.news.is_empty(),
+        "nobody answers until the end is told"
+    );
+    scene.fault_ends().await;
+    // The socket is made anew a moment after the fault has ended.
+    let is_back = async {
+        while UnixStream::connect(scene.proxy()).await.is_err() {
+            tokio::task::yield_now().await;
         }
     };
+    timeout(PATIENCE, is_back).await.expect("the proxy listens again");
+    let answer = ask(&scene.proxy(), "GET", "/_ping", "").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     scene.end().await;
 }
 
 #[tokio::test]
 async fn events_come_late_and_all_of_them() {
-    let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"600ms\"\nkind = \"delay\"\nafter = \"100ms\"\n");
-    let mut events = UnixStream::connect(scene.proxy()).await.expect("the proxy listens");
-    events
-        .write_all(request("GET", "/events", "", "keep-alive").as_bytes())
-        .await
-        .expect("sent");
-    read_until(&mut events, "\r\n\r\n").await;
-    scene.starter.start();
-    assert!(scene.next_event().await.began);
+    let mut scene = Scene::new(&lasting("delay", "after = \"100ms\""));
+    let mut events = Client::connect(&scene.proxy()).await;
+    events.send(&request("GET", "/events", "", "keep-alive")).await;
+    events.read_until("\r\n\r\n").await;
+    scene.begin().await;
     for number in 0..10 {
         scene.container(&format!("c-{number}"), "a", "0").await;
     }
     let mut seen = String::new();
     let count = |seen: &str, action: &str| seen.matches(&format!("\"Action\":\"{action}\"")).count();
     while count(&seen, "start") < 10 || count(&seen, "create") < 10 {
-        seen.push_str(&read_until(&mut events, "\n").await);
+        seen.push_str(&events.read_until("\n").await);
     }
     assert_eq!((count(&seen, "start"), count(&seen, "create")), (10, 10));
     scene.end().await;
@@ -353,11 +442,64 @@ async fn byte_by_byte_is_slow_but_whole() {
     let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"400ms\"\nkind = \"drip\"\nafter = \"2ms\"\n");
     scene.container("loud", "a", "50").await;
     let mut stream = follow(&scene.proxy(), "loud").await;
-    scene.starter.start();
-    assert!(scene.next_event().await.began);
-    let seen = read_until(&mut stream, " o 40 ").await;
+    scene.begin().await;
+    let seen = stream.read_until(" o 40 ").await;
     for number in 2..40 {
         assert_eq!(seen.matches(&format!(" o {number} ")).count(), 1, "line {number}");
     }
     scene.end().await;
+}
+
+/// An engine whose logs flow and that never says who a container is.
+async fn silent_about_its_containers(listener: UnixListener) {
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(async move {
+            let mut engine = Client {
+                stream,
+                unread: Vec::new(),
+            };
+            let asked = engine.read_until("\r\n\r\n").await;
+            if !asked.contains("/logs") {
+                return std::future::pending().await;
+            }
+            let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let mut said = engine.stream.write_all(head.as_bytes()).await;
+            while said.is_ok() {
+                said = engine.stream.write_all(b"6\r\nline \n\r\n").await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn an_open_log_is_not_held_up_while_it_is_asked_whose_it_is_and_a_failure_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (engine, listen) = (folder.path().join("engine.sock"), folder.path().join("chaos.sock"));
+    let listener = UnixListener::bind(&engine).expect("a socket");
+    let plan = Plan::parse(&lasting("stall", "containers = \"others\"")).expect("a good script");
+    let proxy = Proxy::bind(&listen, &engine, plan).expect("a proxy");
+    let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let (sender, mut news) = mpsc::channel(8);
+    let starter = proxy.starter();
+    tasks.spawn(proxy.run(Some(sender), shutdown.clone()));
+    let token = shutdown.clone();
+    tasks.spawn(async move { _ = token.run_until_cancelled(silent_about_its_containers(listener)).await });
+    tasks.close();
+    let mut log = follow(&listen, "mine").await;
+    starter.start();
+    let begins = timeout(PATIENCE, news.recv()).await.expect("in time");
+    assert!(matches!(begins, Some(News::Fault(event)) if event.began));
+    for _ in 0..50 {
+        log.read_until("line \n").await;
+    }
+    assert!(news.is_empty(), "it flowed while the answer was still awaited");
+    let told = timeout(PATIENCE, news.recv()).await.expect("in time");
+    assert!(
+        matches!(&told, Some(News::Unknown { container, .. }) if container == "mine"),
+        "{told:?}"
+    );
+    shutdown.cancel();
+    timeout(PATIENCE, tasks.wait()).await.expect("everything ends");
 }

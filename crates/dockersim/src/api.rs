@@ -1,6 +1,7 @@
 //! Which request is answered by what.
 
 mod containers;
+mod endpoint;
 mod images;
 mod system;
 
@@ -27,6 +28,9 @@ pub(crate) async fn answer(engine: &Arc<Engine>, connection: &mut Connection, he
         length,
     };
     let segments: Vec<&str> = head.path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if let Err(failure) = check(head, &segments) {
+        return Ok(connection.write(&Reply::failure(head, failure).bytes(head)).await?);
+    }
     let reply = match (head.method.as_str(), &segments[..]) {
         // Streams write their own heads, as soon as it is sure that they have something to say.
         ("GET", ["containers", key, "logs"]) => match containers::logs(engine, head, key) {
@@ -34,27 +38,33 @@ pub(crate) async fn answer(engine: &Arc<Engine>, connection: &mut Connection, he
                 let following = head.query.flag("follow");
                 return follow::send_logs(connection, head, container, select, following).await;
             }
-            Err(failure) => failure.into(),
+            Err(failure) => Reply::failure(head, failure),
         },
         ("POST", ["containers", key, "attach"]) => match containers::attach(engine, head, key) {
             Ok((container, select)) => return follow::send_attached(connection, head, container, select).await,
-            Err(failure) => failure.into(),
+            Err(failure) => Reply::failure(head, failure),
         },
         ("GET", ["events"]) => match system::events(engine, head) {
             Ok((subscription, filters, until)) => {
                 return follow::send_events(connection, head, subscription, filters, until).await;
             }
-            Err(failure) => failure.into(),
+            Err(failure) => Reply::failure(head, failure),
         },
         ("POST", ["containers", key, "wait"]) => match containers::wait(engine, head, key) {
             Ok((container, what)) => return follow::send_exit(connection, head, container, what).await,
-            Err(failure) => failure.into(),
+            Err(failure) => Reply::failure(head, failure),
         },
-        ("POST", ["containers", key, "stop"]) => containers::stop(engine, head, key).await.unwrap_or_else(Reply::from),
-        ("POST", ["containers", key, "restart"]) => {
-            containers::restart(engine, head, key).await.unwrap_or_else(Reply::from)
+        ("POST", ["containers", key, "stop"]) => {
+            let stopped = containers::stop(engine, head, key, connection.closed()).await;
+            stopped.unwrap_or_else(|failure| Reply::failure(head, failure))
         }
-        (method, segments) => route(engine, &request, method, segments).unwrap_or_else(Reply::from),
+        ("POST", ["containers", key, "restart"]) => {
+            let restarted = containers::restart(engine, head, key, connection.closed()).await;
+            restarted.unwrap_or_else(|failure| Reply::failure(head, failure))
+        }
+        (method, segments) => {
+            route(engine, &request, method, segments).unwrap_or_else(|failure| Reply::failure(head, failure))
+        }
     };
     Ok(connection.write(&reply.bytes(head)).await?)
 }
@@ -106,7 +116,7 @@ fn route(engine: &Arc<Engine>, request: &Request<'_>, method: &str, segments: &[
             200,
             &serde_json::json!({ "VolumesDeleted": [], "SpaceReclaimed": 0 }),
         )),
-        (method, segments) => Err(unknown(method, segments)),
+        (method, segments) => Err(missing(method, segments)),
     }
 }
 
@@ -114,7 +124,7 @@ fn ping() -> Reply {
     let headers = "Cache-Control: no-cache, no-store, must-revalidate\r\nPragma: no-cache\r\n";
     Reply {
         status: 200,
-        content: Content::Text("OK"),
+        content: Content::Text("OK".into()),
         headers,
     }
 }
@@ -128,49 +138,40 @@ fn no_swarm() -> Failure {
     )
 }
 
-/// 501 with its name for what a Docker engine has and this one has not, 404 for what no engine has.
-fn unknown(method: &str, segments: &[&str]) -> Failure {
-    const ROOTS: [&str; 22] = [
-        "containers",
-        "images",
-        "networks",
-        "volumes",
-        "exec",
-        "swarm",
-        "nodes",
-        "services",
-        "tasks",
-        "secrets",
-        "configs",
-        "plugins",
-        "build",
-        "auth",
-        "session",
-        "grpc",
-        "distribution",
-        "commit",
-        "system",
-        "info",
-        "version",
-        "events",
-    ];
-    match segments {
-        [root, rest @ ..] if ROOTS.contains(root) => {
-            // What stands in second place of three is somebody's name or id.
-            let named: Vec<&str> = match rest {
-                [_, action @ ..] if !action.is_empty() => {
-                    std::iter::once("{id}").chain(action.iter().copied()).collect()
-                }
-                rest => rest.to_vec(),
-            };
-            let path = std::iter::once(*root).chain(named).collect::<Vec<_>>().join("/");
-            Failure::new(
-                501,
-                format_args!("not implemented by the simulated engine: {method} /{path}"),
-            )
-        }
-        _ => Failure::not_found("page not found"),
+/// The newest version of the API that is spoken, and the oldest.
+const NEWEST: &[u32] = &[1, 41];
+const OLDEST: &[u32] = &[1, 12];
+
+/// Refuses what no Docker engine has, and versions of the API that Docker 20.10 refuses (moby,
+/// `api/server/middleware/version.go`).
+fn check(head: &Head, segments: &[&str]) -> Result<(), Failure> {
+    if endpoint::known(&head.method, segments).is_none() {
+        return Err(Failure::not_found("page not found"));
     }
+    let (Some(version), Some(numbers)) = (&head.version, head.version_numbers()) else {
+        return Ok(());
+    };
+    if &numbers[..] < OLDEST {
+        return Err(Failure::bad(format_args!(
+            "client version {version} is too old. Minimum supported API version is 1.12, please upgrade your client to a \
+             newer version"
+        )));
+    }
+    if &numbers[..] > NEWEST {
+        return Err(Failure::bad(format_args!(
+            "client version {version} is too new. Maximum supported API version is 1.41"
+        )));
+    }
+    Ok(())
+}
+
+/// What a Docker engine has and this one has not.
+fn missing(method: &str, segments: &[&str]) -> Failure {
+    let path = endpoint::known(method, segments).unwrap_or_else(|| segments.join("/"));
+    Failure::new(
+        501,
+        format_args!("not implemented by the simulated engine: {method} /{path}"),
+    )
 }
 
 impl Request<'_> {

@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) name: String,
     pub(crate) status: Status,
     pub(crate) process: Option<Process>,
+    /// Signals that it gets when it is not paused any more, each number once, as the kernel keeps them.
+    pub(crate) signals: Vec<u8>,
     /// Counts its starts, so that what was meant for an earlier one is told apart.
     pub(crate) run: u32,
     /// Counts starts and unpauses: a turn in the queue that was meant for an earlier one is dropped.
@@ -68,6 +70,7 @@ impl Container {
             name,
             status: Status::Created,
             process: None,
+            signals: Vec::new(),
             run: 0,
             turn: 0,
             restarts: 0,
@@ -113,6 +116,11 @@ impl Container {
 }
 
 impl State {
+    /// Whether Docker says that it runs: also when it is between two starts by its restart policy.
+    pub(crate) fn runs(&self) -> bool {
+        self.is_alive() || self.status == Status::Restarting
+    }
+
     /// Whether there is a process.
     pub(crate) fn is_alive(&self) -> bool {
         matches!(self.status, Status::Running | Status::Paused)

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::clock::Nanos;
 use crate::failure::Failure;
+use crate::moment;
 use crate::query::Query;
 
 /// Decoded filters.
@@ -53,6 +55,20 @@ impl Filters {
     pub(crate) fn any(&self, name: &str, test: impl FnMut(&str) -> bool) -> bool {
         let values = self.values(name);
         values.is_empty() || values.iter().map(String::as_str).any(test)
+    }
+
+    /// The moment up to which something was made that `until` means.
+    ///
+    /// # Errors
+    /// As Docker's, if it is given twice or is no moment.
+    pub(crate) fn until(&self, now: Nanos) -> Result<Option<Nanos>, Failure> {
+        match self.values("until") {
+            [] => Ok(None),
+            [one] => moment::read(one, now)
+                .map(Some)
+                .ok_or_else(|| Failure::internal(format_args!("failed to parse value as time or duration: {one:?}"))),
+            _ => Err(Failure::internal("more than one until filter specified")),
+        }
     }
 
     /// Whether the labels have all `label` filters and none of the `label!` filters, each `key` or `key=value`.

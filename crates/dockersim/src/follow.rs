@@ -174,22 +174,23 @@ fn matches(event: &Event, filters: &Filters) -> bool {
     let attributes = &event.actor.attributes;
     let name = attributes.get("name").map_or("", String::as_str);
     let is = |kind: &str| event.kind == kind;
-    let names = |wanted: &str| event.actor.id.starts_with(wanted) || name == wanted;
+    // By the beginning of its id or of its name, whatever kind it is (moby, `fuzzyMatchName`).
+    let names = |wanted: &str| event.actor.id.starts_with(wanted) || name.starts_with(wanted);
     filters.any("type", |kind| is(kind))
         && filters.any("event", |action| event.action == action)
         && filters.any("scope", |scope| scope == "local")
-        && filters.any("container", |wanted| is("container") && names(wanted))
-        && filters.any("network", |wanted| is("network") && names(wanted))
+        && filters.any("container", names)
+        && filters.any("network", names)
+        && filters.any("volume", names)
         && filters.any("image", |wanted| {
             let image = if is("image") {
                 name
             } else {
                 attributes.get("image").map_or("", String::as_str)
             };
-            image == wanted || image.split(':').next() == Some(wanted) || (is("image") && event.actor.id == wanted)
+            image == wanted || image.split(':').next() == Some(wanted) || event.actor.id == wanted
         })
         && !filters.has("daemon")
-        && !filters.has("volume")
         && filters.labels(attributes)
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Connection {
     stream: UnixStream,
     /// Read and not used yet.
     ahead: Vec<u8>,
+    /// The client does not know chunks: what is streamed comes as it is.
+    is_old: bool,
 }
 
 impl Connection {
@@ -56,6 +58,7 @@ impl Connection {
         Self {
             stream,
             ahead: Vec::new(),
+            is_old: false,
         }
     }
 
@@ -72,6 +75,7 @@ impl Connection {
             loop {
                 if let Some((head, length)) = Head::parse(&self.ahead)? {
                     self.ahead.drain(..length);
+                    self.is_old = head.is_old;
                     return Ok(Some(head));
                 }
                 if self.read_some().await? == 0 {
@@ -135,6 +139,9 @@ impl Connection {
 
     /// Writes one chunk of a chunked body.
     pub(crate) async fn write_chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_old {
+            return self.write(bytes).await;
+        }
         let mut chunk = Vec::with_capacity(bytes.len() + 16);
         reply::push_chunk(&mut chunk, bytes.len(), |out| out.extend_from_slice(bytes));
         self.write(&chunk).await
@@ -142,6 +149,9 @@ impl Connection {
 
     /// Ends a chunked body.
     pub(crate) async fn write_last_chunk(&mut self) -> io::Result<()> {
+        if self.is_old {
+            return Ok(());
+        }
         self.write(b"0\r\n\r\n").await
     }
 }

@@ -16,6 +16,7 @@ mod http;
 mod image;
 mod lifecycle;
 mod log;
+mod moment;
 mod network;
 mod process;
 mod query;

@@ -37,6 +37,12 @@ impl Engine {
         self.events.announce("container", action, &container.id, attributes);
     }
 
+    /// Announces that what is no longer used was removed.
+    pub(crate) fn announce_prune(&self, kind: &'static str, reclaimed: u64) {
+        let attributes = [("reclaimed".to_owned(), reclaimed.to_string())].into();
+        self.events.announce(kind, "prune", "", attributes);
+    }
+
     fn announce_network(&self, container: &Container, action: &str) {
         if let Some((name, driver, id)) = self.networks.named(&container.config.host.network) {
             let attributes = [("container", container.id.as_str()), ("name", name), ("type", driver)];
@@ -68,6 +74,7 @@ impl Engine {
     fn begin(&self, container: &Container, state: &mut State) -> u32 {
         state.status = Status::Running;
         state.process = Some(Process::spawn(&container.config.words(), Instant::now()));
+        state.signals.clear();
         state.run += 1;
         state.turn += 1;
         state.started = Some(clock::now());
@@ -179,10 +186,17 @@ impl Engine {
 
     /// Removes a container, a running one only by force.
     pub(crate) fn remove(&self, container: &Arc<Container>, force: bool) -> Result<(), Failure> {
-        let alive = container.state().is_alive();
+        let status = container.state().status;
+        let alive = matches!(status, Status::Running | Status::Paused | Status::Restarting);
         if alive && !force {
+            let advice = if status == Status::Paused {
+                "Unpause and then stop"
+            } else {
+                "Stop"
+            };
             return Err(Failure::conflict(format_args!(
-                "You cannot remove a running container {}. Stop the container before attempting removal or force remove",
+                "You cannot remove a {} container {}. {advice} the container before attempting removal or force remove",
+                status.name(),
                 container.id
             )));
         }

@@ -1,16 +1,18 @@
 //! One container's log: what it wrote, with time and stream, as long as there is room for it.
 //!
 //! The bounds are those of Docker's json-file driver (`max-size`, `max-file`): the log is a row of files, a file that is
-//! full is followed by a new one, and the oldest is dropped. Memory grows with what is written.
+//! full is followed by a new one, and the oldest is dropped. In memory a file is a row of small segments, so that a log
+//! without bounds of its own can be shortened piece by piece when all logs together are too long.
 
+mod budget;
 mod read;
 mod segment;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use leakcheck_model::stamp::Stream;
 
+pub(crate) use budget::Budget;
 pub(crate) use read::{Progress, Reader, Select};
 use segment::Segment;
 
@@ -23,26 +25,11 @@ const PIECE: usize = 16 << 10;
 const DEFAULT_FILE: u64 = 1 << 20;
 const DEFAULT_FILES: usize = 16;
 
-/// Bytes that all logs hold together, and how many they may.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    held: AtomicU64,
-    limit: u64,
-}
+/// Memory is given up in pieces of this size, whatever a file's: four of the longest entries.
+const SEGMENT: usize = 64 << 10;
 
-impl Budget {
-    pub(crate) fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self {
-            held: AtomicU64::new(0),
-            limit,
-        })
-    }
-
-    /// Bytes held now.
-    pub(crate) fn held(&self) -> u64 {
-        self.held.load(Ordering::Relaxed)
-    }
-}
+/// How far a writer that is as fast as its readers may be ahead of them: half of what a log without `max-size` keeps.
+const AHEAD: u64 = DEFAULT_FILE * DEFAULT_FILES as u64 / 2;
 
 /// How much of a log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +38,8 @@ pub(crate) struct Retention {
     pub(crate) file: u64,
     /// How many files are kept.
     pub(crate) files: usize,
+    /// Whether the container was created with these bounds; if not, what they drop is told.
+    pub(crate) asked: bool,
 }
 
 impl Default for Retention {
@@ -58,6 +47,7 @@ impl Default for Retention {
         Self {
             file: DEFAULT_FILE,
             files: DEFAULT_FILES,
+            asked: false,
         }
     }
 }
@@ -65,14 +55,21 @@ impl Default for Retention {
 /// A container's log.
 #[derive(Debug)]
 pub(crate) struct Log {
-    files: Mutex<Files>,
+    files: Arc<Mutex<Files>>,
     retention: Retention,
     budget: Arc<Budget>,
+    /// By which the budget knows it.
+    number: u64,
 }
 
 #[derive(Debug, Default)]
 struct Files {
     row: std::collections::VecDeque<Segment>,
+    /// Bytes of the segments in the row.
+    held: u64,
+    /// The file that is written to, counted from 0, and its size as json-file has it.
+    file: u64,
+    json_bytes: u64,
     /// Position after the last entry: bytes ever written.
     end: u64,
     /// Time of the last entry; the next is later, so that every line has a time of its own.
@@ -84,22 +81,26 @@ struct Files {
 
 impl Log {
     pub(crate) fn new(retention: Retention, budget: &Arc<Budget>) -> Self {
+        let files = Arc::default();
         Self {
-            files: Mutex::default(),
+            number: budget.enter(&files),
+            files,
             retention,
             budget: Arc::clone(budget),
         }
     }
 
     fn files(&self) -> MutexGuard<'_, Files> {
-        // Every change leaves the row whole, so a panic elsewhere does not spoil it.
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.files)
     }
 
     /// Appends what a process wrote to one stream: whole lines and perhaps a last one without a newline.
     pub(crate) fn append(&self, stream: Stream, bytes: &[u8], now: Nanos) {
         let mut files = self.files();
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (line, after) = rest.split_at(memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1));
+            rest = after;
             // All pieces of a line have the same time, as Docker's have.
             let at = now.max(files.last + 1);
             files.last = at;
@@ -116,29 +117,46 @@ impl Log {
                 self.push(&mut files, stream, at, part, ends);
             }
         }
+        drop(files);
+        self.budget.keep();
     }
 
     fn push(&self, files: &mut Files, stream: Stream, at: Nanos, part: &[u8], newline: bool) {
+        if files.json_bytes >= self.retention.file {
+            files.file += 1;
+            files.json_bytes = 0;
+            self.drop_files(files);
+        }
+        let (file, end) = (files.file, files.end);
         if files
             .row
             .back()
-            .is_none_or(|segment| segment.json_bytes() >= self.retention.file)
+            .is_none_or(|segment| segment.file != file || segment.len() >= SEGMENT as u64)
         {
-            let end = files.end;
-            files.row.push_back(Segment::starting_at(end));
-            let over_budget = self.budget.held() > self.budget.limit;
-            while files.row.len() > self.retention.files || (over_budget && files.row.len() > 2) {
-                let dropped = files.row.pop_front().map_or(0, |segment| segment.len());
-                self.budget.held.fetch_sub(dropped, Ordering::Relaxed);
-                if over_budget {
-                    break;
-                }
+            if let Some(full) = files.row.back_mut() {
+                full.seal();
             }
+            files.row.push_back(Segment::starting_at(end, file));
         }
         if let Some(segment) = files.row.back_mut() {
             let grown = segment.push(stream, at, part, newline);
-            files.end += grown;
-            self.budget.held.fetch_add(grown, Ordering::Relaxed);
+            files.end += grown.bytes;
+            files.held += grown.bytes;
+            files.json_bytes += grown.json_bytes;
+            self.budget.grew(grown.bytes);
+        }
+    }
+
+    /// Drops the files that are too many.
+    fn drop_files(&self, files: &mut Files) {
+        let kept = self.retention.files as u64;
+        while files.row.front().is_some_and(|first| first.file + kept <= files.file) {
+            if !self.retention.asked {
+                self.budget.drop_first(files);
+            } else if let Some(gone) = files.row.pop_front() {
+                files.held -= gone.len();
+                self.budget.shrank(gone.len());
+            }
         }
     }
 
@@ -149,17 +167,26 @@ impl Log {
         Some(files.end.saturating_sub(slowest))
     }
 
-    /// How much this log keeps at most, roughly.
-    pub(crate) fn capacity(&self) -> u64 {
-        self.retention.file * self.retention.files as u64
+    /// How far a writer may be ahead of the slowest follower without losing it lines.
+    pub(crate) fn room_ahead(&self) -> u64 {
+        let own = self.retention.file.saturating_mul(self.retention.files as u64) / 2;
+        own.min(AHEAD).min(self.budget.share())
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        let held: u64 = self.files().row.iter().map(Segment::len).sum();
-        self.budget.held.fetch_sub(held, Ordering::Relaxed);
+        self.budget.leave(self.number);
+        // Nobody shortens it any more: what the budget has in hand it has emptied or will find empty.
+        let mut files = self.files();
+        self.budget.shrank(std::mem::take(&mut files.held));
+        files.row.clear();
     }
+}
+
+fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
+    // Every change leaves the row whole, so a panic elsewhere does not spoil it.
+    files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

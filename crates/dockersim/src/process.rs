@@ -11,12 +11,15 @@ use crate::log::Log;
 use crate::script::{Script, Step};
 use crate::signal::{SIGINT, SIGKILL, SIGTERM};
 
-/// Lines that a `max` emitter writes at a turn: with a turn each 5 ms this is 100 000 a second, what a real engine
-/// takes at best.
-const MAX_AT_A_TURN: u64 = 500;
+/// Lines that a `max` emitter writes at a turn: with a turn each 5 ms this is 600 000 a second, what a real engine
+/// takes at best (docs/benchmarks.md).
+const MAX_AT_A_TURN: u64 = 3000;
 
 /// Lines of a paced emitter at a turn, so that one that must catch up leaves room for others.
 const PACED_AT_A_TURN: u64 = 5000;
+
+/// Bytes of lines that are handed to the log at one time: a buffer that stays in the processor's cache, and in the allocator's hands.
+const WRITE: usize = 32 << 10;
 
 /// An emitter that fell behind by more than this (it was paused) forgives the rest, as the noise process does.
 const FORGIVE: Duration = Duration::from_secs(1);
@@ -191,6 +194,10 @@ impl Noise {
         let end = due.min(self.written.saturating_add(limit));
         let (mut lines, mut stream) = (Vec::new(), Stream::Stdout);
         while self.written < end {
+            if lines.len() >= WRITE {
+                log.write(stream, &lines);
+                lines.clear();
+            }
             let before = lines.len();
             let next = self.emitter.next_line(&mut lines);
             if next != stream {
@@ -224,7 +231,7 @@ impl Noise {
 
     /// Whether a `max` emitter waits, because the log would drop what its slowest reader has not read.
     fn must_wait(&mut self, log: &Log, now: Instant) -> bool {
-        if log.behind().unwrap_or(0) < log.capacity() / 2 {
+        if log.behind().unwrap_or(0) < log.room_ahead() {
             self.waiting_since = None;
             return false;
         }

@@ -48,28 +48,32 @@ impl Query {
         }
     }
 
-    /// A time as `SECONDS[.FRACTION]`, if it is given and not 0 (which is how clients say "no time").
+    /// A time as `SECONDS[.FRACTION]`, if it is given. Whether 0 means "no time" is for the caller to say.
     pub(crate) fn time(&self, name: &str) -> Result<Option<Nanos>, Failure> {
         let text = self.text(name);
         if text.is_empty() {
             return Ok(None);
         }
-        let wrong = |part: &str| Failure::internal(format_args!("strconv.ParseInt: parsing {part:?}: invalid syntax"));
-        let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let seconds: i64 = seconds.parse().map_err(|_| wrong(seconds))?;
-        let mut nanos = 0;
-        if !fraction.is_empty() {
-            let value: i64 = fraction.parse().map_err(|_| wrong(fraction))?;
-            // Nine digits are nanoseconds; fewer are filled up with zeros (moby, `timetypes.ParseTimestamps`).
-            let digits = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
-            nanos = match digits {
-                0..=9 => value * 10_i64.pow(9 - digits),
-                _ => value / 10_i64.saturating_pow(digits - 9),
-            };
-        }
-        let at = seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
-        Ok((at != 0).then_some(at))
+        nanos_of(text).map(Some)
     }
+}
+
+/// `SECONDS[.FRACTION]` in nanoseconds.
+pub(crate) fn nanos_of(text: &str) -> Result<Nanos, Failure> {
+    let wrong = |part: &str| Failure::internal(format_args!("strconv.ParseInt: parsing {part:?}: invalid syntax"));
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let seconds: i64 = seconds.parse().map_err(|_| wrong(seconds))?;
+    let mut nanos = 0;
+    if !fraction.is_empty() {
+        let value: i64 = fraction.parse().map_err(|_| wrong(fraction))?;
+        // Nine digits are nanoseconds; fewer are filled up with zeros (moby, `timetypes.ParseTimestamps`).
+        let digits = u32::try_from(fraction.len()).unwrap_or(u32::MAX);
+        nanos = match digits {
+            0..=9 => value * 10_i64.pow(9 - digits),
+            _ => value / 10_i64.saturating_pow(digits - 9),
+        };
+    }
+    Ok(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
 /// Decodes `%XX` and `+`; bytes that are no UTF-8 are replaced.
@@ -136,7 +140,7 @@ mod tests {
             ("1795358170.431026866", Some(1_795_358_170_431_026_866)),
             ("1.000000001", Some(1_000_000_001)),
             ("1.0000000019", Some(1_000_000_001)),
-            ("0", None),
+            ("0", Some(0)),
         ] {
             assert_eq!(
                 Query::parse(&format!("since={text}")).time("since"),

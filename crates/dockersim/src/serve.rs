@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -60,13 +59,11 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
 }
 
 impl Server {
-    /// Listens, and starts the first containers. Raises the soft limit of open files to the hard one, because each
-    /// client is one.
+    /// Listens, and starts the first containers. Each client is an open file: raising the limit is for the process's owner.
     ///
     /// # Errors
     /// If the socket cannot be listened on.
     pub fn bind(settings: &Settings) -> Result<Self, ServeError> {
-        raise_file_limit();
         let path = &settings.socket;
         remove_stale(path)?;
         let listen = |source| ServeError::Listen {
@@ -177,18 +174,4 @@ fn remove_stale(path: &Path) -> Result<(), ServeError> {
         return Err(ServeError::Taken(path.to_owned()));
     }
     std::fs::remove_file(path).map_err(listen)
-}
-
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        let raised = rustix::process::Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        };
-        // With the soft limit it serves fewer clients, but it serves.
-        if let Err(error) = setrlimit(Resource::Nofile, raised) {
-            tracing::warn!(%error, "failed to raise the limit of open files");
-        }
-    }
 }

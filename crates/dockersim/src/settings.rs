@@ -13,8 +13,8 @@ pub struct Settings {
     pub containers: u32,
     /// Lines a second of each of those.
     pub lines_per_second: Rate,
-    /// Bytes that the logs of all containers may hold together; the oldest go first. A container whose options
-    /// set `max-size` is held to that too.
+    /// Bytes that the logs of all containers may hold together; the oldest lines of the longest logs go first, and are
+    /// counted in `/info`. A container whose options set `max-size` is held to that too.
     pub log_budget: u64,
 }
 
@@ -37,7 +37,7 @@ impl Settings {
 /// The arguments of `leakcheck engine`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
-    /// Where to listen [default: a new socket in the runtime folder, printed].
+    /// Where to listen; its address is printed on standard output [default: a new socket in the runtime folder]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     /// Containers that run to begin with.

@@ -141,9 +141,14 @@ async fn followers_are_gone_with_their_clients() {
     for _ in 0..200 {
         followers.push(scene.open("GET", &logs("follow=1")).await);
     }
-    while scene.connections().await < 201 {}
+    let until = async |holds: fn(u64) -> bool| while !holds(scene.connections().await) {};
+    timeout(PATIENCE, until(|count| count >= 201))
+        .await
+        .expect("all are counted");
     drop(followers);
-    while scene.connections().await > 1 {}
+    timeout(PATIENCE, until(|count| count <= 1))
+        .await
+        .expect("all are gone");
     scene.end().await;
 }
 
@@ -223,4 +228,59 @@ async fn a_socket_that_is_in_use_or_no_socket_is_left_alone() {
     let stale = folder.path().join("stale.sock");
     drop(std::os::unix::net::UnixListener::bind(&stale).expect("a socket"));
     assert!(Server::bind(&Settings::new(&stale)).is_ok());
+}
+
+/// Starts a container of its own, called `own`.
+async fn start_own(scene: &Scene, body: &str) {
+    scene.ask("POST", "/images/create?fromImage=any").await;
+    let mut stream = UnixStream::connect(scene.folder.path().join("engine.sock"))
+        .await
+        .expect("it listens");
+    let create = format!(
+        "POST /containers/create?name=own HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(create.as_bytes()).await.expect("sent");
+    stream.read_to_end(&mut Vec::new()).await.expect("an answer");
+    let started = scene.ask("POST", "/containers/own/start").await;
+    assert!(started.starts_with("HTTP/1.1 204"), "{started}");
+}
+
+#[tokio::test]
+async fn a_signal_to_a_paused_container_acts_when_it_goes_on() {
+    let scene = Scene::new(0, "1");
+    // With a stop signal of its own another one does not make it go on.
+    start_own(
+        &scene,
+        r#"{"Image":"any","Cmd":["noise","--emitter","own"],"StopSignal":"SIGTERM"}"#,
+    )
+    .await;
+    scene.ask("POST", "/containers/own/pause").await;
+    let killed = scene.ask("POST", "/containers/own/kill?signal=INT").await;
+    assert!(killed.starts_with("HTTP/1.1 204"), "{killed}");
+    let inspected = scene.ask("GET", "/containers/own/json").await;
+    assert!(inspected.contains("\"Paused\":true"), "{inspected}");
+    scene.ask("POST", "/containers/own/unpause").await;
+    let waited = timeout(PATIENCE, scene.ask("POST", "/containers/own/wait")).await;
+    let waited = waited.expect("it ends");
+    assert!(
+        waited.contains("\"StatusCode\":0"),
+        "the noise ends on SIGINT: {waited}"
+    );
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_stop_without_end_lasts_as_long_as_its_client() {
+    let scene = Scene::new(0, "1");
+    start_own(&scene, r#"{"Image":"any","Cmd":["sleep","infinity"]}"#).await;
+    let stopping = scene.open("POST", "/containers/own/stop?t=-1").await;
+    let until = async |holds: fn(u64) -> bool| while !holds(scene.connections().await) {};
+    timeout(PATIENCE, until(|count| count >= 2)).await.expect("it waits");
+    drop(stopping);
+    timeout(PATIENCE, until(|count| count <= 1)).await.expect("it is over");
+    let inspected = scene.ask("GET", "/containers/own/json").await;
+    assert!(inspected.contains("\"Running\":true"), "not killed: {inspected}");
+    scene.end().await;
 }

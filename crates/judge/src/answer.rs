@@ -74,7 +74,8 @@ pub struct Reason {
     pub sentence: String,
 }
 
-/// Growth per minute (or per rotation), with an interval: below `low` with the error that a `fail` may spend, above `high` with 5 %.
+/// Growth per minute (or per rotation), with an interval: below `low` with the error that a `fail` may spend, above `high`
+/// with the error that a `pass` may spend.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Growth {
     /// Median of the belief.

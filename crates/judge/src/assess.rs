@@ -4,21 +4,19 @@
 //! blocks, every explanation is fitted, and the belief that results is held against the limit.
 
 use crate::alias::{self, Sampling};
-use crate::answer::{Answer, Code, Growth, LateLeak, Outcome};
+use crate::answer::{Answer, Code, Growth, Outcome};
 use crate::belief::Belief;
 use crate::blocks::{Blocks, Grid, whole_rotations};
 use crate::explain::Candidates;
+use crate::fit::Fit;
 use crate::plan::{self, Errors};
-use crate::question::Question;
+use crate::question::{Question, beta_pass};
 use crate::series::Series;
 use crate::verdict::{self, Facts};
-use crate::{covariate, despike, fit, shape, sparse};
+use crate::{covariate, despike, fit, late, rises, shape, sparse};
 
 /// Belief above which growth is reported whatever the limit.
 const GROWING: f64 = 0.99;
-
-/// Belief left above the interval, and the error of a `pass` [two one-sided tests of 5 %: Schuirmann 1987].
-pub(crate) const BETA: f64 = 0.05;
 
 /// Judges the growth per minute of a series.
 #[must_use]
@@ -129,34 +127,51 @@ fn of_blocks(
     let candidates = Candidates::new(blocks, line);
     let fits = fit::fits(blocks, &candidates, smallest_change(blocks, question.quantum));
     let belief = Belief::new(&fits, &candidates, scale, question.limit_per_min);
+    let allowance = rises::allowance(question.limit_per_min, scale, question.quantum);
+    let risen_since = |block: usize| {
+        let risen = |fit: &Fit| rises::risen(fit, &candidates, block);
+        1.0 - belief.below_with(question.limit_per_min, &fits, scale, risen)
+    };
+    let risen = (!rises::are_told_from_growth(allowance)).then(|| risen_since(0));
     let length_s = series.length_s();
     let alpha = question.alpha_fail(length_s / 60.0);
+    let beta = beta_pass(length_s / 60.0);
     let facts = Facts {
         length_s,
         spacing_s: series.spacing_s(),
-        // Counts may be summed over containers; what a verdict needs is rotations of each, which the period tells.
-        rotations: match (question.rotation_period_s, rotations) {
-            (Some(period_s), _) => Some(whole_rotations(length_s, period_s)),
-            (None, Some(counts)) => counts
+        // What a verdict needs is rotations of each container. The period tells them; the counts may be summed over containers.
+        rotations: match (question.rotation_period_s, rotations, question.rotations_counted) {
+            (Some(period_s), _, _) => Some(whole_rotations(length_s, period_s)),
+            (None, Some(_), Some(of_each)) => Some(of_each.max(0.0) as usize),
+            (None, Some(counts), None) => counts
                 .last()
                 .zip(counts.first())
                 .map(|(last, first)| (last - first).max(0.0) as usize),
-            (None, None) => None,
+            (None, None, _) => None,
         },
+        counted: question
+            .rotations_counted
+            .filter(|_| question.rotation_period_s.is_some()),
         sampling: question
             .rotation_period_s
             .map_or(Sampling::Resolved, |p| alias::sampling(p, series.spacing_s(), length_s)),
         alpha,
+        beta,
+        allowance,
+        unseen_s: blocks.missing_at_the_end_s(),
+        filled: blocks.index.len(),
     };
     let growing = !belief.is_empty() && 1.0 - belief.below(0.0) > GROWING;
-    let (outcome, reason) = verdict::decide(&belief, &facts, question);
+    let (mut outcome, mut reason) = verdict::decide(&belief, risen, &facts, question);
+    if outcome == Outcome::Pass && risen.is_none() {
+        let late = risen_since(rises::too_late(blocks));
+        (outcome, reason) = verdict::decide(&belief, Some(late), &facts, question);
+    }
     let noise = shape::noise(&belief, blocks.grid.width_s);
-    let errors = Errors::default();
-    let window_s = length_s / 8.0;
     Answer {
         outcome,
         reason,
-        growth: growth(&belief, alpha),
+        growth: growth(&belief, alpha, beta),
         growing,
         above_limit: if belief.is_empty() {
             f64::NAN
@@ -166,25 +181,23 @@ fn of_blocks(
         shapes: shape::shapes(&belief, blocks, &candidates, scale, growing),
         noise,
         smallest_provable_per_min: noise
-            .map(|n| plan::smallest_provable_per_min(question.limit_per_min, n.s0, length_s, errors)),
-        smallest_late_leak: noise.map(|n| LateLeak {
-            window_s,
-            per_min: plan::smallest_late_leak_per_min(question.limit_per_min, n.s0, window_s, errors),
-        }),
+            .map(|n| plan::smallest_provable_per_min(question.limit_per_min, n.s0, length_s, Errors::default())),
+        smallest_late_leak: noise.map(|n| late::smallest_leak(n, &belief, blocks, length_s, question)),
         per_container: None,
         belief,
     }
 }
 
-fn growth(belief: &Belief, alpha: f64) -> Option<Growth> {
+fn growth(belief: &Belief, alpha: f64, beta: f64) -> Option<Growth> {
     if belief.is_empty() {
         return None;
     }
+    let [estimate, low, high, low_99] = belief.quantiles([0.5, alpha, 1.0 - beta, 0.01]);
     Some(Growth {
-        estimate: belief.quantile(0.5),
-        low: belief.quantile(alpha),
-        high: belief.quantile(1.0 - BETA),
-        low_99: belief.quantile(0.01),
+        estimate,
+        low,
+        high,
+        low_99,
     })
 }
 

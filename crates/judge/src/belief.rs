@@ -6,12 +6,17 @@ use crate::explain::{Candidates, Explanation, Kind};
 use crate::fit::{CORRELATION_TIMES_S, Fit};
 use crate::student;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// Places after which a kink says about the run that growth stopped, rather than that it has been over for long.
 const LATE_SHARE: f64 = 0.5;
 
 /// Share of its growth that steps down must take back for an explanation to be a sawtooth's.
 const FALLS_BACK: f64 = 0.5;
+
+/// A value still settles if what is left of its warm-up falls at the end by more than this share of the limit: its time constant is
+/// not known so well that a leak beside it would show.
+const SETTLES: f64 = 0.5;
 
 /// Explanations whose growth differs by less than this many standard errors are heaped: their mean and spread are kept, so that
 /// the belief changes only in the third order.
@@ -50,7 +55,11 @@ pub(crate) struct Correlation {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Belief {
     heaps: Vec<Heap>,
+    /// Log weight of the best explanation, against which all are weighed, and the sum of all weights that were kept.
+    best: f64,
+    total: f64,
     stopped: f64,
+    settling: f64,
     by_kind: [f64; 6],
     leaders: [Option<Fit>; 6],
     correlations: [Correlation; CORRELATION_TIMES_S.len()],
@@ -61,22 +70,24 @@ impl Belief {
     /// are set aside: whether growth stopped is not for a mixture to average.
     #[must_use]
     pub(crate) fn new(fits: &[Fit], candidates: &Candidates, scale: f64, limit: f64) -> Self {
-        let mut belief = Self::default();
         let best = fits.iter().map(|fit| fit.log_weight).fold(f64::NEG_INFINITY, f64::max);
+        let mut belief = Self {
+            best,
+            ..Self::default()
+        };
         let (mut kept, mut stopped) = (0.0, 0.0);
         let mut heaping = Heaping::default();
         for fit in fits {
             let weight = (fit.log_weight - best).exp();
-            let fit = Fit {
-                growth: fit.growth * scale,
-                standard_error: fit.standard_error * scale,
-                ..*fit
-            };
+            let fit = fit.scaled(scale);
             if is_late_stop(&fit, candidates, limit) {
                 stopped += weight;
                 continue;
             }
             kept += weight;
+            if still_settles(&fit, candidates, scale, limit) {
+                belief.settling += weight;
+            }
             belief.note(&fit, weight);
             if falls_back(&fit, scale) {
                 // A sawtooth does not grow; a leak beside two pools that shrank does: half the belief for either.
@@ -107,6 +118,7 @@ impl Belief {
 
     /// Makes shares and means of the sums.
     fn close(&mut self, total: f64) {
+        self.total = total;
         self.heaps.iter_mut().for_each(|heap| heap.close(total));
         self.heaps.sort_by(|a, b| b.weight.total_cmp(&a.weight));
         let mut sum = 0.0;
@@ -117,6 +129,7 @@ impl Belief {
         self.heaps.truncate(enough.map_or(self.heaps.len(), |last| last + 1));
         self.heaps.iter_mut().for_each(|heap| heap.weight /= sum);
         self.by_kind.iter_mut().for_each(|weight| *weight /= total);
+        self.settling /= total;
         for correlation in self.correlations.iter_mut().filter(|c| c.weight > 0.0) {
             correlation.variance /= correlation.weight;
             correlation.weight /= total;
@@ -133,6 +146,11 @@ impl Belief {
     #[must_use]
     pub fn stopped(&self) -> f64 {
         self.stopped
+    }
+
+    /// Belief that the value still comes down from its warm-up when the run ends.
+    pub(crate) fn settling(&self) -> f64 {
+        self.settling
     }
 
     /// Belief in each kind of explanation, in the order of [`Kind::ALL`].
@@ -161,25 +179,49 @@ impl Belief {
             .sum()
     }
 
+    /// Belief that growth is below `growth` if it is `more` than some of the explanations say, over the line: the same fits and the
+    /// same scale that this belief was made of.
+    pub(crate) fn below_with(&self, growth: f64, fits: &[Fit], scale: f64, more: impl Fn(&Fit) -> f64) -> f64 {
+        let changed = fits.iter().map(|fit| {
+            let more = more(fit);
+            if more == 0.0 {
+                return 0.0;
+            }
+            let changed = Fit {
+                growth: fit.growth + more,
+                ..*fit
+            };
+            let share = (fit.log_weight - self.best).exp() / self.total;
+            share * (share_below(&changed, scale, growth) - share_below(fit, scale, growth))
+        });
+        self.below(growth) + changed.sum::<f64>()
+    }
+
     /// The growth below which a share `p` of the belief lies, 0 < p < 1. NaN if nothing is believed.
     #[must_use]
     pub fn quantile(&self, p: f64) -> f64 {
+        self.quantiles([p])[0]
+    }
+
+    /// The same for several shares, each of which is looked for between what was met on the way to the others.
+    pub(crate) fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
         let (mean, spread) = self.mean_and_spread();
-        if !(p > 0.0 && p < 1.0 && spread.is_finite()) {
-            return f64::NAN;
+        if !spread.is_finite() {
+            return [f64::NAN; N];
         }
-        let (mut low, mut high) = (mean - spread, mean + spread);
-        let mut width = spread.max(f64::MIN_POSITIVE);
-        while self.below(low) > p && width < 1e300 {
-            low -= width;
-            width *= 2.0;
-        }
-        width = spread.max(f64::MIN_POSITIVE);
-        while self.below(high) < p && width < 1e300 {
-            high += width;
-            width *= 2.0;
-        }
-        self.between(low, high, p)
+        let spread = spread.max(f64::MIN_POSITIVE);
+        let mut met = vec![self.point(mean - spread), self.point(mean + spread)];
+        shares.map(|p| {
+            if p > 0.0 && p < 1.0 {
+                self.between(&mut met, spread, log_odds(p))
+            } else {
+                f64::NAN
+            }
+        })
+    }
+
+    fn point(&self, growth: f64) -> (f64, f64) {
+        (growth, log_odds(self.below(growth)))
     }
 
     /// Mean of the growth, and the root of its mean squared deviation with the heaps' errors.
@@ -197,11 +239,22 @@ impl Belief {
         }
     }
 
-    /// The quantile between two bounds: regula falsi, each kept end counting half [Illinois: Dowell & Jarratt 1971], on log odds,
-    /// which are nearly straight where shares are not.
-    fn between(&self, mut low: f64, mut high: f64, p: f64) -> f64 {
-        let wanted = log_odds(p);
-        let (mut at_low, mut at_high) = (log_odds(self.below(low)) - wanted, log_odds(self.below(high)) - wanted);
+    /// Where the log odds are as wanted: regula falsi between the nearest of the points that were met, in order, each kept end
+    /// counting half [Illinois: Dowell & Jarratt 1971]. On log odds, which are nearly straight where shares are not.
+    fn between(&self, met: &mut Vec<(f64, f64)>, spread: f64, wanted: f64) -> f64 {
+        let mut width = spread;
+        while met[0].1 > wanted && width < 1e300 {
+            met.insert(0, self.point(met[0].0 - width));
+            width *= 2.0;
+        }
+        width = spread;
+        while met[met.len() - 1].1 < wanted && width < 1e300 {
+            met.push(self.point(met[met.len() - 1].0 + width));
+            width *= 2.0;
+        }
+        let mut above = met.partition_point(|(_, odds)| *odds < wanted).clamp(1, met.len() - 1);
+        let ((mut low, at_low), (mut high, at_high)) = (met[above - 1], met[above]);
+        let (mut at_low, mut at_high) = (at_low - wanted, at_high - wanted);
         let mut kept = 0;
         for round in 0..200 {
             // Every fourth round halves: the mixture may be flat between its heaps.
@@ -210,12 +263,15 @@ impl Belief {
             } else {
                 (low - at_low * (high - low) / (at_high - at_low)).clamp(low, high)
             };
-            let at_middle = log_odds(self.below(middle)) - wanted;
+            let point = self.point(middle);
+            let at_middle = point.1 - wanted;
+            met.insert(above, point);
             if at_middle.abs() < PRECISION || high - low <= 1e-12 * (low.abs() + high.abs()) {
                 return middle;
             }
             if at_middle < 0.0 {
                 (low, at_low) = (middle, at_middle);
+                above += 1;
                 if kept == 1 {
                     at_high /= 2.0;
                 }
@@ -241,8 +297,30 @@ fn log_odds(p: f64) -> f64 {
 /// Finds the heap of an explanation.
 #[derive(Default)]
 struct Heaping {
-    place_of: HashMap<(u64, i64), usize>,
+    place_of: HashMap<(u64, i64), usize, BuildHasherDefault<Mixed>>,
     last: Option<((u64, i64), usize)>,
+}
+
+/// Keys mixed by a multiplication [Knuth 1973, 6.4]: nobody chooses ours to collide, and there are ten thousand for each series.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number as u64);
+    }
 }
 
 impl Heaping {
@@ -285,19 +363,37 @@ impl Heap {
     }
 
     fn share_below(&self, growth: f64) -> f64 {
-        if self.standard_error > 0.0 {
-            return student::cdf((growth - self.growth) / self.standard_error, self.dof);
-        }
-        if growth < self.growth { 0.0 } else { 1.0 }
+        student_below(growth - self.growth, self.standard_error, self.dof)
+    }
+}
+
+fn student_below(beyond: f64, standard_error: f64, dof: u32) -> f64 {
+    if standard_error > 0.0 {
+        return student::cdf(beyond / standard_error, dof);
+    }
+    if beyond < 0.0 { 0.0 } else { 1.0 }
+}
+
+/// What one explanation adds to the belief, of a weight of one.
+fn share_below(fit: &Fit, scale: f64, growth: f64) -> f64 {
+    let fit = fit.scaled(scale);
+    let below = |of: f64| student_below(growth - of, fit.standard_error, fit.dof);
+    if falls_back(&fit, scale) {
+        (below(fit.growth) + below(0.0)) / 2.0
+    } else {
+        below(fit.growth)
     }
 }
 
 /// Explanations with one key are heaped.
 fn heap_key(fit: &Fit) -> (u64, i64) {
     let width = f64::from_bits(fit.standard_error.to_bits() >> HEAP_BITS << HEAP_BITS) * HEAP_WIDTH;
+    let steps = fit.growth / width;
+    // Rounded down, without a call.
+    let whole = steps as i64;
     (
         fit.standard_error.to_bits() >> HEAP_BITS,
-        (fit.growth / width).floor() as i64,
+        whole - i64::from(whole as f64 > steps),
     )
 }
 
@@ -311,6 +407,15 @@ fn falls_back(fit: &Fit, scale: f64) -> bool {
         Explanation::Ramp | Explanation::Kink { .. } | Explanation::WarmUp { .. } => 0.0,
     };
     fit.growth > 0.0 && steps * scale <= -FALLS_BACK * fit.growth
+}
+
+fn still_settles(fit: &Fit, candidates: &Candidates, scale: f64, limit: f64) -> bool {
+    let (warm_up, size) = match fit.explanation {
+        Explanation::WarmUp { warm_up } => (warm_up, fit.added[0]),
+        Explanation::StepAndWarmUp { warm_up, .. } => (warm_up, fit.added[1]),
+        _ => return false,
+    };
+    size * candidates.warm_ups[warm_up].slope_at_the_end * scale < -SETTLES * limit
 }
 
 fn is_late_stop(fit: &Fit, candidates: &Candidates, limit: f64) -> bool {
@@ -434,6 +539,69 @@ mod tests {
         assert_eq!(belief(&[ramp, kink(28, 1.9, 9.0)]).stopped(), 0.0);
         let only = belief(&[kink(28, 1.9, -9.0)]);
         assert!(only.is_empty() && only.stopped() == 1.0 && only.below(0.0) == 0.0);
+    }
+
+    #[test]
+    fn a_warm_up_that_still_falls_at_the_end_is_told() {
+        // The slowest of a run of 1800 s: size · T/τ · exp(−T/τ) is what it still falls over the line, here half of it a minute.
+        let candidates = candidates();
+        let last = candidates.warm_ups.len() - 1;
+        let times = 1800.0 / candidates.warm_ups[last].time_constant_s;
+        let size = 2.0 / (times * (-times).exp());
+        let with = |size: f64| Fit {
+            added: [size, 0.0],
+            ..fit(Explanation::WarmUp { warm_up: last }, 0.0, 0.0, 1.0)
+        };
+        let beside = |size: f64| Fit {
+            added: [9.0, size],
+            ..fit(Explanation::StepAndWarmUp { at: 9, warm_up: last }, 0.0, 0.0, 1.0)
+        };
+        let ramp = fit(Explanation::Ramp, 3f64.ln(), 0.0, 1.0);
+        let settling = |other: Fit| Belief::new(&[ramp, other], &candidates, 0.5, 2.0).settling();
+        assert_eq!(settling(with(1.01 * size)), 0.25);
+        assert_eq!(settling(with(0.99 * size)), 0.0);
+        assert_eq!(settling(with(-1.01 * size)), 0.0, "what rises hides nothing");
+        assert_eq!(settling(beside(1.01 * size)), 0.25);
+        assert_eq!(settling(beside(0.99 * size)), 0.0);
+    }
+
+    #[test]
+    fn more_growth_of_one_explanation_moves_its_share() {
+        // Cauchy about 0 with a quarter of the belief, moved to 10 over the line, which is 5 here.
+        let fits = [
+            fit(Explanation::Ramp, 3f64.ln(), 2.0, 1.0),
+            fit(Explanation::Step { at: 4 }, 0.0, 0.0, 2.0),
+        ];
+        let belief = Belief::new(&fits, &candidates(), 0.5, 2.0);
+        let more = |fit: &Fit| if fit.explanation.columns() == 1 { 10.0 } else { 0.0 };
+        let moved = belief.below_with(5.0, &fits, 0.5, more) - belief.below(5.0);
+        let expected = 0.25 * (0.5 - (0.5 + 5f64.atan() / std::f64::consts::PI));
+        assert!((moved - expected).abs() < 1e-12, "{moved}");
+        let fallen = Fit {
+            added: [-99.0, 0.0],
+            growth: 20.0,
+            ..fits[1]
+        };
+        let belief = Belief::new(&[fallen], &candidates(), 0.5, 2.0);
+        // Half of it is about 0 and stays there.
+        let moved = belief.below_with(10.0, &[fallen], 0.5, more) - belief.below(10.0);
+        let expected = 0.5 * ((0.5 - 5f64.atan() / std::f64::consts::PI) - 0.5);
+        assert!((moved - expected).abs() < 1e-12, "{moved}");
+    }
+
+    #[test]
+    fn several_quantiles_are_what_each_is_alone() {
+        let belief = belief(&[
+            fit(Explanation::Ramp, 3f64.ln(), 0.0, 1.0),
+            fit(Explanation::Step { at: 4 }, 0.0, 50.0, 0.1),
+        ]);
+        let shares = [0.5, 0.01, 0.97, 0.74, 0.999, 1.0];
+        for (p, quantile) in shares.into_iter().zip(belief.quantiles(shares)).take(5) {
+            let odds = log_odds(belief.below(quantile)) - log_odds(p);
+            assert!(odds.abs() < PRECISION, "{p}: {quantile}");
+        }
+        assert!(belief.quantiles(shares)[5].is_nan());
+        assert!(Belief::default().quantiles([0.5, 0.9]).iter().all(|q| q.is_nan()));
     }
 
     #[test]

@@ -12,8 +12,8 @@ pub(crate) const BLOCKS_MAX: usize = 60;
 /// Whole rotations needed before they can be told from steps.
 pub(crate) const ROTATIONS_MIN: usize = 4;
 
-/// Most parts a rotation is cut into.
-const PARTS_MAX: usize = 8;
+/// Most parts a rotation is cut into: four blocks, which an onset needs, are two minutes at most when four rotations of 300 s were seen.
+const PARTS_MAX: usize = 12;
 
 /// A grid with fewer blocks is made finer if samples allow.
 const BLOCKS_FEW: usize = 16;
@@ -134,6 +134,13 @@ impl Blocks {
         (index as f64 + 0.5) / self.grid.count as f64
     }
 
+    /// Seconds at the end of the run whose blocks are missing.
+    #[must_use]
+    pub(crate) fn missing_at_the_end_s(&self) -> f64 {
+        let seen = self.index.last().map_or(0, |last| last + 1);
+        self.grid.width_s * (self.grid.count - seen) as f64
+    }
+
     /// Seconds that all blocks cover.
     #[must_use]
     pub(crate) fn length_s(&self) -> f64 {
@@ -188,9 +195,18 @@ mod tests {
         assert_eq!(
             Grid::new(1801.0, 1.0, Some(300.0)),
             Grid {
-                width_s: 37.5,
+                width_s: 30.0,
+                count: 60,
+                parts: 10
+            }
+        );
+        // Four rotations of 300 s: an onset needs four blocks of 25 s.
+        assert_eq!(
+            Grid::new(1201.0, 1.0, Some(300.0)),
+            Grid {
+                width_s: 25.0,
                 count: 48,
-                parts: 8
+                parts: 12
             }
         );
         assert_eq!(
@@ -243,7 +259,7 @@ mod tests {
     #[test]
     fn few_rotations_or_few_samples_leave_the_plain_grid() {
         assert_eq!(Grid::new(1199.0, 1.0, Some(300.0)).parts, 1);
-        assert_eq!(Grid::new(1200.0, 1.0, Some(300.0)).parts, 8);
+        assert_eq!(Grid::new(1200.0, 1.0, Some(300.0)).parts, 12);
         assert_eq!(Grid::new(1920.0, 76.0, Some(300.0)).parts, 1);
         assert_eq!(Grid::new(1920.0, 75.0, Some(300.0)).parts, 3);
     }
@@ -306,5 +322,20 @@ mod tests {
             (blocks.index.as_slice(), blocks.value.as_slice()),
             (&[1][..], &[14.5][..])
         );
+        assert_eq!(blocks.missing_at_the_end_s(), 0.0);
+    }
+
+    #[test]
+    fn missing_blocks_at_the_end_are_told() {
+        let series = each_second(20);
+        let grid = Grid {
+            width_s: 10.0,
+            count: 2,
+            parts: 1,
+        };
+        let mut kept = [true; 20];
+        kept[11..].fill(false);
+        assert_eq!(Blocks::new(&series, &kept, grid).missing_at_the_end_s(), 10.0);
+        assert_eq!(Blocks::new(&series, &[false; 20], grid).missing_at_the_end_s(), 20.0);
     }
 }

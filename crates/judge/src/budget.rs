@@ -29,6 +29,19 @@ pub fn net_growth(series: &Series) -> Option<f64> {
     Some(median_of(&mut end.value().to_vec())? - median_of(&mut beginning.value().to_vec())?)
 }
 
+/// Parts of a run whose lowest median is the bottom that a value fell to.
+const PARTS: usize = 10;
+
+/// Median of the last tenth less the lowest median of any tenth. `None` for fewer samples than tenths.
+#[must_use]
+pub(crate) fn risen_from_lowest(series: &Series) -> Option<f64> {
+    let n = series.len();
+    let median = |part: usize| median_of(&mut series.value()[part * n / PARTS..(part + 1) * n / PARTS].to_vec());
+    let medians: Vec<f64> = (0..PARTS).map(median).collect::<Option<_>>()?;
+    let lowest = medians.iter().copied().fold(f64::INFINITY, f64::min);
+    Some(medians.last()? - lowest)
+}
+
 /// Holds the net growth against a budget; `growing` says whether the value still grows at the end ([`crate::Answer::growing`]).
 #[must_use]
 pub fn budget(series: &Series, allowed: f64, growing: bool) -> Option<Budget> {
@@ -55,6 +68,15 @@ mod tests {
         assert_eq!(net_growth(&each_second(1801, |i| i as f64)), Some(1680.0));
         // A quarter of 100 s: 0..=25 and 75..=100, medians 12.5 and 87.5.
         assert_eq!(net_growth(&each_second(101, |i| i as f64)), Some(75.0));
+    }
+
+    #[test]
+    fn what_rose_since_the_lowest_is_told_by_tenths() {
+        // Tenths of ten: medians 4.5, 14.5 … of |i − 50|: the lowest are those of 40 … 49 and of 50 … 59, 5.5 and 4.5; the last is 44.5.
+        let valley = each_second(100, |i| (i as f64 - 50.0).abs());
+        assert_eq!(risen_from_lowest(&valley), Some(40.0));
+        assert_eq!(risen_from_lowest(&each_second(100, |i| -(i as f64))), Some(0.0));
+        assert_eq!(risen_from_lowest(&each_second(9, |_| 1.0)), None);
     }
 
     #[test]

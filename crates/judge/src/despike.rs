@@ -4,11 +4,21 @@
 //! falls short is what a block median already ignores.
 
 use crate::median::MAD_TO_SD;
+use crate::rank::{self, Rank};
 use crate::series::Series;
 use std::ops::Range;
 
 /// Longest burst that is taken for a burst and not for a change of level, seconds (longest in the FASE runs' bursts of work).
+/// An excursion that has not ended when the run does is dropped no longer than this, and until then nothing passes: the run's
+/// last block is missing.
 pub const BURST_MAX_S: f64 = 45.0;
+
+/// Longest excursion that is dropped though it came and went: two bursts, one on the other or one after the other, with as much
+/// to spare as noise adds. What lasts longer is kept.
+pub const CLUSTER_MAX_S: f64 = 100.0;
+
+/// A value that comes down for no longer than this has not come back: noise at the height of an excursion does not end it.
+const RETURN_S: f64 = 5.0;
 
 /// A sample this many standard deviations above the running median is an outlier [Davies & Gather 1993; Hampel 1974].
 const OUTLIER_SD: f64 = 5.0;
@@ -17,6 +27,9 @@ const OUTLIER_SD: f64 = 5.0;
 const Z_TWENTIETH: f64 = 1.6449;
 const Z_FIFTH: f64 = 0.8416;
 
+/// By how much the ceiling falls for each unit by which both percentiles come nearer to each other.
+const FALL_OF_CEILING: f64 = 1.0 + 2.0 * (Z_FIFTH + OUTLIER_SD) / (Z_TWENTIETH - Z_FIFTH);
+
 /// The slope is taken over this many windows, so that a cluster of bursts is no slope.
 const WINDOWS_OF_SLOPE: f64 = 3.0;
 
@@ -24,7 +37,8 @@ const WINDOWS_OF_SLOPE: f64 = 3.0;
 const WINDOW_SAMPLES_MIN: usize = 9;
 
 /// For each sample whether it is kept: dropped if it lies more than 5 · 1.4826 · MAD above the running median of the
-/// 4 · 45 s around it, after the slope of that window is taken off. Everything is kept in runs shorter than three windows, where a burst and a step look alike.
+/// 4 · 45 s around it, after the slope of that window is taken off, unless the excursion lasts longer than bursts do.
+/// Everything is kept in runs shorter than three windows, where a burst and a step look alike.
 #[must_use]
 pub fn kept(series: &Series, quantum: f64) -> Vec<bool> {
     let mut keep = vec![true; series.len()];
@@ -37,29 +51,53 @@ pub fn kept(series: &Series, quantum: f64) -> Vec<bool> {
     let stride_s = window_s / 6.0;
     let mut first = 0;
     let (mut near, mut wide) = (Reach::default(), Reach::default());
-    let mut scratch = Vec::new();
+    let (mut slope, mut ceiling) = (Slope::new(), Ceiling::new(quantum));
+    let mut flat_near = Vec::new();
     while first < t.len() {
         let last = first + t[first..].partition_point(|&s| s <= t[first] + stride_s);
         let centre_s = (t[first] + t[last - 1]) / 2.0;
         let near = near.about(t, centre_s, window_s / 2.0);
         let wide = wide.about(t, centre_s, WINDOWS_OF_SLOPE * window_s / 2.0);
         if near.len() >= WINDOW_SAMPLES_MIN {
-            let slope = slope(&t[wide.clone()], &v[wide.clone()], &mut scratch);
+            let slope = slope.of(&t[wide.clone()], &v[wide.clone()]);
             let flat = |i: usize| v[i] - slope * (t[i] - centre_s);
-            let mut highest = |window: Range<usize>| {
-                scratch.clear();
-                scratch.extend(window.map(flat));
-                highest(&mut scratch, quantum)
-            };
-            // A dip is the lowest fifth of a window, but not of three.
-            let highest = highest(near).max(highest(wide));
-            for (i, keep) in keep[first..last].iter_mut().enumerate() {
-                *keep = flat(first + i) <= highest;
+            flat_near.clear();
+            flat_near.extend(near.map(flat));
+            let most = (first..last).map(flat).fold(f64::NEG_INFINITY, f64::max);
+            // Each asks more than the one before, and only if it must: most windows hold nothing but noise.
+            if !ceiling.is_surely_above(most, &flat_near) && ceiling.of(&flat_near) < most {
+                // A dip is the lowest fifth of a window, but not of three.
+                let highest = ceiling.at_last().max(ceiling.of_another(wide.map(flat)));
+                for (i, keep) in keep[first..last].iter_mut().enumerate() {
+                    *keep = flat(first + i) <= highest;
+                }
             }
         }
         first = last;
     }
+    keep_what_is_no_burst(t, series.spacing_s(), &mut keep);
     keep
+}
+
+/// Takes back excursions that lasted longer than a cluster of bursts, or for longer than a burst when the run ended.
+fn keep_what_is_no_burst(t: &[f64], spacing_s: f64, keep: &mut [bool]) {
+    let return_s = RETURN_S.max(1.5 * spacing_s);
+    let mut from = 0;
+    while let Some(first) = (from..keep.len()).find(|&i| !keep[i]) {
+        let mut last = first;
+        let mut next = first + 1;
+        while next < keep.len() && t[next] - t[last] <= return_s {
+            if !keep[next] {
+                last = next;
+            }
+            next += 1;
+        }
+        let longest_s = if next == keep.len() { BURST_MAX_S } else { CLUSTER_MAX_S };
+        if t[last] - t[first] > longest_s {
+            keep[first..=last].fill(true);
+        }
+        from = last + 1;
+    }
 }
 
 /// Samples within a distance of a centre that only moves forward.
@@ -81,35 +119,112 @@ impl Reach {
     }
 }
 
-/// What is no outlier: five standard deviations above the level. Both are taken from the fifth and the twentieth percentile as if
-/// the window were normal: bursts go up, so three quarters of a window may be burst before these are moved, where a median and
-/// a MAD are moved by a quarter.
-fn highest(window: &mut [f64], quantum: f64) -> f64 {
-    let mut at = |share: f64| {
-        let index = (share * (window.len() - 1) as f64).round() as usize;
-        *window.select_nth_unstable_by(index, f64::total_cmp).1
+/// What is no outlier in a window: five standard deviations above the level. Both are taken from the fifth and the twentieth
+/// percentile as if the window were normal: bursts go up, so three quarters of a window may be burst before these are moved, where
+/// a median and a MAD are moved by a quarter.
+struct Ceiling {
+    /// Counts that hardly move have no spread: one step of the counter is no outlier.
+    least_sd: f64,
+    /// Fifth and twentieth percentile of the window before: most of its samples are in this one too.
+    before: (f64, f64),
+    scratch: Vec<f64>,
+    window: Vec<f64>,
+}
+
+impl Ceiling {
+    fn new(quantum: f64) -> Self {
+        Self {
+            least_sd: MAD_TO_SD * quantum / 2.0,
+            before: (f64::NAN, f64::NAN),
+            scratch: Vec::new(),
+            window: Vec::new(),
+        }
+    }
+
+    fn at(&self, lowest: f64, low: f64) -> f64 {
+        let sd = (low - lowest) / (Z_TWENTIETH - Z_FIFTH);
+        low + Z_FIFTH * sd + OUTLIER_SD * sd.max(self.least_sd)
+    }
+
+    /// Whether `most` is no outlier in a window, by a count instead of a selection; false says nothing.
+    ///
+    /// The ceiling rises with the twentieth percentile and falls with the fifth, so a value that is not above the one and a value
+    /// that is not below the other, both guessed from the window before, give a ceiling that is not too high. The guesses keep as
+    /// far from those percentiles as `most` leaves them, so that they hold of this window too.
+    fn is_surely_above(&self, most: f64, window: &[f64]) -> bool {
+        let spare = ((self.at_last() - most) / FALL_OF_CEILING).min((self.before.1 - self.before.0) / 4.0);
+        let spare = spare.max(0.0);
+        let (lowest, low) = (self.before.0 + spare, self.before.1 - spare);
+        most <= self.at(lowest, low)
+            && rank::count(window, |v| v < low) <= index(0.2, window.len())
+            && rank::count(window, |v| v <= lowest) > index(0.05, window.len())
+    }
+
+    /// That of the window before.
+    fn at_last(&self) -> f64 {
+        self.at(self.before.0, self.before.1)
+    }
+
+    fn of(&mut self, window: &[f64]) -> f64 {
+        let percentiles = percentiles(window, &mut self.scratch);
+        self.before = percentiles;
+        self.at(percentiles.0, percentiles.1)
+    }
+
+    fn of_another(&mut self, window: impl Iterator<Item = f64>) -> f64 {
+        self.window.clear();
+        self.window.extend(window);
+        let (lowest, low) = percentiles(&self.window, &mut self.scratch);
+        self.at(lowest, low)
+    }
+}
+
+/// Position of a percentile among `count` ordered values.
+fn index(share: f64, count: usize) -> usize {
+    (share * (count - 1) as f64).round() as usize
+}
+
+/// The fifth and the twentieth.
+fn percentiles(window: &[f64], scratch: &mut Vec<f64>) -> (f64, f64) {
+    scratch.clear();
+    scratch.extend_from_slice(window);
+    let (fifth, twentieth) = (index(0.05, scratch.len()), index(0.2, scratch.len()));
+    let (below, &mut low, _) = scratch.select_nth_unstable_by(twentieth, f64::total_cmp);
+    let lowest = if fifth < twentieth {
+        *below.select_nth_unstable_by(fifth, f64::total_cmp).1
+    } else {
+        low
     };
-    let (lowest, low) = (at(0.05), at(0.2));
-    let sd = (low - lowest) / (Z_TWENTIETH - Z_FIFTH);
-    // Counts that hardly move have no spread: one step of the counter is no outlier.
-    low + Z_FIFTH * sd + OUTLIER_SD * sd.max(MAD_TO_SD * quantum / 2.0)
+    (lowest, low)
 }
 
 /// Lower quartile of the later half less that of the earlier one, over half the time: a steep leak must not hide its bursts in
 /// the spread of its own slope. Bursts go up, so the lower quartile is that of the level until bursts fill three quarters.
-fn slope(t: &[f64], v: &[f64], scratch: &mut Vec<f64>) -> f64 {
-    let half = t.len() / 2;
-    if half < 2 {
-        return 0.0;
+struct Slope {
+    earlier: Rank,
+    later: Rank,
+    scratch: Vec<f64>,
+}
+
+impl Slope {
+    const fn new() -> Self {
+        Self {
+            earlier: Rank::new(),
+            later: Rank::new(),
+            scratch: Vec::new(),
+        }
     }
-    let mut quartile = |values: &[f64]| {
-        scratch.clear();
-        scratch.extend_from_slice(values);
-        let quarter = scratch.len() / 4;
-        *scratch.select_nth_unstable_by(quarter, f64::total_cmp).1
-    };
-    let rise = quartile(&v[t.len() - half..]) - quartile(&v[..half]);
-    rise / (t[t.len() - half] - t[0])
+
+    fn of(&mut self, t: &[f64], v: &[f64]) -> f64 {
+        let half = t.len() / 2;
+        if half < 2 {
+            return 0.0;
+        }
+        let (earlier, later) = (&v[..half], &v[t.len() - half..]);
+        let rise =
+            self.later.of(later, half / 4, &mut self.scratch) - self.earlier.of(earlier, half / 4, &mut self.scratch);
+        rise / (t[t.len() - half] - t[0])
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +248,49 @@ mod tests {
         for (i, kept) in keep.iter().enumerate() {
             assert_eq!(*kept, !(300..340).contains(&i), "sample {i}");
         }
+    }
+
+    #[test]
+    fn what_lasts_longer_than_a_cluster_of_bursts_is_kept() {
+        let lasting = |seconds: usize| {
+            let series = each_second(900, |i| {
+                if (300..300 + seconds).contains(&i) {
+                    500.0
+                } else {
+                    100.0
+                }
+            });
+            kept(&series, 1.0).iter().filter(|kept| !**kept).count()
+        };
+        assert_eq!(lasting(45), 45);
+        assert_eq!(lasting(101), 101, "100 s from its first to its last sample");
+        assert_eq!(lasting(102), 0);
+        assert_eq!(lasting(140), 0);
+    }
+
+    #[test]
+    fn an_excursion_that_dips_for_a_moment_is_one() {
+        let with_a_dip_of = |seconds: usize| {
+            let series = each_second(900, |i| {
+                let (up, down) = ((300..420).contains(&i), (340..340 + seconds).contains(&i));
+                if up && !down { 500.0 } else { 100.0 }
+            });
+            kept(&series, 1.0).iter().filter(|kept| !**kept).count()
+        };
+        // 339 is the last before it, and 344 comes 5 s later.
+        assert_eq!(with_a_dip_of(4), 0);
+        assert_eq!(with_a_dip_of(5), 115);
+    }
+
+    #[test]
+    fn one_that_reaches_the_end_is_dropped_only_as_long_as_it_may_be_a_burst() {
+        let since = |begin: usize| {
+            let series = each_second(900, |i| if i >= begin { 500.0 } else { 100.0 });
+            kept(&series, 1.0).iter().filter(|kept| !**kept).count()
+        };
+        assert_eq!(since(860), 40);
+        assert_eq!(since(850), 0);
+        assert_eq!(since(820), 0);
     }
 
     #[test]
@@ -162,11 +320,8 @@ mod tests {
     fn the_slope_by_hand() {
         // 1 2 3 4 | 7 8 9 90 at 0 … 7 s: (8 − 2) / (4 − 0).
         let t: Vec<f64> = (0..8).map(f64::from).collect();
-        assert_eq!(
-            slope(&t, &[1.0, 2.0, 3.0, 4.0, 7.0, 8.0, 9.0, 90.0], &mut Vec::new()),
-            1.5
-        );
-        assert_eq!(slope(&[0.0, 1.0, 2.0], &[0.0, 5.0, 9.0], &mut Vec::new()), 0.0);
+        assert_eq!(Slope::new().of(&t, &[1.0, 2.0, 3.0, 4.0, 7.0, 8.0, 9.0, 90.0]), 1.5);
+        assert_eq!(Slope::new().of(&[0.0, 1.0, 2.0], &[0.0, 5.0, 9.0]), 0.0);
     }
 
     #[test]
@@ -193,5 +348,44 @@ mod tests {
         let keep = kept(&series, 1.0);
         assert!(keep[200]);
         assert!(!keep[400]);
+    }
+
+    /// The ceiling of a window by selection alone, as the comment on [`Ceiling`] says it.
+    fn selected(window: &[f64], quantum: f64) -> f64 {
+        let mut ordered = window.to_vec();
+        ordered.sort_by(f64::total_cmp);
+        let (lowest, low) = (ordered[index(0.05, ordered.len())], ordered[index(0.2, ordered.len())]);
+        let sd = (low - lowest) / (Z_TWENTIETH - Z_FIFTH);
+        low + Z_FIFTH * sd + OUTLIER_SD * sd.max(MAD_TO_SD * quantum / 2.0)
+    }
+
+    #[test]
+    fn what_a_count_says_of_a_window_its_selection_says_too() {
+        let mut random = 99_u32;
+        let mut next = move || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(random >> 8) / f64::from(1 << 24)
+        };
+        let (mut sure, mut unsure) = (0, 0);
+        for spread in [0.0, 1.0, 8.0, 300.0] {
+            let mut ceiling = Ceiling::new(1.0);
+            for turn in 0..400 {
+                // Noise of some spread, now and then with a quarter of it in a burst.
+                let burst = if turn % 7 == 0 { 40.0 } else { 0.0 };
+                let window: Vec<f64> = (0..180)
+                    .map(|i| (spread * next()).round() + if i < 45 { burst } else { 0.0 })
+                    .collect();
+                let exact = selected(&window, 1.0);
+                let most = window.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                if ceiling.is_surely_above(most, &window) {
+                    assert!(most <= exact, "{most} is above {exact}");
+                    sure += 1;
+                } else {
+                    assert_eq!(ceiling.of(&window), exact);
+                    unsure += 1;
+                }
+            }
+        }
+        assert!(sure > 500 && unsure > 500, "{sure} {unsure}");
     }
 }

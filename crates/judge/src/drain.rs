@@ -41,7 +41,14 @@ pub struct Drained {
 /// the end of the load to the drain's deadline.
 #[must_use]
 pub fn drained(before: &Series, after: &Series, allowed: f64) -> Drained {
+    drained_in(1.0, before, after, allowed)
+}
+
+/// The same of a value that moves in steps of `quantum`.
+#[must_use]
+pub fn drained_in(quantum: f64, before: &Series, after: &Series, allowed: f64) -> Drained {
     let tail = tail(after);
+    let level = |values: &[f64]| level(values, quantum);
     let (Some((low, low_error)), Some((high, high_error))) = (level(before.value()), level(tail.value())) else {
         let nothing = f64::NAN;
         let outcome = Outcome::Invalid;
@@ -84,15 +91,21 @@ fn tail(series: &Series) -> Series {
 }
 
 /// Median and its standard error: 1.2533 · 1.4826 · MAD / √n, with n reduced to n (1−ρ)/(1+ρ) by the correlation ρ of neighbours
-/// [effective sample size of an AR(1) process: Bayley & Hammersley 1946].
-fn level(values: &[f64]) -> Option<(f64, f64)> {
+/// [effective sample size of an AR(1) process: Bayley & Hammersley 1946]. A value that moved, though seldom, is known no better
+/// than its steps allow: their standard deviation is quantum / √12 [Sheppard 1898]. One that did not is known exactly.
+fn level(values: &[f64], quantum: f64) -> Option<(f64, f64)> {
     if values.len() < SAMPLES_MIN {
         return None;
     }
     let (centre, mad) = median_and_mad(&mut values.to_vec())?;
     let rho = neighbours(values, centre);
     let effective = (values.len() as f64 * (1.0 - rho) / (1.0 + rho)).max(1.0);
-    Some((centre, MEDIAN_OVER_MEAN * MAD_TO_SD * mad / effective.sqrt()))
+    let moved = values.iter().any(|value| value != &values[0]);
+    let least = if moved { quantum / 12f64.sqrt() } else { 0.0 };
+    Some((
+        centre,
+        MEDIAN_OVER_MEAN * (MAD_TO_SD * mad).max(least) / effective.sqrt(),
+    ))
 }
 
 /// Correlation of neighbouring samples about a centre, from 0 to [`CORRELATION_MAX`].
@@ -159,9 +172,25 @@ mod tests {
     #[test]
     fn the_error_of_a_level_by_hand() {
         // 1 2 3 4 5 about 3: MAD 1, squares 4 1 0 1 4 = 10, neighbours 2 + 0 + 0 + 2 = 4: ρ = 0.4, n = 5 · 0.6/1.4.
-        let (centre, error) = level(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+        let (centre, error) = level(&[1.0, 2.0, 3.0, 4.0, 5.0], 1.0).unwrap();
         assert_eq!(centre, 3.0);
         assert!((error - 1.2533 * 1.4826 / (15.0_f64 / 7.0).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_value_that_hardly_moves_is_known_to_its_steps() {
+        // MAD 0, one of nine is a step higher: 1.2533 / √12 / √9 in steps; neighbours do not agree.
+        let flickering = [40.0, 40.0, 40.0, 41.0, 40.0, 40.0, 40.0, 40.0, 40.0];
+        let (centre, error) = level(&flickering, 1.0).unwrap();
+        assert_eq!(centre, 40.0);
+        assert!((error - 1.2533 / 12f64.sqrt() / 3.0).abs() < 1e-12, "{error}");
+        assert!((level(&flickering, 4096.0).unwrap().1 - 4096.0 * error).abs() < 1e-9);
+        let left = drained(&each_second(&flickering), &each_second(&[42.0; 9]), 2.0);
+        assert_eq!((left.left, left.outcome), (2.0, Outcome::Inconclusive));
+        assert_eq!(
+            drained(&each_second(&flickering), &each_second(&[41.0; 9]), 2.0).outcome,
+            Outcome::Pass
+        );
     }
 
     #[test]

@@ -123,6 +123,8 @@ pub(crate) struct WarmUp {
     pub(crate) time_constant_s: f64,
     /// exp(−t/τ) at each block.
     pub(crate) column: Vec<f64>,
+    /// Its slope at the end, over the whole line: −T/τ exp(−T/τ).
+    pub(crate) slope_at_the_end: f64,
 }
 
 /// The columns that explanations are made of, for given blocks.
@@ -175,9 +177,13 @@ fn levels(blocks: &Blocks) -> Vec<Vec<f64>> {
 
 /// Kinks begin after three blocks and leave at least four blocks, and a fifteenth of the run, to measure the new slope: two minutes
 /// of half an hour. Fewer would let the noise of the last blocks pass for an onset.
+pub(crate) fn blocks_after_a_kink(count: usize) -> usize {
+    4.max(count / 15)
+}
+
 fn kinks(blocks: &Blocks, line: &[f64]) -> Vec<Kink> {
     let count = blocks.grid.count;
-    let last = count.saturating_sub(4.max(count / 15));
+    let last = count.saturating_sub(blocks_after_a_kink(count));
     let mut kinks = Vec::new();
     for edge in 3..last {
         let at = blocks.index.partition_point(|&i| i < edge);
@@ -217,9 +223,11 @@ fn warm_ups(blocks: &Blocks) -> Vec<WarmUp> {
                 .iter()
                 .map(|&i| (-blocks.share(i) * length_s / time_constant_s).exp())
                 .collect();
+            let times = length_s / time_constant_s;
             WarmUp {
                 time_constant_s,
                 column,
+                slope_at_the_end: -times * (-times).exp(),
             }
         })
         .collect()

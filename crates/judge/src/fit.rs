@@ -11,6 +11,9 @@ use crate::whiten::Whitening;
 /// Correlation times that are tried, seconds: from none to the slowest churn that was assumed.
 pub(crate) const CORRELATION_TIMES_S: [f64; 10] = [0.0, 3.0, 8.0, 15.0, 25.0, 40.0, 70.0, 120.0, 200.0, 300.0];
 
+/// Errors of which a block leaves less than this to the next are independent: correlation times that short are one.
+const FORGOTTEN: f64 = 1e-3;
+
 /// Fits that are a factor e⁻²⁰ below the best weigh nothing: all of them together less than 1e-4.
 const NEGLIGIBLE_LOG: f64 = 20.0;
 
@@ -36,6 +39,17 @@ pub(crate) struct Fit {
     pub(crate) variance: f64,
     /// Position in [`CORRELATION_TIMES_S`].
     pub(crate) correlation: usize,
+}
+
+impl Fit {
+    /// Growth in units of `scale`.
+    pub(crate) fn scaled(&self, scale: f64) -> Self {
+        Self {
+            growth: self.growth * scale,
+            standard_error: self.standard_error * scale,
+            ..*self
+        }
+    }
 }
 
 /// An explanation solved at one correlation, before it is weighed.
@@ -181,9 +195,14 @@ pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Ve
     let mut plain: Vec<f64> = Vec::new();
     let mut fits: Vec<Fit> = Vec::new();
     let mut best = f64::NEG_INFINITY;
-    for (correlation, time_s) in CORRELATION_TIMES_S.into_iter().enumerate() {
-        let phi = if time_s > 0.0 {
-            (-blocks.grid.width_s / time_s).exp()
+    let left = CORRELATION_TIMES_S.map(|time_s| (-blocks.grid.width_s / time_s).exp());
+    let independent = left.iter().filter(|phi| **phi < FORGOTTEN).count();
+    for (correlation, phi) in left.into_iter().enumerate() {
+        if (1..independent).contains(&correlation) {
+            continue;
+        }
+        let log_times = if correlation == 0 {
+            (independent as f64).ln()
         } else {
             0.0
         };
@@ -203,7 +222,8 @@ pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Ve
             let square = (projection.value_square - solved.explained).max(0.0) + floor;
             let log_weight = -0.5 * (n as f64 - levels as f64 - 2.0) * square.ln() + whitening.log_jacobian
                 - 0.5 * (log_determinant - uncorrelated)
-                + prior.of(solved.explanation);
+                + prior.of(solved.explanation)
+                + log_times;
             // Written so that what is not a number is left out.
             if !(log_weight > best - NEGLIGIBLE_LOG && log_weight < f64::INFINITY && solved.determinant > 0.0) {
                 return;
@@ -312,6 +332,29 @@ mod tests {
         assert!((step.log_weight - line.log_weight - expected).abs() < 1e-9);
         assert!((step.added[0] - 1.5).abs() < 0.5);
         assert_eq!((line.dof, step.dof), (18, 17));
+    }
+
+    #[test]
+    fn correlation_times_that_a_block_forgets_are_one_with_the_weight_of_all() {
+        // Blocks of 1000 s forget all but the last two to a thousandth; of 10 s all but none.
+        let weights = |width_s: f64| {
+            let mut blocks = blocks(noisy(30, |_| 0.0));
+            blocks.grid.width_s = width_s;
+            let line = (0..30).map(|i| blocks.share(i)).collect();
+            fits(&blocks, &Candidates::new(&blocks, line), 0.1)
+        };
+        let ramp = |fits: &[Fit], correlation: usize| {
+            let same = |f: &&Fit| f.explanation == Explanation::Ramp && f.correlation == correlation;
+            fits.iter().find(same).copied()
+        };
+        let long = weights(1000.0);
+        assert_eq!((1..8).find_map(|correlation| ramp(&long, correlation)), None);
+        assert!(ramp(&long, 8).is_some() && ramp(&long, 9).is_some());
+        let short = weights(10.0);
+        assert!(ramp(&short, 1).is_some());
+        let (of_eight, of_one) = (ramp(&long, 0).unwrap(), ramp(&short, 0).unwrap());
+        assert!((of_eight.log_weight - of_one.log_weight - 8f64.ln()).abs() < 1e-9);
+        assert_eq!(of_eight.growth, of_one.growth);
     }
 
     #[test]

@@ -1,24 +1,31 @@
 //! From the record of a run to its judgement: each limit by its statistic, then the run as a whole.
 
+mod asked;
 mod checkpoint;
 mod counter;
 mod drained;
+mod frozen;
 mod growth;
 mod level;
 mod limit;
 mod lines;
+#[cfg(test)]
+mod made;
 mod metric;
 mod run;
 mod sum_up;
+mod whose;
 
 use std::collections::BTreeMap;
 
-use leakcheck_model::limit::Statistic;
+use leakcheck_model::limit::{Limit, Statistic};
+use leakcheck_model::record::Plan;
 use leakcheck_model::result::{Checkpoint, LimitResult, MetricResult};
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
-use crate::Look;
+use crate::{Look, looks};
+use asked::Asked;
 
 pub use sum_up::sum_up;
 
@@ -39,15 +46,18 @@ pub struct Judgement {
     pub checkpoints: Vec<Checkpoint>,
     /// Rotations that the schedule leads one to expect in the judged part.
     pub expected_rotations: Option<f64>,
+    /// What the engine's own process did meanwhile, if it grew.
+    pub engine_grew: Vec<String>,
 }
 
 /// Judges a record that is complete.
 #[must_use]
 pub fn judge(record: &Record) -> Judgement {
+    let asked = Asked::new(record, last_look(record));
     let limits: Vec<LimitResult> = record
         .limits
         .iter()
-        .map(|(metric, rule)| limit::judge(record, metric, rule, Look::Final))
+        .map(|(metric, rule)| limit::judge(&asked, metric, rule))
         .map(|limit| undecided_if_cut_short(record, limit))
         .collect();
     let run = run::judge(record);
@@ -66,7 +76,7 @@ pub fn judge(record: &Record) -> Judgement {
     let metrics: BTreeMap<_, _> = record
         .metrics
         .iter()
-        .map(|(name, info)| (name.clone(), metric::measure(record, name, info, &limits)))
+        .map(|(name, info)| (name.clone(), metric::measure(&asked, name, info, &limits)))
         .collect();
     let mut warnings = record.facts.warnings.clone();
     warnings.extend(metric::warnings(&record.metrics, &metrics, &limits));
@@ -74,6 +84,7 @@ pub fn judge(record: &Record) -> Judgement {
         verdict,
         reasons,
         warnings,
+        engine_grew: whose::sentences(record, &metrics),
         metrics,
         limits,
         checkpoints: checkpoint::table(record),
@@ -87,7 +98,10 @@ fn undecided_if_cut_short(record: &Record, limit: LimitResult) -> LimitResult {
         && limit.reason.as_ref().is_some_and(|r| {
             matches!(
                 r.code,
-                ReasonCode::NotComputable | ReasonCode::LinesUnaccounted | ReasonCode::TooShort
+                ReasonCode::NotComputable
+                    | ReasonCode::LinesUnaccounted
+                    | ReasonCode::TooShort
+                    | ReasonCode::TooFewRotations
             )
         });
     if record.plan.is_some() && record.facts.is_cut_short() && not_reached {
@@ -104,9 +118,10 @@ fn undecided_if_cut_short(record: &Record, limit: LimitResult) -> LimitResult {
 /// any doubt; a `pass` is never said early.
 #[must_use]
 pub fn certain_fails(record: &Record) -> Vec<LimitResult> {
-    let fails = record.limits.iter().filter(|(_, rule)| early(rule.statistic));
+    let asked = Asked::new(record, Look::Early);
+    let fails = record.limits.iter().filter(|(_, rule)| early(rule));
     fails
-        .map(|(metric, rule)| limit::judge(record, metric, rule, Look::Early))
+        .map(|(metric, rule)| limit::judge(&asked, metric, rule))
         .filter(|l| l.outcome == Verdict::Fail)
         .collect()
 }
@@ -116,21 +131,45 @@ pub fn certain_fails(record: &Record) -> Vec<LimitResult> {
 #[must_use]
 pub fn would_more_help(record: &Record) -> bool {
     let undecided = |statistic| matches!(statistic, Statistic::GrowthPerMin | Statistic::PerRotation);
+    let asked = Asked::new(record, last_look(record));
     let outcomes: Vec<Verdict> = record
         .limits
         .iter()
         .filter(|(_, rule)| undecided(rule.statistic))
-        .map(|(metric, rule)| limit::judge(record, metric, rule, Look::Final).outcome)
+        .map(|(metric, rule)| limit::judge(&asked, metric, rule).outcome)
         .collect();
     outcomes.contains(&Verdict::Inconclusive) && !outcomes.contains(&Verdict::Fail)
 }
 
-/// Statistics of which a fail can be certain before the end.
-fn early(statistic: Statistic) -> bool {
-    matches!(
-        statistic,
-        Statistic::GrowthPerMin | Statistic::PerRotation | Statistic::Max | Statistic::Min | Statistic::Increase
-    )
+/// Which look the end of a run is. Where it is looked at on the way, or is extended if it is undecided, it is one of several, and
+/// each spends its share of the error.
+#[must_use]
+pub fn look_at_the_end(plan: &Plan, rotation_period_s: Option<f64>) -> Look {
+    let on_the_way = plan.early_stop && !looks::looks_s(plan.measure_s, rotation_period_s).is_empty();
+    if on_the_way || plan.max_s > plan.measure_s {
+        Look::Last
+    } else {
+        Look::Final
+    }
+}
+
+/// The same of a record: judged again, it is the same look. A table from elsewhere is looked at once.
+fn last_look(record: &Record) -> Look {
+    record
+        .plan
+        .as_ref()
+        .map_or(Look::Final, |plan| look_at_the_end(plan, record.rotation_period_s))
+}
+
+/// Whether a fail can be certain before the end. A highest value can only rise and a lowest only fall: what it has yet to reach,
+/// it may.
+fn early(rule: &Limit) -> bool {
+    match rule.statistic {
+        Statistic::GrowthPerMin | Statistic::PerRotation | Statistic::Increase => true,
+        Statistic::Max => rule.comparison.is_ceiling(),
+        Statistic::Min => !rule.comparison.is_ceiling(),
+        _ => false,
+    }
 }
 
 /// The judged part of a record: its rows, times and length.

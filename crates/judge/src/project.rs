@@ -47,8 +47,17 @@ pub(crate) struct Projection {
     step_pairs: Vec<f64>,
 }
 
+/// Four sums side by side, which a processor works on at once.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let mut sums = [0.0; 4];
+    for (a, b) in a.iter().zip(b) {
+        for (sum, (x, y)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += x * y;
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
 /// Σ over blocks of step × column for a step at each block but the first, by running sums from the end.
@@ -90,8 +99,9 @@ impl Projection {
             base,
         };
         projection.steps = projection.project_steps(whitening, &left, line_norm);
-        let project = |column: &[f64], own: f64| {
-            let white = whitening.apply(column);
+        let mut white = Vec::new();
+        let mut project = |column: &[f64], own: f64| {
+            whitening.apply_into(column, &mut white);
             let along: Vec<f64> = projection.base.iter().map(|b| dot(b, &white)).collect();
             added(along, dot(&white, &white), dot(&white, &left), own, line_norm)
         };

@@ -43,13 +43,23 @@ impl Whitening {
     /// The transformed column.
     #[must_use]
     pub(crate) fn apply(&self, column: &[f64]) -> Vec<f64> {
-        let mut previous = 0.0;
-        let mut out = Vec::with_capacity(column.len());
-        for ((&value, scale), decay) in column.iter().zip(&self.scale).zip(&self.decay) {
-            out.push((value - decay * previous) * scale);
-            previous = value;
-        }
+        let mut out = Vec::new();
+        self.apply_into(column, &mut out);
         out
+    }
+
+    /// The same into what was another column.
+    pub(crate) fn apply_into(&self, column: &[f64], out: &mut Vec<f64>) {
+        out.clear();
+        let before = std::iter::once(&0.0).chain(column);
+        let factors = self.scale.iter().zip(&self.decay);
+        out.extend(
+            column
+                .iter()
+                .zip(before)
+                .zip(factors)
+                .map(|((value, before), (scale, decay))| (value - decay * before) * scale),
+        );
     }
 
     /// What becomes of a column that is 0 before block `i` and 1 from it on: at block `i` itself.

@@ -27,12 +27,13 @@ fn question() -> impl Strategy<Value = Question> {
     let limit = prop_oneof![8 => 0.1..1e4, 1 => any::<f64>()];
     let period = prop_oneof![2 => Just(None), 4 => (0.5..60.0).prop_map(Some), 1 => any::<f64>().prop_map(Some)];
     let quantum = prop_oneof![4 => Just(1.0), 1 => Just(0.0), 1 => Just(4096.0), 1 => any::<f64>()];
-    (limit, period, quantum, any::<bool>(), 0..5_usize, 1.0..1e4).prop_map(
-        |(limit, period, quantum, early, metrics, planned_s)| Question {
+    let look = prop_oneof![Just(Look::Early), Just(Look::Last), Just(Look::Final)];
+    (limit, period, quantum, look, 0..5_usize, 1.0..1e4).prop_map(
+        |(limit, period, quantum, look, metrics, planned_s)| Question {
             rotation_period_s: period,
             quantum,
             metrics,
-            look: if early { Look::Early } else { Look::Final },
+            look,
             ..Question::at_most(limit, planned_s)
         },
     )

@@ -389,3 +389,58 @@ fn a_million_rows_are_judged() {
     assert_eq!(answer.outcome, Outcome::Fail);
     assert!((answer.growth.expect("fitted").estimate - 5.0).abs() < 0.01);
 }
+
+/// A count that is rounded and hardly noisy, as descriptors are: rate per minute from `onset` seconds on.
+fn quiet(seconds: usize, per_min: f64, onset: f64) -> Series {
+    let times: Vec<f64> = (0..=seconds).map(|i| i as f64).collect();
+    let values = times
+        .iter()
+        .enumerate()
+        .map(|(i, t)| (100.4 + per_min / 60.0 * (t - onset).max(0.0) + 0.08 * noise(i)).round())
+        .collect();
+    Series::new(times, values).expect("in order")
+}
+
+fn rotating(series: &Series, limit: f64) -> Answer {
+    assess(series, &Question::at_most(limit, series.span_s()).rotating_every(2.0))
+}
+
+#[test]
+fn a_short_run_of_a_count_that_stands_still_passes_where_a_leak_would_show() {
+    let still = |seconds: usize| {
+        let times: Vec<f64> = (0..=seconds).map(|i| i as f64).collect();
+        let values = vec![70.0; times.len()];
+        Series::new(times, values).expect("in order")
+    };
+    assert_eq!(rotating(&still(30), 10.0).outcome, Outcome::Pass);
+    assert_eq!(rotating(&still(45), 30.0).outcome, Outcome::Pass);
+    assert_eq!(rotating(&still(60), 2.0).outcome, Outcome::Pass);
+    let answer = rotating(&still(30), 2.0);
+    assert_eq!(
+        (answer.outcome, answer.reason.code),
+        (Outcome::Inconclusive, Code::TooShort)
+    );
+}
+
+#[test]
+fn a_leak_that_rose_by_a_count_or_two_does_not_pass() {
+    for limit in [1.0, 2.0, 5.0, 10.0] {
+        for seconds in [20, 30, 45, 60, 90, 120] {
+            for onset in [0.0, 0.4, 0.5, 0.6, 0.7] {
+                let series = quiet(seconds, 2.0 * limit, onset * seconds as f64);
+                let answer = rotating(&series, limit);
+                assert_ne!(
+                    answer.outcome,
+                    Outcome::Pass,
+                    "{limit} a minute, {seconds} s, from {onset}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_steep_ramp_of_forty_seconds_is_accused() {
+    let answer = rotating(&quiet(40, 200.0, 0.0), LIMIT);
+    assert_eq!(answer.outcome, Outcome::Fail, "{:?}", answer.reason);
+}

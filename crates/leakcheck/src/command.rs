@@ -23,6 +23,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use leakcheck_model::with_causes;
 
 use crate::style;
 
@@ -77,25 +78,63 @@ enum Command {
     /// Hand the samples of a stored run to other tools
     Export(report::ExportArguments),
     /// The capture core: follow every container's log as a daemon
+    #[command(after_help = "\
+Examples:
+  leakcheck capture --output captured
+  leakcheck capture --rotate-every 30s --label app=web --exclude '*-test' --keep-files 5
+  leakcheck capture --sink loki --loki http://127.0.0.1:3100 --listen 127.0.0.1:8001")]
     Capture(Box<capture::Arguments>),
     /// The simulated Docker Engine on a Unix socket, for any client
+    #[command(after_help = "\
+Examples:
+  leakcheck engine --socket /tmp/engine.sock --containers 50 --lines-per-second 20
+  docker -H unix:///tmp/engine.sock ps")]
     Engine(engine::Arguments),
     /// The breaking wire alone: a proxy in front of any engine's socket
+    #[command(after_help = "\
+Examples:
+  leakcheck chaos --listen /tmp/wire.sock --upstream /var/run/docker.sock --script faults.toml
+  DOCKER_HOST=unix:///tmp/wire.sock ./my-daemon
+
+A script:
+  [[fault]]
+  at = \"10s\"
+  for = \"5s\"
+  kind = \"stall\"
+
+Each stream is two open files: with a limit of N it carries (N - 20) / 2 at once")]
     Chaos(chaos::Arguments),
     /// What runs inside a load container
+    #[command(after_help = "\
+Examples:
+  leakcheck noise --lines-per-second 20 --line-bytes 80..400 --stderr-share 0.1
+  leakcheck noise --lines-per-second max --lines 100000 > lines")]
     Noise(leakcheck_noise::Settings),
     /// The JSON Schema of scenario files
+    #[command(
+        after_help = "Example:\n  leakcheck schema > scenario.schema.json, and `#:schema scenario.schema.json` as a scenario's first line"
+    )]
     Schema,
     /// Shell completions
     Completions(completions::Arguments),
-    /// Man page
-    Man,
+    /// Man pages: this one's, a command's, or all into a folder
+    Man(completions::ManArguments),
     /// A small target that leaks on purpose
     #[command(hide = true)]
     Replica(replica::Arguments),
     /// Start a program that dies with its parent
     #[command(hide = true)]
     Hold(hold::Arguments),
+}
+
+impl Command {
+    /// Whether it may hold a descriptor or two for each of thousands of containers.
+    fn holds_many_files(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_) | Self::Watch(_) | Self::Selftest(_) | Self::Capture(_) | Self::Engine(_) | Self::Chaos(_)
+        )
+    }
 }
 
 /// Why a command ends without what was asked.
@@ -121,6 +160,11 @@ impl Failure {
         }
     }
 
+    /// What went wrong, in words.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Tells the user, and gives the exit code.
     pub(crate) fn tell(self) -> ExitCode {
         if !self.message.is_empty() {
@@ -137,14 +181,7 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        let mut message = error.to_string();
-        // A cause that is said already is not said again.
-        for cause in error.chain().skip(1).map(ToString::to_string) {
-            if !message.contains(&cause) {
-                message = format!("{message}: {cause}");
-            }
-        }
-        Self::usage(message)
+        Self::usage(with_causes(error.as_ref()))
     }
 }
 
@@ -153,6 +190,9 @@ impl From<anyhow::Error> for Failure {
 /// # Errors
 /// [`Failure`], to be told.
 pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
+    if cli.command.holds_many_files() {
+        leakcheck_runner::raise_open_files();
+    }
     match cli.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Watch(arguments) => watch::run(&arguments),
@@ -172,7 +212,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Noise(settings) => noise::run(&settings),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(&arguments),
-        Command::Man => completions::man(),
+        Command::Man(arguments) => completions::man(&arguments),
         Command::Replica(arguments) => replica::run(arguments),
         Command::Hold(arguments) => hold::run(&arguments),
     }

@@ -1,5 +1,5 @@
 //! What is seen while a run goes on: a live line on a terminal, plain lines elsewhere; a checkpoint line in the FASE
-//! manner (time, each metric, growth since the baseline, per minute, ok or not).
+//! manner (time, each metric, growth since the baseline, per minute, what the judge would say now).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal as _;
@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use leakcheck_model::event::{Event, Happening, Phase};
-use leakcheck_model::limit::{Bound, Limit, Statistic};
-use leakcheck_model::{Sample, Scenario};
-use leakcheck_runner::{Audience, Notice};
+use leakcheck_model::limit::{Limit, Statistic};
+use leakcheck_model::result::LimitResult;
+use leakcheck_model::verdict::ReasonCode;
+use leakcheck_model::{Sample, Scenario, Verdict};
+use leakcheck_runner::{Audience, LAST_WORDS, Notice};
 
 use crate::style::{self, BAD, BOLD, DIM, DOUBT, GOOD, PLAIN};
 use crate::summary::human;
@@ -27,11 +29,16 @@ pub(crate) struct Display {
     /// The last values of each metric, for its sparkline.
     recent: BTreeMap<String, VecDeque<f64>>,
     baseline: BTreeMap<String, (f64, f64)>,
+    /// How each limit on growth stands by what was measured so far, by metric.
+    standing: BTreeMap<String, LimitResult>,
+    so_far: String,
     phase: Phase,
     phase_began: f64,
     now: f64,
     lengths: BTreeMap<Phase, Duration>,
     told: String,
+    /// The first line, which waits for the engine: on which one a run is must be seen before anything else.
+    title: Option<String>,
 }
 
 /// A metric that stands in a checkpoint line.
@@ -62,11 +69,14 @@ impl Display {
             metrics: shown(scenario),
             recent: BTreeMap::new(),
             baseline: BTreeMap::new(),
+            standing: BTreeMap::new(),
+            so_far: String::new(),
             phase: Phase::Idle,
             phase_began: 0.0,
             now: 0.0,
             lengths,
             told: String::new(),
+            title: None,
         }
     }
 
@@ -79,9 +89,13 @@ impl Display {
 
     fn event(&mut self, event: &Event) {
         self.now = event.t_s;
+        let title = self.title.take();
+        if let (Some(title), false) = (&title, matches!(event.what, Happening::EngineFound(_))) {
+            self.say(title);
+        }
         match &event.what {
             Happening::RunStarted { run_id, scenario, .. } => {
-                self.say(&format!("{BOLD}{scenario}{PLAIN} {DIM}run {run_id}{PLAIN}"))
+                self.title = Some(format!("{BOLD}{scenario}{PLAIN} {DIM}run {run_id}{PLAIN}"));
             }
             Happening::EngineFound(engine) => {
                 let aloud = if engine.kind == "simulated" {
@@ -89,8 +103,9 @@ impl Display {
                 } else {
                     "Docker engine"
                 };
+                let title = title.map_or_else(String::new, |title| format!("{title}, "));
                 self.say(&format!(
-                    "{aloud} {}, API {}, at {}",
+                    "{title}{aloud} {}, API {}, at {}",
                     engine.version, engine.api, engine.host
                 ));
             }
@@ -101,15 +116,31 @@ impl Display {
                 let pid = target.pid.map_or(String::new(), |pid| format!(", pid {pid}"));
                 self.say(&format!("target: {}{pid}", target.kind));
             }
+            Happening::TargetDescribed(target) => {
+                let build = target.build.iter().map(|b| format!("build {b}"));
+                let version = target.version.iter().map(|v| format!("version {v}"));
+                let commit = target.commit.iter().map(|c| format!("commit {c}"));
+                let told: Vec<String> = version
+                    .chain(commit)
+                    .chain(build.filter(|b| b != "build unknown"))
+                    .collect();
+                if !told.is_empty() {
+                    self.say(&format!("{DIM}{}{PLAIN}", told.join(", ")));
+                }
+            }
             Happening::TargetReady { after_s } => self.say(&format!("target ready after {after_s:.1} s")),
             Happening::Launched { running, planned } => self.say(&format!("{running} of {planned} containers run")),
             Happening::PhaseBegan { phase } => self.phase_began(*phase, event.t_s),
             Happening::Checkpoint { values, .. } => self.checkpoint(values),
             Happening::Warning { reason } => self.say(&format!("{DOUBT}note{PLAIN}: {}", reason.message)),
-            Happening::Impaired { reason } => {
-                self.say(&format!("{BAD}{}{PLAIN}: {}", reason.code.name(), reason.message))
+            Happening::Impaired { reason } => self.say(&format!(
+                "{BAD}{}{PLAIN}: {}",
+                reason.code.name(),
+                headline(&reason.message)
+            )),
+            Happening::TargetDied { status } => {
+                self.say(&format!("{BAD}the target ended by itself{PLAIN}: {}", headline(status)));
             }
-            Happening::TargetDied { status } => self.say(&format!("{BAD}the target ended by itself{PLAIN}: {status}")),
             Happening::TargetRestarted { message } => self.say(&format!("{BAD}{message}{PLAIN}")),
             Happening::FaultBegan { what, .. } => self.say(&format!("{DOUBT}fault{PLAIN}: {what}")),
             Happening::FaultEnded { index } => self.say(&format!("fault {} is over", index + 1)),
@@ -170,6 +201,9 @@ impl Display {
                     recent.pop_front();
                 }
                 text.push_str(&format!(" {}", sparkline(recent)));
+                if let Some(standing) = self.standing.get(&metric.name) {
+                    text.push_str(&interval(standing, metric.unit));
+                }
             }
             live.push(text);
         }
@@ -179,11 +213,16 @@ impl Display {
             bar.set_length((length * 10.0).max(1.0) as u64);
             bar.set_position((done * 10.0) as u64);
             let left = leakcheck_model::Span::seconds((length - done).round() as u64);
-            bar.set_message(format!("{} {left} left  {}", self.phase.name(), live.join("  ")));
+            bar.set_message(format!(
+                "{} {left} left{}  {}",
+                self.phase.name(),
+                self.so_far,
+                live.join("  ")
+            ));
         }
     }
 
-    /// One line: time since the baseline, then each metric with its growth and whether it is within its limit.
+    /// One line: time since the baseline, then each metric with its growth and what the judge would say of it now.
     fn checkpoint(&self, values: &BTreeMap<String, f64>) {
         let began = self.baseline.values().map(|(t, _)| *t).fold(f64::INFINITY, f64::min);
         let elapsed = (self.now - began).max(0.0).round();
@@ -194,22 +233,21 @@ impl Display {
                 continue;
             };
             line.push_str(&format!("  {} {}", metric.name, human(*value, metric.unit)));
-            let Some((limit, (from, first))) = metric.growth.as_ref().zip(self.baseline.get(&metric.name)) else {
+            let Some((from, first)) = metric.growth.as_ref().and(self.baseline.get(&metric.name)) else {
                 continue;
             };
             let minutes = (self.now - from) / 60.0;
             if minutes > 0.0 {
-                let rate = (value - first) / minutes;
-                let kept = matches!(limit.bound, Bound::Number(bound) if limit.comparison.holds(rate, bound));
-                let mark = if kept {
-                    format!("{GOOD}ok{PLAIN}")
-                } else {
-                    format!("{DOUBT}over{PLAIN}")
-                };
+                let standing = self.standing.get(&metric.name);
+                // As it is judged, once there is enough for an interval: the estimate then lies within it.
+                let judged = standing.filter(|s| s.low.is_some()).and_then(|s| s.measured);
+                let rate = judged.unwrap_or((value - first) / minutes);
+                let mark = mark(standing);
                 line.push_str(&format!(
-                    " ({}, {}/min {mark})",
+                    " ({}, {}/min{} {mark})",
                     signed(value - first, metric.unit),
-                    per_minute(rate, metric.unit)
+                    per_minute(rate, metric.unit),
+                    standing.map_or(String::new(), |s| interval(s, metric.unit)),
                 ));
             }
         }
@@ -234,6 +272,23 @@ impl Display {
 }
 
 impl Audience for Display {
+    fn follows(&self) -> bool {
+        true
+    }
+
+    fn standing(&mut self, limits: &[LimitResult]) {
+        self.standing = self
+            .metrics
+            .iter()
+            .filter_map(|m| {
+                let rule = m.growth.as_ref()?.to_string();
+                let standing = limits.iter().find(|l| l.metric == m.name && l.rule == rule)?;
+                Some((m.name.clone(), standing.clone()))
+            })
+            .collect();
+        self.so_far = so_far(limits).map_or(String::new(), |words| format!(", so far {words}"));
+    }
+
     fn learned(&mut self, scenario: &Scenario) {
         self.metrics = shown(scenario);
         let judged: Vec<String> = scenario
@@ -256,6 +311,11 @@ impl Audience for Display {
     }
 }
 
+/// What happened without the last words of a process: the verdict tells them a moment later.
+fn headline(text: &str) -> &str {
+    text.split_once(LAST_WORDS).map_or(text, |(headline, _)| headline)
+}
+
 /// The metrics that have limits; those judged by growth first, because they are what the run is about.
 fn shown(scenario: &Scenario) -> Vec<Shown> {
     let all = scenario.all_metrics();
@@ -276,6 +336,44 @@ fn shown(scenario: &Scenario) -> Vec<Shown> {
     }
     metrics.sort_by_key(|m| (m.growth.is_none(), m.name.clone()));
     metrics
+}
+
+/// The interval of a growth as it stands, if there is one yet.
+fn interval(standing: &LimitResult, unit: &str) -> String {
+    standing.low.zip(standing.high).map_or(String::new(), |(low, high)| {
+        format!(" [{}..{}]", per_minute(low, unit), per_minute(high, unit))
+    })
+}
+
+/// What the judge would say of a growth if the run ended now.
+fn mark(standing: Option<&LimitResult>) -> String {
+    match standing.map(|s| s.outcome) {
+        Some(Verdict::Pass) => format!("{GOOD}ok{PLAIN}"),
+        Some(Verdict::Fail) => format!("{BAD}over{PLAIN}"),
+        Some(Verdict::Inconclusive) if standing.is_some_and(lacks_only_time) => format!("{DIM}ok so far{PLAIN}"),
+        Some(Verdict::Invalid | Verdict::Inconclusive) | None => format!("{DOUBT}undecided{PLAIN}"),
+    }
+}
+
+/// Whether nothing but the run's length stands between a growth and a pass: its whole interval lies within the limit.
+fn lacks_only_time(standing: &LimitResult) -> bool {
+    let is_inside = standing
+        .high
+        .zip(standing.bound)
+        .is_some_and(|(high, bound)| high < bound);
+    let is_early = standing.reason.as_ref().is_some_and(|r| r.code == ReasonCode::TooShort);
+    is_inside && is_early
+}
+
+/// The verdict so far, of those limits that can be judged by now: counters, for one, have not had their time yet.
+fn so_far(limits: &[LimitResult]) -> Option<&'static str> {
+    let mut judged = limits.iter().filter(|l| l.low.is_some()).map(|l| l.outcome).peekable();
+    judged.peek()?;
+    Some(match Verdict::worst(judged) {
+        Verdict::Fail => "over a limit",
+        Verdict::Invalid | Verdict::Inconclusive => "undecided",
+        Verdict::Pass => "ok",
+    })
 }
 
 /// The values as a row of bars, from the smallest to the largest of them.
@@ -304,6 +402,8 @@ fn line_style() -> ProgressStyle {
 /// A rate with its sign, in the FASE manner: two decimals.
 fn per_minute(rate: f64, unit: &str) -> String {
     if unit.is_empty() {
+        // No "-0.00": it is 0 to a reader.
+        let rate = if rate.abs() < 0.005 { 0.0 } else { rate };
         format!("{rate:+.2}")
     } else {
         signed(rate, unit)
@@ -319,7 +419,59 @@ fn signed(x: f64, unit: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use leakcheck_model::verdict::Reason;
+
     use super::*;
+
+    #[test]
+    fn a_rate_that_rounds_to_nothing_has_no_minus() {
+        assert_eq!(per_minute(-0.004, ""), "+0.00");
+        assert_eq!(per_minute(-0.006, ""), "-0.01");
+        assert_eq!(per_minute(-1024.0, "B"), "-1.0 KiB");
+    }
+
+    #[test]
+    fn the_live_word_is_the_verdict_if_the_run_ended_now() {
+        let standing = |outcome| LimitResult {
+            metric: "fds".into(),
+            rule: "growth_per_min < 1".into(),
+            bound: Some(1.0),
+            measured: Some(0.0),
+            low: Some(-3.0),
+            high: Some(3.0),
+            outcome,
+            reason: None,
+        };
+        for (outcome, word) in [
+            (Verdict::Pass, "ok"),
+            (Verdict::Fail, "over"),
+            (Verdict::Inconclusive, "undecided"),
+        ] {
+            assert!(mark(Some(&standing(outcome))).contains(word));
+        }
+        assert!(mark(None).contains("undecided"));
+        let inside = LimitResult {
+            high: Some(0.5),
+            reason: Some(Reason::new(
+                ReasonCode::TooShort,
+                "240 s of the 300 s that were planned",
+            )),
+            ..standing(Verdict::Inconclusive)
+        };
+        assert!(mark(Some(&inside)).contains("ok so far"));
+        let wide = LimitResult {
+            high: Some(3.0),
+            ..inside
+        };
+        assert!(mark(Some(&wide)).contains("undecided"));
+    }
+
+    #[test]
+    fn last_words_are_left_to_the_verdict() {
+        let died = format!("exit code 3{LAST_WORDS}boom\nbang");
+        assert_eq!(headline(&died), "exit code 3");
+        assert_eq!(headline("signal 9"), "signal 9");
+    }
 
     #[test]
     fn a_sparkline_goes_from_the_smallest_to_the_largest_value() {

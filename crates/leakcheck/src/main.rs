@@ -3,6 +3,7 @@
 mod command;
 mod display;
 mod record;
+mod run_folder;
 mod scenario_file;
 mod style;
 mod summary;

@@ -12,6 +12,13 @@ use leakcheck_model::scenario::{Problem, override_keys};
 /// # Errors
 /// If it cannot be read; every problem with its place in the file.
 pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Scenario> {
+    if path.is_dir() {
+        return Err(anyhow!(
+            "{} is a folder and no scenario file{}",
+            path.display(),
+            meant(path)
+        ));
+    }
     let text =
         std::fs::read_to_string(path).with_context(|| format!("failed to read the scenario {}", path.display()))?;
     // The file must be right by itself, so that problems are shown at its own lines.
@@ -53,4 +60,20 @@ fn shown(problems: &[Problem], text: &str, path: &Path) -> String {
         "{count} problem{plural} in {name}; nothing was started\n{}",
         renderer.render(&groups)
     )
+}
+
+/// The scenario files in a folder that was named instead of one.
+fn meant(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<String> = entries
+        .map(|entry| folder.join(entry.file_name()))
+        .filter(|path| path.is_file() && path.extension().is_some_and(|e| e == "toml"))
+        .map(|path| path.display().to_string())
+        .collect();
+    files.sort();
+    match files.as_slice() {
+        [] => "; `leakcheck init` writes one to start from".into(),
+        [only] => format!("; did you mean {only}?"),
+        all => format!("; there are {}", all.join(", ")),
+    }
 }

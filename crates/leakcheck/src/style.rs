@@ -23,6 +23,18 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
+/// Something to know that is no error.
+pub(crate) fn note(what: &str) {
+    say(&format!("{DOUBT}note{PLAIN}: {what}"));
+}
+
+/// What was asked for, on standard output, with colour where a terminal wants it. A closed pipe is no error.
+pub(crate) fn print_styled(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
 /// Output for programs, on standard output. A closed pipe (`| head`) is no error.
 pub(crate) fn print(text: &str) {
     let mut out = std::io::stdout().lock();

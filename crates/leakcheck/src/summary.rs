@@ -18,7 +18,8 @@ pub(crate) fn human(x: f64, unit: &str) -> String {
             _ => format!("{:.0} B", x.round() + 0.0),
         };
     }
-    let whole = (x - x.round()).abs() < 1e-9;
+    // No "-0.000": it is 0 to a reader.
+    let whole = (x - x.round()).abs() < 5e-4;
     // Adding zero makes of -0 a plain 0.
     let x = if whole { x.round() + 0.0 } else { x };
     match x.abs() {
@@ -32,7 +33,7 @@ pub(crate) fn human(x: f64, unit: &str) -> String {
 /// Prints the summary.
 pub(crate) fn tell(result: &RunResult, folder: Option<&Path>) {
     let (colour, word) = face(result.verdict);
-    use ReasonCode::{TargetDied, TargetNotReady};
+    use ReasonCode::{Interrupted, TargetDied, TargetNotReady};
     let meaning = match result.verdict {
         Verdict::Pass => "every limit holds, and the data could have shown otherwise",
         Verdict::Fail
@@ -45,6 +46,9 @@ pub(crate) fn tell(result: &RunResult, folder: Option<&Path>) {
         }
         Verdict::Fail => "a limit is exceeded",
         Verdict::Invalid => "no verdict: the data could not have shown a leak",
+        Verdict::Inconclusive if result.reasons.iter().any(|r| r.code == Interrupted) => {
+            "no verdict: it was ended before it was decided"
+        }
         Verdict::Inconclusive => "no verdict: the data do not decide; a longer run, or faster rotation, would tell",
     };
     style::say(&format!(
@@ -64,6 +68,15 @@ pub(crate) fn tell(result: &RunResult, folder: Option<&Path>) {
     }
     style::say(&circumstances(result));
     table(result);
+    for late in result.late_leaks() {
+        let unit = if late.is_bytes { "B" } else { "" };
+        style::say(&format!(
+            "  {DIM}a leak of {} that began in the last {:.0} s would have been seen from {} a minute on{PLAIN}",
+            late.metric,
+            late.window_s,
+            human(late.per_min, unit)
+        ));
+    }
     if let Some(lines) = &result.lines {
         style::say(&format!(
             "  lines: {} sent, {} delivered, {} lost, {} repeated, {} out of order, {} torn",
@@ -125,7 +138,12 @@ fn table(result: &RunResult) {
             let interval = l.low.zip(l.high).map_or(String::new(), |(low, high)| {
                 format!("{} .. {}", human(low, unit(l)), human(high, unit(l)))
             });
-            let measured = l.measured.map_or("not seen".to_owned(), |m| human(m, unit(l)));
+            let seen = l.metric == "lines" || result.metrics.get(&l.metric).is_some_and(|m| m.samples > 0);
+            let measured = match l.measured {
+                Some(measured) => human(measured, unit(l)),
+                None if seen => "not known".to_owned(),
+                None => "not seen".to_owned(),
+            };
             [
                 l.metric.clone(),
                 l.rule.clone(),
@@ -148,10 +166,29 @@ fn table(result: &RunResult) {
         let cells: Vec<String> = (0..4).map(|i| format!("{:<1$}", r[i], widths[i])).collect();
         cells.join("  ")
     };
-    style::say(&format!("\n  {DIM}{}{PLAIN}", line(&head)));
+    style::say(&format!("\n  {DIM}{}{PLAIN}", line(&head).trim_end()));
     for (row, limit) in rows.iter().zip(&result.limits) {
         let colour = face(limit.outcome).0;
         style::say(&format!("  {}  {colour}{}{PLAIN}", line(row), row[4]));
     }
     style::say("");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn what_is_nothing_to_a_reader_has_no_sign() {
+        for (x, text) in [
+            (-0.0, "0"),
+            (-0.0003, "0"),
+            (-0.004, "-0.004"),
+            (-0.3, "-0.30"),
+            (12.0, "12"),
+        ] {
+            assert_eq!(human(x, ""), text);
+        }
+        assert_eq!(human(-0.3, "B"), "0 B");
+    }
 }

@@ -112,6 +112,8 @@ pub enum Happening {
     },
     /// The target's process is there.
     TargetStarted(TargetFacts),
+    /// More is known of the target: what it says of itself, how its build compares.
+    TargetDescribed(TargetFacts),
     /// The target is ready.
     TargetReady {
         /// How long it took.
@@ -196,6 +198,12 @@ pub struct EngineFacts {
     /// Where it was found.
     #[serde(default)]
     pub host: String,
+    /// The name of the process that serves it, if it is one of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// That process's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
 }
 
 /// The target's process and build.
@@ -218,9 +226,45 @@ pub struct TargetFacts {
     /// `fresh`, `stale` or `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
+    /// The commit that is checked out in the source's repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_commit: Option<String>,
+    /// The file that it was built into, or is read from, as it is on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
+    /// When that file was written, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built_at: Option<String>,
+    /// Its build id, if its linker gave it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
+    /// The image that it runs, if it is a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageFacts>,
     /// What was compared for `build`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub build_notes: Vec<String>,
+}
+
+/// The image that a container runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFacts {
+    /// As the container names it.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// The id that the name means now; `None` if the name is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<String>,
+    /// When the image was made, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// When the container was made, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_created: Option<String>,
+    /// The labels of the image.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Who leaked: what grew, by kind.
@@ -235,6 +279,12 @@ pub struct Attribution {
     /// Threads or tasks by name and state, those that grew most first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<GrownTasks>,
+    /// Resident memory by kind of mapping, that which grew most first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<GrownMemory>,
+    /// What the looks have cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<LookCost>,
 }
 
 /// File descriptors of one kind and peer.
@@ -259,6 +309,26 @@ pub struct GrownTasks {
     pub state: Option<String>,
     /// How many more than at the baseline.
     pub grew_by: i64,
+}
+
+/// Resident memory of one kind of mapping.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrownMemory {
+    /// `the heap`, `anonymous memory`, the path of a file that is mapped.
+    pub kind: String,
+    /// How many bytes more than at the baseline.
+    pub grew_by: u64,
+}
+
+/// What it cost to look at who holds what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LookCost {
+    /// How often it was looked: at the baseline, at checkpoints where growth was suspected, at the end.
+    pub looks: u64,
+    /// The longest look, milliseconds.
+    pub longest_ms: f64,
+    /// All looks together, milliseconds.
+    pub all_ms: f64,
 }
 
 /// What the harness itself cost.

@@ -101,7 +101,7 @@ impl Facts {
             }
             Happening::EngineFound(engine) => self.engine = Some(engine),
             Happening::Launched { running, planned } => self.launched = Some((running, planned)),
-            Happening::TargetStarted(target) => self.target = Some(target),
+            Happening::TargetStarted(target) | Happening::TargetDescribed(target) => self.target = Some(target),
             Happening::TargetReady { .. } => self.ready = true,
             Happening::TargetDied { status } => self.died = Some((event.t_s, status)),
             Happening::TargetRestarted { message } => self.restarted = Some(message),

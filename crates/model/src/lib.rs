@@ -3,6 +3,7 @@
 //! It lies under all other rooms, so it has no I/O, no clock, no async and no randomness: what is computed here
 //! from the same input is always the same.
 
+pub mod causes;
 pub mod event;
 pub mod facts;
 pub mod limit;
@@ -16,6 +17,7 @@ pub mod suggest;
 pub mod units;
 pub mod verdict;
 
+pub use causes::with_causes;
 pub use event::{Event, Happening, Phase};
 pub use facts::Facts;
 pub use limit::{Bound, Comparison, Limit, Statistic};

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::event::Event;
 use crate::facts::Facts;
 use crate::limit::Limit;
 use crate::samples::Samples;
-use crate::scenario::Scenario;
+use crate::scenario::{LEAST_ROTATIONS, Metric, Scenario};
 
 /// What kind of numbers a metric has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricInfo {
-    /// `proc`, `metrics`, `log`, `csv`.
+    /// `proc`, `engine`, `metrics`, `log`, `csv`.
     pub source: String,
     /// Whether it only goes up, and a fall is a restart from zero.
     pub counter: bool,
@@ -48,13 +49,15 @@ pub struct Plan {
     pub measure_s: f64,
     /// Longest the judged part may become, seconds.
     pub max_s: f64,
+    /// Whether a certain fail ends the run: then it is looked at on the way.
+    pub early_stop: bool,
     /// Seconds between samples.
     pub sample_every_s: f64,
     /// Seconds between checkpoints.
     pub checkpoint_every_s: f64,
     /// Containers in all.
     pub containers: u64,
-    /// Rotations a second of the whole set, if the target rotates.
+    /// Rotations a second of the whole set, if the target rotates and there is a set.
     pub rotations_per_s: Option<f64>,
     /// Whether lines can be checked.
     pub lines_checked: bool,
@@ -72,9 +75,17 @@ impl Record {
     /// A run of a scenario, from its samples and facts.
     #[must_use]
     pub fn of_run(scenario: &Scenario, samples: Samples, facts: Facts) -> Self {
+        let limited = |name: &str| scenario.limits.contains_key(name);
+        // What could be sampled of the engine is known only then: a count that it does not show is no metric of this run.
+        // And a run that was made before the least of the rotations was read has no such metric.
+        let is_there = |name: &str, metric: &Metric| {
+            let always = metric.engine.is_none() && name != LEAST_ROTATIONS;
+            always || limited(name) || samples.column(name).is_some()
+        };
         let metrics = scenario
             .all_metrics()
             .into_iter()
+            .filter(|(name, metric)| is_there(name, metric))
             .map(|(name, metric)| {
                 let moves_with_load = scenario.target.moves_with_load(&name);
                 (
@@ -86,18 +97,29 @@ impl Record {
                 )
             })
             .collect();
-        let mut plan = scenario.plan();
-        if let Some(measured_s) = facts.ended_after_s {
-            plan.end_at(measured_s);
-        }
-        Self {
+        let mut record = Self {
             name: scenario.name.clone(),
             limits: scenario.all_limits(),
             metrics,
             samples,
             facts,
-            plan: Some(plan),
+            plan: Some(scenario.plan()),
             rotation_period_s: scenario.rotation_period_s(),
+        };
+        record.end_as_measured();
+        record
+    }
+
+    /// Takes in one more event.
+    pub fn learn(&mut self, event: &Event) {
+        self.facts.learn(event);
+        self.end_as_measured();
+    }
+
+    /// Where the user ended the measuring, the plan ends too.
+    fn end_as_measured(&mut self) {
+        if let (Some(plan), Some(measured_s)) = (&mut self.plan, self.facts.ended_after_s) {
+            plan.end_at(measured_s);
         }
     }
 
@@ -116,7 +138,21 @@ impl Record {
             unit: "",
             moves_with_load: false,
         };
-        let metrics = samples.names.iter().map(|n| (n.clone(), info.clone())).collect();
+        let metrics = samples
+            .names
+            .iter()
+            .zip(&samples.columns)
+            .map(|(name, column)| {
+                let quantum = quantum_of(column);
+                (
+                    name.clone(),
+                    MetricInfo {
+                        quantum,
+                        ..info.clone()
+                    },
+                )
+            })
+            .collect();
         Self {
             name,
             limits,
@@ -126,5 +162,51 @@ impl Record {
             plan: None,
             rotation_period_s,
         }
+    }
+}
+
+/// The page of memory: values in bytes move by it.
+const PAGE: f64 = 4096.0;
+
+/// Digits after the point beyond which a fraction is a measurement and no count of anything.
+const DIGITS_MOST: i32 = 6;
+
+/// The step between neighbouring values of a column, as far as its values tell: a page if all changes are whole pages, 1 if all are
+/// whole numbers, else the last decimal that any of them has.
+#[must_use]
+pub fn quantum_of(column: &[Option<f64>]) -> f64 {
+    let seen = || column.iter().flatten();
+    let first = seen().next().copied().unwrap_or(0.0);
+    if seen().all(|v| (v - first) % PAGE == 0.0) && seen().any(|v| v != &first) {
+        return PAGE;
+    }
+    let mut digits = 0;
+    for value in seen() {
+        while digits < DIGITS_MOST && !is_whole(value * 10f64.powi(digits)) {
+            digits += 1;
+        }
+    }
+    10f64.powi(-digits)
+}
+
+fn is_whole(x: f64) -> bool {
+    (x - x.round()).abs() <= 1e-9 * x.abs().max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quantum_of;
+
+    #[test]
+    fn the_step_of_a_column_is_told_by_its_values() {
+        let of = |values: &[f64]| quantum_of(&values.iter().copied().map(Some).collect::<Vec<_>>());
+        assert_eq!(of(&[55.0, 56.0, 55.0]), 1.0);
+        assert_eq!(of(&[0.5, 1.25, 3.0]), 0.01);
+        assert_eq!(of(&[0.1, 0.2, 0.3]), 0.1);
+        assert_eq!(of(&[1.0 / 3.0, 0.5]), 1e-6);
+        assert_eq!(of(&[409_600.0, 413_696.0]), 4096.0);
+        // What never moves tells nothing.
+        assert_eq!(of(&[4096.0, 4096.0]), 1.0);
+        assert_eq!(quantum_of(&[None]), 1.0);
     }
 }

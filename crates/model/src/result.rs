@@ -25,7 +25,7 @@ pub struct Growth {
 /// What was measured of one metric over the judged part of the run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricResult {
-    /// `proc`, `metrics`, `log`, `lines`, `csv`.
+    /// `proc`, `engine`, `metrics`, `log`, `lines`, `csv`.
     pub source: String,
     /// Samples seen.
     pub samples: u64,
@@ -61,6 +61,44 @@ pub struct MetricResult {
     /// A leak that began in the last minutes would have had to be larger than this, per minute, to be seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smallest_late_leak_per_min: Option<f64>,
+    /// How long the end of the run is that this is said of, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_window_s: Option<f64>,
+}
+
+/// What a pass does not exclude: a leak that began late and is smaller than this.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LateLeak<'a> {
+    /// Which metric passed.
+    pub metric: &'a str,
+    /// It began in the last so many seconds.
+    pub window_s: f64,
+    /// From this growth per minute on it would have been seen.
+    pub per_min: f64,
+    /// Whether the metric is in bytes.
+    pub is_bytes: bool,
+}
+
+impl RunResult {
+    /// For each limit on growth per minute that passed, the smallest late leak that would have been seen.
+    #[must_use]
+    pub fn late_leaks(&self) -> Vec<LateLeak<'_>> {
+        let passed = self
+            .limits
+            .iter()
+            .filter(|l| l.outcome == Verdict::Pass && l.rule.starts_with("growth_per_min"));
+        passed
+            .filter_map(|limit| {
+                let metric = self.metrics.get(&limit.metric)?;
+                Some(LateLeak {
+                    metric: &limit.metric,
+                    window_s: metric.late_window_s?,
+                    per_min: metric.smallest_late_leak_per_min?,
+                    is_bytes: limit.rule.contains('B'),
+                })
+            })
+            .collect()
+    }
 }
 
 /// One limit and what became of it.
@@ -109,6 +147,12 @@ pub struct EngineResult {
     pub kind: String,
     /// As the engine says it.
     pub version: String,
+    /// The name of the process that serves it, if it is one of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// That process's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
 }
 
 impl From<&EngineFacts> for EngineResult {
@@ -116,6 +160,8 @@ impl From<&EngineFacts> for EngineResult {
         Self {
             kind: facts.kind.clone(),
             version: facts.version.clone(),
+            program: facts.program.clone(),
+            pid: facts.pid,
         }
     }
 }

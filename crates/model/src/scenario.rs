@@ -9,9 +9,11 @@ mod fault;
 mod load;
 mod metric;
 mod overrides;
+mod preset;
 mod problem;
 mod schedule;
 mod target;
+mod traffic;
 
 use std::collections::BTreeMap;
 
@@ -21,16 +23,18 @@ use serde::{Deserialize, Serialize};
 pub use engine::{Engine, EngineKind};
 pub use fault::{Fault, FaultKind};
 pub use load::{LineBytes, Load, LogConfig, Rate};
-pub use metric::{Aggregate, BUILT_IN, Metric};
+pub use metric::{Aggregate, BUILT_IN, CGROUP, LEAST_ROTATIONS, Metric, OF_ENGINE};
 pub use overrides::{OverrideError, override_keys};
+pub use preset::{Known, PRESETS};
 pub use problem::Problem;
 pub use schedule::Schedule;
-pub use target::{Build, BuildRequirement, PRESETS, Ready, Start, Target, TargetKind};
+pub use target::{Attribute, Build, BuildRequirement, Port, Ready, Start, Target, TargetKind};
+pub use traffic::Traffic;
 
 /// A scenario that cannot be written as TOML.
 pub use toml::ser::Error as WriteError;
 
-use crate::limit::Limit;
+use crate::limit::{Limit, Statistic};
 use crate::record::Plan;
 
 /// A scenario with every default filled in.
@@ -50,6 +54,9 @@ pub struct Scenario {
     pub load: Vec<Load>,
     /// What is tested.
     pub target: Target,
+    /// What the target is given to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
     /// How long, and how often it is looked at.
     #[serde(default)]
     pub schedule: Schedule,
@@ -147,13 +154,47 @@ impl Scenario {
             || matches!(target.kind, TargetKind::Capture | TargetKind::Container)
             || self.engine.kind != EngineKind::Auto
             || self.engine.host.is_some()
+            || self.asks_of_engine()
             || told.any(|word| word.contains("{engine}"))
+    }
+
+    /// Whether a limit or a metric is of the engine's own process.
+    fn asks_of_engine(&self) -> bool {
+        let built_in = |name: &String| OF_ENGINE.iter().any(|(of_engine, _)| of_engine == name);
+        self.metrics.values().any(|m| m.engine.is_some()) || self.limits.keys().any(built_in)
+    }
+
+    /// Whether something is put in front of the target that can be taken away again.
+    #[must_use]
+    pub fn has_load(&self) -> bool {
+        !self.load.is_empty() || self.traffic.is_some()
+    }
+
+    /// Whether the target is seen without load before it comes, which `drained` compares with. Without containers the traffic alone
+    /// is the load, and there is none before the target is there.
+    #[must_use]
+    pub fn has_level_without_load(&self) -> bool {
+        let alone = self.load.is_empty() && self.traffic.is_some();
+        alone || self.target.starts() == Start::BeforeLoad
+    }
+
+    /// Metrics whose `drained` can be known only if the target is started before the load, which this one is not.
+    #[must_use]
+    pub fn drained_unknown(&self) -> Vec<String> {
+        let drained = |rules: &OneOrMore<Limit>| rules.0.iter().any(|rule| rule.statistic == Statistic::Drained);
+        let unknown = self.limits.iter().filter(|(_, rules)| drained(rules));
+        unknown
+            .map(|(metric, _)| metric.clone())
+            .filter(|_| !self.has_level_without_load())
+            .collect()
     }
 
     /// Lines a second of all groups together; `None` if one writes as fast as the engine takes it.
     #[must_use]
     pub fn lines_per_second(&self) -> Option<f64> {
-        self.load.iter().map(Load::total_lines_per_second).sum()
+        let sum: Option<f64> = self.load.iter().map(Load::total_lines_per_second).sum();
+        // The sum of nothing is -0.
+        sum.map(|sum| sum + 0.0)
     }
 
     /// Whether every group is the built-in noise, so that lines can be checked.
@@ -174,16 +215,32 @@ impl Scenario {
         self.target.rotate_every.map(crate::Span::as_secs).filter(|s| *s > 0.0)
     }
 
-    /// Every metric that is sampled: those of /proc, of the target's kind or preset, and the scenario's own.
+    /// Every metric that is sampled: those of the kernel, of the engine's process, of the target's kind or preset, and the
+    /// scenario's own.
     #[must_use]
     pub fn all_metrics(&self) -> BTreeMap<String, Metric> {
         let limited = |name: &str| self.limits.contains_key(name);
-        let mut all: BTreeMap<_, _> = metric::built_in()
-            .filter(|(name, on_demand)| self.target.kind != TargetKind::Metrics && (!on_demand || limited(name)))
-            .map(|(name, _)| (name.to_owned(), Metric::of_proc(name)))
+        let kind = self.target.kind;
+        let mut all: BTreeMap<_, _> = metric::built_in(kind == TargetKind::Container)
+            .filter(|(name, _, on_demand)| kind != TargetKind::Metrics && (!on_demand || limited(name)))
+            .map(|(name, metric, _)| (name, metric))
             .collect();
+        if self.needs_engine() {
+            let counts = OF_ENGINE.iter();
+            all.extend(counts.map(|(name, what)| ((*name).to_owned(), Metric::of_engine(what))));
+        }
         all.extend(self.target.metrics());
         all.extend(self.metrics.clone());
+        // A sum hides the container that does not rotate; the exposition is read anyway.
+        if let Some(rotations) = all.get("rotations").filter(|m| m.metrics.is_some() && m.counter)
+            && rotations.aggregate == Aggregate::Sum
+        {
+            let least = Metric {
+                aggregate: Aggregate::Min,
+                ..rotations.clone()
+            };
+            all.entry(LEAST_ROTATIONS.to_owned()).or_insert(least);
+        }
         all
     }
 
@@ -204,10 +261,14 @@ impl Scenario {
         Plan {
             measure_s: schedule.measure.as_secs(),
             max_s: schedule.measure.as_secs() + schedule.extend.as_secs(),
+            early_stop: schedule.early_stop,
             sample_every_s: schedule.sample_every.as_secs(),
             checkpoint_every_s: schedule.checkpoint_every.as_secs(),
             containers: self.containers(),
-            rotations_per_s: self.rotation_period_s().map(|period| self.containers() as f64 / period),
+            rotations_per_s: self
+                .rotation_period_s()
+                .filter(|_| self.containers() > 0)
+                .map(|period| self.containers() as f64 / period),
             lines_checked: self.lines_checked(),
         }
     }

@@ -4,8 +4,6 @@
 //! `lc1 k3v9 noisy-07 o 42 abcdef #9d5e0f3a`. The checksum covers every byte before ` #`. No byte of a stamped line is
 //! escaped by JSON, so that a stamp is found in any file by scanning its bytes.
 
-use std::io::Write as _;
-
 /// What a stamped line begins with.
 pub const MARK: &[u8] = b"lc1 ";
 
@@ -89,6 +87,7 @@ pub fn write_end(out: &mut Vec<u8>, run: &str, emitter: &str, sent: Sent) {
 
 fn head(out: &mut Vec<u8>, run: &str, emitter: &str, stream: Stream, sequence: u64) -> usize {
     let start = out.len();
+    out.reserve(MIN_LINE_BYTES);
     out.extend_from_slice(MARK);
     out.extend_from_slice(run.as_bytes());
     out.push(b' ');
@@ -104,16 +103,23 @@ fn head(out: &mut Vec<u8>, run: &str, emitter: &str, stream: Stream, sequence: u
 
 fn seal(out: &mut Vec<u8>, start: usize) {
     let crc = crc32fast::hash(&out[start..]);
-    out.extend_from_slice(b" #");
-    for shift in (0..8).rev() {
-        out.push(b"0123456789abcdef"[(crc >> (shift * 4)) as usize & 15]);
+    let mut tail = *b" #00000000\n";
+    for (digit, shift) in tail[2..TAIL].iter_mut().zip((0..8).rev()) {
+        *digit = b"0123456789abcdef"[(crc >> (shift * 4)) as usize & 15];
     }
-    out.push(b'\n');
+    out.extend_from_slice(&tail);
 }
 
-fn number(out: &mut Vec<u8>, value: u64) {
-    // Infallible: writing to a Vec.
-    let _ = write!(out, "{value}");
+/// In decimal, without the machinery of formatting: this is written for each line of the load.
+fn number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    while first == digits.len() || value > 0 {
+        first -= 1;
+        digits[first] += (value % 10) as u8;
+        value /= 10;
+    }
+    out.extend_from_slice(&digits[first..]);
 }
 
 /// Reads the stamp at the beginning of `bytes`; returns it with its length (the newline not included).
@@ -128,8 +134,11 @@ pub fn read(bytes: &[u8]) -> Result<(Stamp<'_>, usize), Torn> {
     if window[hash] != b'#' || hash < 1 || window.len() < end || window[hash - 1] != b' ' {
         return Err(Torn);
     }
+    // As it is written: `from_str_radix` would take capitals and a sign too, which are changed bytes.
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let crc = std::str::from_utf8(&window[hash + 1..end])
         .ok()
+        .filter(|hex| hex.as_bytes().iter().all(is_digit))
         .and_then(|hex| u32::from_str_radix(hex, 16).ok());
     if crc != Some(crc32fast::hash(&window[..hash - 1])) {
         return Err(Torn);
@@ -196,6 +205,19 @@ mod tests {
             read(&line).expect("a whole line").0.end,
             Some(Sent { stdout: 9, stderr: 2 })
         );
+    }
+
+    #[test]
+    fn a_checksum_in_capitals_is_a_changed_one() {
+        for number in 0..100 {
+            let mut line = Vec::new();
+            write_line(&mut line, "run", "noisy-01", Stream::Stdout, number, 100, b"xyz");
+            let digits = line.len() - 9..line.len() - 1;
+            let capitals = line[digits.clone()].to_ascii_uppercase();
+            let is_changed = capitals != line[digits.clone()];
+            line[digits].copy_from_slice(&capitals);
+            assert_eq!(read(&line).is_err(), is_changed, "{}", String::from_utf8_lossy(&line));
+        }
     }
 
     proptest! {

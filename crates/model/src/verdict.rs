@@ -97,6 +97,8 @@ pub enum ReasonCode {
     Aliased,
     /// Too few samples, minutes or rotations for a `pass`.
     TooShort,
+    /// Rotations were counted, and each container had fewer than a `pass` needs: a leak of theirs could not have shown.
+    TooFewRotations,
     /// A statistic cannot be computed from this metric.
     NotComputable,
     /// The run was interrupted.

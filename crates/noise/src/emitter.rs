@@ -4,8 +4,10 @@ use leakcheck_model::stamp::{self, Sent, Stream};
 
 use crate::Settings;
 
-/// Bytes that payloads are cut from: no quote, backslash, `#` or newline, so that no format escapes them.
-const FILLER: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+/// Bytes that payloads are cut from: no quote, backslash, `#` or newline, so that no format escapes them. Twice the 64, so that 64
+/// in a row begin at each of them.
+const FILLER: &[u8; 128] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_\
+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 
 /// Writes one container's lines.
 #[derive(Clone, Debug)]
@@ -58,7 +60,8 @@ impl Emitter {
         *count += 1;
         let length = self.shortest + usize::try_from(other % self.lengths).unwrap_or(0);
         let turn = usize::try_from(*count % 64).unwrap_or(0);
-        stamp::write_line(out, &self.run, &self.emitter, stream, *count, length, &FILLER[turn..]);
+        let filler = &FILLER[turn..turn + 64];
+        stamp::write_line(out, &self.run, &self.emitter, stream, *count, length, filler);
         stream
     }
 

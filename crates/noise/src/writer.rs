@@ -55,17 +55,16 @@ fn write_all(settings: &Settings, stop: &AtomicBool) -> io::Result<()> {
     let mut emitter = Emitter::new(settings);
     let pace = Pace::of(settings);
     let (mut out, mut err) = (Vec::with_capacity(2 * BATCH), Vec::new());
-    let mut line = Vec::new();
     let mut start = Instant::now();
     let mut written = 0;
     let wanted = settings.lines.unwrap_or(u64::MAX);
     while written < wanted && !stop.load(Ordering::Acquire) {
         let due = pace.due(start.elapsed()).min(wanted);
         while written < due && out.len() < BATCH && err.len() < BATCH {
-            line.clear();
-            match emitter.next_line(&mut line) {
-                Stream::Stdout => out.extend_from_slice(&line),
-                Stream::Stderr => err.extend_from_slice(&line),
+            let line = out.len();
+            if emitter.next_line(&mut out) == Stream::Stderr {
+                err.extend_from_slice(&out[line..]);
+                out.truncate(line);
             }
             written += 1;
         }

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use leakcheck_model::event::Attribution;
 
+use crate::family::Family;
 use crate::process::Process;
 
-pub use difference::Circumstances;
+pub use course::{Circumstances, Course};
 pub use fds::FdGroup;
 pub use tasks::fetch as fetch_tasks;
 
+mod course;
 mod difference;
 mod fds;
 mod memory;
@@ -85,9 +87,41 @@ impl Snapshot {
         snapshot
     }
 
+    /// Looks at a process and all its descendants, and takes them for one.
+    #[must_use]
+    pub fn take_all(mut family: Family, most_fds: u64) -> Self {
+        let mut all = Self::take(family.root(), most_fds);
+        for member in family.living().unwrap_or_default() {
+            all.add(Self::take(&member, most_fds));
+        }
+        all
+    }
+
+    /// Adds what another member of the family holds; its children are members themselves.
+    fn add(&mut self, other: Self) {
+        self.fds = self.fds.take().zip(other.fds).map(|(mut all, more)| {
+            add(&mut all, more);
+            all
+        });
+        add(&mut self.threads, other.threads);
+        add(&mut self.memory, other.memory);
+        for what in other.unseen {
+            if !self.unseen.contains(&what) {
+                self.unseen.push(what);
+            }
+        }
+        self.took += other.took;
+    }
+
     /// What there is more of than in an earlier snapshot.
     #[must_use]
     pub fn since(&self, earlier: &Self, circumstances: &Circumstances) -> Attribution {
         difference::between(earlier, self, circumstances)
+    }
+}
+
+fn add<K: Ord>(all: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
+    for (group, count) in more {
+        *all.entry(group).or_default() += count;
     }
 }

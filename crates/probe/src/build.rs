@@ -7,17 +7,26 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use leakcheck_model::event::ImageFacts;
 use leakcheck_model::scenario::BuildRequirement;
 
 use crate::process::Process;
 
+pub use elf::interpreter;
+pub use executable::Executable;
 pub use finding::BuildFinding;
+pub use image::told_by_image;
+pub use interpreted::{is_interpreter, program_among};
+pub use told::Told;
 
 mod elf;
 mod executable;
 mod finding;
 mod git;
+mod image;
+mod interpreted;
 mod sources;
+mod told;
 
 /// Changed files that are named; the others are counted.
 const NAMED: usize = 5;
@@ -31,6 +40,8 @@ pub struct BuildQuestion {
     pub binary: Option<PathBuf>,
     /// The process, if it runs already.
     pub pid: Option<u32>,
+    /// The image, if it runs in a container.
+    pub image: Option<ImageFacts>,
 }
 
 /// What was found.
@@ -38,6 +49,8 @@ pub struct BuildQuestion {
 pub struct BuildReport {
     /// The commit that is checked out.
     pub commit: Option<String>,
+    /// The executable that was compared.
+    pub executable: Option<Executable>,
     /// What is wrong, or could not be found out.
     pub findings: Vec<BuildFinding>,
     /// What was compared and found good, in words.
@@ -136,10 +149,25 @@ impl BuildReport {
     }
 
     fn take_disk(&mut self, question: &BuildQuestion, listed: &[PathBuf]) {
+        if let Some(image) = &question.image {
+            // Its executable lies in the image, whose times and paths are not those of this machine.
+            return image::compare(image, listed, self);
+        }
         let process = question.pid.map(Process::open).and_then(Result::ok);
+        if question.pid.is_some() && process.is_none() {
+            let what = format!("there is no process {}", question.pid.unwrap_or_default());
+            self.findings.push(BuildFinding::Unknown { what });
+        }
+        // What a container's process calls its executable is no path of this machine.
+        if let (None, Some(process)) = (&question.binary, &process)
+            && executable::is_elsewhere(process)
+        {
+            executable::compare(process, None, self);
+            return;
+        }
         let binary = match (&question.binary, &process) {
             (Some(binary), _) => Some(binary.clone()),
-            (None, Some(process)) => process.exe().ok().map(executable::without_deleted),
+            (None, Some(process)) => self.program_of(process, listed),
             (None, None) => None,
         };
         let Some(binary) = binary else { return };
@@ -149,11 +177,38 @@ impl BuildReport {
             }
             return;
         };
-        self.compare_with_source(&binary, built, listed);
+        self.executable = Some(Executable::of(&binary, built));
+        if executable::is_script(&binary) && sources::are_among(&binary, listed) {
+            let path = binary.display();
+            self.good
+                .push(format!("{path} is source itself, which is read when it starts"));
+        } else {
+            self.compare_with_source(&binary, built, listed);
+        }
         executable::compare_with_commit(&binary, self);
         if let Some(process) = process {
             executable::compare(&process, Some(&binary), self);
         }
+    }
+
+    /// The file that a process was built from, or is read from; `None` if it is an interpreter's and does not show.
+    fn program_of(&mut self, process: &Process, listed: &[PathBuf]) -> Option<PathBuf> {
+        let exe = executable::without_deleted(process.exe().ok()?);
+        if !is_interpreter(&exe) {
+            return Some(exe);
+        }
+        let (words, folder) = (process.command_line().ok()?, process.link("cwd").ok()?);
+        let program = program_among(&words, &folder);
+        if program.is_none() && !listed.is_empty() {
+            let what = format!(
+                "process {} is `{}`, and which program it runs does not show: name it with `binary`",
+                process.pid(),
+                exe.display()
+            );
+            self.findings.push(BuildFinding::Unknown { what });
+            return None;
+        }
+        program.or(Some(exe))
     }
 
     fn compare_with_source(&mut self, binary: &Path, built: SystemTime, listed: &[PathBuf]) {

@@ -4,7 +4,7 @@
 //! forgotten. Published parsers either drop lines in silence (blanks round labels, quoted names) or lose the whole scrape
 //! for one bad line; this one counts what it could not read.
 
-pub use names::names;
+pub use names::{Names, names};
 pub use scan::{LINE_BYTES, SERIES, Scan, Scanned};
 pub use selector::Selector;
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use leakcheck_model::lines::{EmitterLines, LineCounts};
+use leakcheck_model::lines::{EmitterLines, LineCounts, group_of};
 use leakcheck_model::stamp::{self, MARK, MAX_LINE_BYTES, Sent, Stamp, Stream};
 use memchr::memmem::Finder;
 
@@ -19,6 +19,9 @@ mod seen;
 
 /// Emitters named in the outcome (the report's cap).
 const WORST: usize = 100;
+
+/// Emitters that are all named in the outcome: a table of more is not read, and `worst` names what matters.
+const EACH: usize = 200;
 
 /// Missing ranges named for an emitter and stream.
 const MISSING: usize = 5;
@@ -250,7 +253,8 @@ impl Ledger {
             torn: self.torn_of_nobody,
             ..LineCounts::default()
         };
-        let mut worst = Vec::new();
+        let (mut worst, mut each) = (Vec::new(), Vec::new());
+        let mut groups = BTreeMap::<&str, EmitterLines>::new();
         for name in names {
             let emitter = self.emitters.get(name).unwrap_or(&nothing);
             let known = sent.get(name).copied().or(emitter.end);
@@ -287,15 +291,32 @@ impl Ledger {
             counts.duplicated += lines.duplicated;
             counts.reordered += lines.reordered;
             counts.torn += lines.torn;
-            if lines.lost + lines.duplicated + lines.reordered + lines.torn > 0 {
-                worst.push(lines);
+            groups.entry(group_of(name)).or_default().add(&lines);
+            if !lines.is_clean() {
+                worst.push(lines.clone());
+            }
+            if each.len() <= EACH {
+                each.push(lines);
             }
         }
+        if each.len() <= EACH {
+            counts.each = each;
+        }
+        counts.groups = named(groups);
         worst.sort_by_key(|l| std::cmp::Reverse((l.lost + l.torn, l.duplicated, l.reordered)));
         worst.truncate(WORST);
         counts.worst = worst;
         counts
     }
+}
+
+/// Sums with their names.
+fn named(groups: BTreeMap<&str, EmitterLines>) -> Vec<EmitterLines> {
+    let name = |(group, lines): (&str, EmitterLines)| EmitterLines {
+        emitter: group.to_owned(),
+        ..lines
+    };
+    groups.into_iter().map(name).collect()
 }
 
 impl Arrivals {

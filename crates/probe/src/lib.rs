@@ -5,8 +5,11 @@
 //! seen is `None` or an error, never 0.
 
 pub mod attribution;
+mod awaited;
 pub mod build;
+mod cgroup;
 pub mod exposition;
+mod family;
 pub mod glob;
 pub mod identity;
 mod ledger;
@@ -21,6 +24,9 @@ pub mod scrape;
 pub mod sight;
 mod tail;
 
+pub use awaited::AwaitedText;
+pub use cgroup::Cgroup;
+pub use family::Family;
 pub use ledger::{Delivered, DeliveredError, Ledger, Progress, Strand};
 pub use listener::listener_of;
 pub use log_gate::{LogGate, PatternError};
@@ -28,5 +34,5 @@ pub use machine::{available_memory, system_limit};
 pub use own::{OwnUsage, loaded_libraries, own_usage};
 pub use ports::{Ports, ports};
 pub use process::{ProcSample, Process, ProcessError, Stat};
-pub use sampler::{Liveness, Row, Sampler, SamplerError};
+pub use sampler::{Liveness, Reach, Row, Sampler, SamplerError};
 pub use scrape::{ScrapeError, Scraper, answers};

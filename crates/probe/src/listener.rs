@@ -2,13 +2,31 @@
 
 use std::path::Path;
 
+use tokio::net::UnixStream;
+
 use crate::attribution::unix_diag;
 
-/// The id of the process that listens on this socket; `None` if nobody does, or it is another user's or in another namespace.
+/// The id of the process that listens on this socket; `None` if nobody does, or it cannot be seen from here (another
+/// namespace).
 ///
-/// Under socket activation the system's first process holds the socket too: then the other holder is meant.
-#[must_use]
-pub fn listener_of(socket: &Path) -> Option<u32> {
+/// Anybody who may connect is told by the kernel who began to listen (unix(7), `SO_PEERCRED`). Under socket activation
+/// that was the system's first process: then the other holder is meant, which only its own user and root may find.
+pub async fn listener_of(socket: &Path) -> Option<u32> {
+    let stream = UnixStream::connect(socket).await.ok()?;
+    let told = stream.peer_cred().ok().and_then(|c| c.pid());
+    match told.and_then(|pid| u32::try_from(pid).ok()) {
+        Some(pid) if pid > 1 => Some(pid),
+        _ => {
+            let socket = socket.to_owned();
+            // Reading what every process holds takes its time.
+            let looking = tokio::task::spawn_blocking(move || other_holder(&socket));
+            looking.await.ok().flatten()
+        }
+    }
+}
+
+/// Whoever but the first process holds the listening socket.
+fn other_holder(socket: &Path) -> Option<u32> {
     let all = unix_diag::all().ok()?;
     let wanted = socket.canonicalize().ok()?;
     let is_it =
@@ -43,16 +61,22 @@ fn holds(pid: u32, links: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    #[test]
-    fn the_process_that_listens_is_found_and_a_dead_socket_has_none() {
+    #[tokio::test]
+    async fn the_process_that_listens_is_found_and_a_dead_socket_has_none() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("engine.sock");
         let listener = std::os::unix::net::UnixListener::bind(&path).expect("bound");
-        assert_eq!(listener_of(&path), Some(std::process::id()));
+        assert_eq!(listener_of(&path).await, Some(std::process::id()));
+        assert_eq!(other_holder(&path), Some(std::process::id()));
         drop(listener);
-        assert_eq!(listener_of(&path), None);
-        assert_eq!(listener_of(&folder.path().join("none")), None);
+        // A process that another test is just starting has the listener too until it becomes its own.
+        let silent = async { while listener_of(&path).await.is_some() {} };
+        let waited = tokio::time::timeout(Duration::from_secs(10), silent).await;
+        assert!(waited.is_ok(), "nobody listens");
+        assert_eq!(listener_of(&folder.path().join("none")).await, None);
     }
 }

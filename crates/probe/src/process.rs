@@ -24,10 +24,13 @@ mod memory;
 mod stat;
 mod tree;
 
-/// A process that is watched. Costs one file descriptor of ours.
+/// A process that is watched. Costs three file descriptors of ours: what is read at each look stays open, because opening
+/// a file of /proc costs the kernel as much as writing it.
 pub struct Process {
     pid: u32,
     folder: OwnedFd,
+    stat: OwnedFd,
+    statm: OwnedFd,
     start_ticks: u64,
     /// Ticks of a second in /proc (100 on every Linux that people run, but asked for).
     ticks_per_second: f64,
@@ -66,8 +69,14 @@ impl Process {
             Mode::empty(),
         )
         .map_err(|errno| explain(pid, "", errno))?;
+        let open = |name: &str| {
+            rustix::fs::openat(&folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|errno| explain(pid, name, errno))
+        };
         let mut process = Self {
             pid,
+            stat: open("stat")?,
+            statm: open("statm")?,
             folder,
             start_ticks: 0,
             #[expect(clippy::cast_precision_loss, reason = "a hundred or so")]
@@ -82,6 +91,28 @@ impl Process {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Its name, as the kernel keeps it (15 letters at most).
+    ///
+    /// # Errors
+    /// [`ProcessError::Gone`] if it is gone.
+    pub fn name(&self) -> Result<String, ProcessError> {
+        let mut buffer = [0; 64];
+        let name = self.read_small("comm", &mut buffer)?;
+        Ok(String::from_utf8_lossy(name).trim_end().to_owned())
+    }
+
+    /// Its command line, as it was started or has rewritten it.
+    ///
+    /// # Errors
+    /// [`ProcessError::Gone`] if it is gone.
+    pub fn command_line(&self) -> Result<Vec<String>, ProcessError> {
+        // More than the first words of a long one helps nobody.
+        let mut buffer = [0; 4096];
+        let text = self.read_small("cmdline", &mut buffer)?;
+        let words = text.split(|b| *b == 0).filter(|w| !w.is_empty());
+        Ok(words.map(|w| String::from_utf8_lossy(w).into_owned()).collect())
     }
 
     /// When it began, in clock ticks after the boot: with the id, this names a process for good.
@@ -112,7 +143,7 @@ impl Process {
     /// [`ProcessError::Gone`] also for a zombie.
     pub fn stat(&self) -> Result<Stat, ProcessError> {
         let mut buffer = [0; 2048];
-        let text = self.read_small("stat", &mut buffer)?;
+        let text = self.read_again("stat", &self.stat, &mut buffer)?;
         let stat = Stat::parse(text).ok_or_else(|| self.malformed("stat"))?;
         // The first thread may have ended before the others; then the process lives on though its state says zombie.
         if stat.is_ended() && stat.threads <= 1 {
@@ -121,7 +152,8 @@ impl Process {
         Ok(stat)
     }
 
-    /// Threads, file descriptors, memory and processor time; about 25 µs whatever the process has open.
+    /// Threads, file descriptors, memory and processor time, in a time that does not depend on what the process has open
+    /// (docs/benchmarks.md has it).
     ///
     /// # Errors
     /// As [`Process::stat`]; that the file descriptors alone cannot be counted is no error but a `None`.
@@ -140,6 +172,15 @@ impl Process {
             rss_bytes: self.rss_bytes()?,
             cpu_s: (stat.user_ticks + stat.system_ticks) as f64 / self.ticks_per_second,
         })
+    }
+
+    /// Processor time of children that have ended and were waited for, and of theirs, seconds.
+    ///
+    /// # Errors
+    /// As [`Process::stat`].
+    #[expect(clippy::cast_precision_loss, reason = "ticks of processor time")]
+    pub fn waited_cpu_s(&self) -> Result<f64, ProcessError> {
+        Ok(self.stat()?.waited_ticks as f64 / self.ticks_per_second)
     }
 
     /// How many file descriptors are open. O(1) since Linux 6.2, where the folder's size is their number, which anybody may
@@ -232,6 +273,12 @@ impl Process {
             Ok(result) => result.map(|()| true),
             Err(_) => Ok(false),
         }
+    }
+
+    /// Reads a file that stays open, from its beginning: the kernel writes it anew, or says that the process is gone.
+    fn read_again<'b>(&self, name: &str, file: &OwnedFd, buffer: &'b mut [u8]) -> Result<&'b [u8], ProcessError> {
+        let length = rustix::io::pread(file, &mut *buffer, 0).map_err(|e| self.explain(name, e))?;
+        Ok(&buffer[..length])
     }
 
     /// Reads a file that fits the buffer in one call, as /proc's small files do.

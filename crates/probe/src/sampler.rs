@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use leakcheck_model::scenario::Metric;
 
+use crate::cgroup::Cgroup;
 use crate::exposition::Selector;
+use crate::family::Family;
 use crate::log_gate::{LogGate, PatternError};
 use crate::process::{ProcSample, Process, ProcessError};
 use crate::scrape::{DEADLINE, Scrape, ScrapeError, Scraper};
@@ -16,10 +18,47 @@ use crate::scrape::{DEADLINE, Scrape, ScrapeError, Scraper};
 pub struct Sampler {
     names: Vec<String>,
     sources: Vec<Source>,
-    process: Option<Process>,
+    tree: bool,
+    watched: Option<Watched>,
+    cgroup: Option<Cgroup>,
     liveness: Liveness,
     scraper: Option<Scraper>,
+    start: Option<Start>,
     log: Option<LogGate>,
+}
+
+/// The series in which a process tells when it was started, in seconds since 1970 (Prometheus, "Writing client libraries").
+const START_TIME: &str = "process_start_time_seconds";
+/// Start times this far apart are two starts: the series is a float, and some round it.
+const ANOTHER_START_S: f64 = 1.5;
+
+/// When a target that is seen by its exposition alone says that it was started.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    /// Index of its selector.
+    selector: usize,
+    /// As it was told first.
+    told: Option<f64>,
+}
+
+/// By what a target can be seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reach<'a> {
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Whether the process's descendants count too.
+    pub tree: bool,
+    /// Its exposition.
+    pub metrics_url: Option<&'a str>,
+    /// The file with its own output.
+    pub log: Option<&'a Path>,
+}
+
+/// A process, alone or with its descendants.
+#[derive(Debug)]
+enum Watched {
+    One(Process),
+    All(Family),
 }
 
 /// One row.
@@ -51,7 +90,7 @@ pub enum Liveness {
     Alive,
     /// It has ended.
     Gone,
-    /// It has ended, and another process has its id.
+    /// It has ended, and another process has its id, or answers in its place.
     Restarted,
 }
 
@@ -78,6 +117,8 @@ enum Source {
     Pss,
     Cpu,
     Children,
+    CgroupMemory,
+    CgroupPids,
     /// Index of its selector.
     Series(usize),
     /// Index of its pattern.
@@ -87,17 +128,12 @@ enum Source {
 }
 
 impl Sampler {
-    /// For these metrics of a target that can be seen by its process, its exposition and the file with its own output, or
-    /// some of them. A metric that comes from none of them is `None` in every row.
+    /// For these metrics of a target that can be seen in these ways. A metric that comes from none of them is `None` in
+    /// every row.
     ///
     /// # Errors
     /// If the process is gone already, the URL is none, or a pattern is none.
-    pub fn new(
-        pid: Option<u32>,
-        metrics_url: Option<&str>,
-        log: Option<&Path>,
-        metrics: &BTreeMap<String, Metric>,
-    ) -> Result<Self, SamplerError> {
+    pub fn new(reach: Reach<'_>, metrics: &BTreeMap<String, Metric>) -> Result<Self, SamplerError> {
         let (mut selectors, mut patterns, mut sources) = (Vec::new(), Vec::new(), Vec::new());
         for metric in metrics.values() {
             sources.push(if let Some(selector) = Selector::from_metric(metric) {
@@ -106,21 +142,33 @@ impl Sampler {
             } else if let Some(pattern) = &metric.log {
                 patterns.push(pattern.as_str());
                 Source::Log(patterns.len() - 1)
+            } else if let Some(controller) = &metric.cgroup {
+                Source::of_cgroup(controller)
             } else {
                 Source::of_proc(metric.proc.as_deref().unwrap_or_default())
             });
         }
-        let url = metrics_url.filter(|_| !selectors.is_empty());
-        let log = log.filter(|_| !patterns.is_empty());
+        let url = reach.metrics_url.filter(|_| !selectors.is_empty());
+        let start = (url.is_some() && reach.pid.is_none()).then(|| {
+            selectors.push(Selector::of(START_TIME));
+            Start {
+                selector: selectors.len() - 1,
+                told: None,
+            }
+        });
+        let log = reach.log.filter(|_| !patterns.is_empty());
         let mut sampler = Self {
             names: metrics.keys().cloned().collect(),
             sources,
-            process: None,
+            tree: reach.tree,
+            watched: None,
+            cgroup: None,
             liveness: Liveness::Alive,
             scraper: url.map(|url| Scraper::new(url, selectors, DEADLINE)).transpose()?,
+            start,
             log: log.map(|path| LogGate::new(path, patterns)).transpose()?,
         };
-        if let Some(pid) = pid {
+        if let Some(pid) = reach.pid {
             sampler.attach(pid)?;
         }
         Ok(sampler)
@@ -131,8 +179,21 @@ impl Sampler {
     /// # Errors
     /// If there is none of this id.
     pub fn attach(&mut self, pid: u32) -> Result<(), ProcessError> {
-        self.process = Some(Process::open(pid)?);
+        let process = Process::open(pid)?;
+        let grouped = |s: &Source| matches!(s, Source::CgroupMemory | Source::CgroupPids);
+        self.cgroup = if self.sources.iter().any(grouped) {
+            Some(Cgroup::of(&process)?)
+        } else {
+            None
+        };
+        self.watched = Some(if self.tree {
+            Watched::All(Family::of(process))
+        } else {
+            Watched::One(process)
+        });
         self.liveness = Liveness::Alive;
+        // The kernel knows better.
+        self.start = None;
         Ok(())
     }
 
@@ -140,12 +201,6 @@ impl Sampler {
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
-    }
-
-    /// The process that is watched, while it runs.
-    #[must_use]
-    pub fn process(&self) -> Option<&Process> {
-        self.process.as_ref()
     }
 
     /// Reads everything once. Takes as long as the scrape, which has its deadline.
@@ -168,21 +223,21 @@ impl Sampler {
     }
 
     fn look_at_process(&mut self, row: &mut Row) {
-        if let Some(process) = &self.process {
-            match process.sample() {
+        if let Some(watched) = &mut self.watched {
+            match watched.sample() {
                 Ok(sample) => {
                     self.liveness = Liveness::Alive;
                     for (value, source) in row.values.iter_mut().zip(&self.sources) {
-                        *value = source.value_of(process, &sample);
+                        *value = source.value_of(watched, &sample, self.cgroup.as_ref());
                     }
                 }
                 Err(ProcessError::Gone { .. }) => {
                     self.liveness = Liveness::Gone;
-                    self.process = None;
+                    self.watched = None;
                 }
                 Err(ProcessError::Restarted { .. }) => {
                     self.liveness = Liveness::Restarted;
-                    self.process = None;
+                    self.watched = None;
                 }
                 Err(error) => row.unreadable = Some(error.to_string()),
             }
@@ -203,8 +258,15 @@ impl Sampler {
         }
     }
 
-    fn take_scrape(&self, scrape: &Scrape, row: &mut Row) {
+    fn take_scrape(&mut self, scrape: &Scrape, row: &mut Row) {
         row.scrape_took = Some(scrape.took);
+        if let Some(start) = &mut self.start
+            && let Some(now) = scrape.scanned.values.get(start.selector).copied().flatten()
+            && (now - *start.told.get_or_insert(now)).abs() > ANOTHER_START_S
+        {
+            self.liveness = Liveness::Restarted;
+            row.process = self.liveness;
+        }
         for (value, source) in row.values.iter_mut().zip(&self.sources) {
             if let Source::Series(i) = source {
                 *value = scrape.scanned.values.get(*i).copied().flatten();
@@ -224,7 +286,39 @@ impl Sampler {
     }
 }
 
+impl Watched {
+    fn sample(&mut self) -> Result<ProcSample, ProcessError> {
+        match self {
+            Self::One(process) => process.sample(),
+            Self::All(family) => family.sample(),
+        }
+    }
+
+    fn pss_bytes(&mut self) -> Option<u64> {
+        match self {
+            Self::One(process) => process.pss_bytes().ok(),
+            Self::All(family) => family.pss_bytes().ok(),
+        }
+    }
+
+    /// Descendants, zombies included.
+    fn children(&self) -> Option<u64> {
+        match self {
+            Self::One(process) => process.children().ok(),
+            Self::All(family) => family.root().children().ok(),
+        }
+    }
+}
+
 impl Source {
+    fn of_cgroup(controller: &str) -> Self {
+        match controller {
+            "memory" => Self::CgroupMemory,
+            "pids" => Self::CgroupPids,
+            _ => Self::Nowhere,
+        }
+    }
+
     fn of_proc(name: &str) -> Self {
         match name {
             "threads" => Self::Threads,
@@ -237,16 +331,18 @@ impl Source {
         }
     }
 
-    /// Its value, if it comes from /proc. PSS and children cost more and are read only because a limit asks for them.
+    /// Its value, if it comes from the kernel. PSS and children cost more and are read only because a limit asks for them.
     #[expect(clippy::cast_precision_loss, reason = "counts and bytes far below 2^53")]
-    fn value_of(self, process: &Process, sample: &ProcSample) -> Option<f64> {
+    fn value_of(self, watched: &mut Watched, sample: &ProcSample, cgroup: Option<&Cgroup>) -> Option<f64> {
         match self {
             Self::Threads => Some(sample.threads as f64),
             Self::Fds => sample.fds.map(|n| n as f64),
             Self::Rss => Some(sample.rss_bytes as f64),
             Self::Cpu => Some(sample.cpu_s),
-            Self::Pss => process.pss_bytes().ok().map(|n| n as f64),
-            Self::Children => process.children().ok().map(|n| n as f64),
+            Self::Pss => watched.pss_bytes().map(|n| n as f64),
+            Self::Children => watched.children().map(|n| n as f64),
+            Self::CgroupMemory => cgroup?.memory_bytes().map(|n| n as f64),
+            Self::CgroupPids => cgroup?.pids().map(|n| n as f64),
             Self::Series(_) | Self::Log(_) | Self::Nowhere => None,
         }
     }

@@ -34,6 +34,8 @@ pub struct Exposed {
     pub url: String,
     /// The names of its series.
     pub names: BTreeSet<String>,
+    /// Which of them only go up.
+    pub counters: BTreeSet<String>,
 }
 
 impl Sight {
@@ -96,6 +98,9 @@ impl Sight {
 /// If nobody answers there.
 pub async fn exposed(url: &str) -> Result<Option<Exposed>, ScrapeError> {
     let names = names(&fetch_text(url, DEADLINE).await?);
-    let url = url.to_owned();
-    Ok((!names.is_empty()).then_some(Exposed { url, names }))
+    Ok((!names.all.is_empty()).then(|| Exposed {
+        url: url.to_owned(),
+        names: names.all,
+        counters: names.counters,
+    }))
 }

@@ -69,6 +69,7 @@ fn question(repo: &Path, binary: &Path) -> BuildQuestion {
         repo: Some(repo.to_owned()),
         binary: Some(binary.to_owned()),
         pid: None,
+        image: None,
     }
 }
 
@@ -213,7 +214,7 @@ async fn a_script_that_was_changed_after_the_start_is_stale() {
     let asked = BuildQuestion {
         pid: Some(child.id()),
         binary: Some(script.clone()),
-        repo: None,
+        ..BuildQuestion::default()
     };
     assert_eq!(BuildReport::look(asked.clone()).await.state(), BuildState::Fresh);
     let later = SystemTime::now() + Duration::from_secs(60);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use leakcheck_model::scenario::Metric;
-use leakcheck_probe::{Liveness, Sampler};
+use leakcheck_probe::{Liveness, Reach, Row, Sampler};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn metrics() -> BTreeMap<String, Metric> {
@@ -25,6 +25,11 @@ fn metrics() -> BTreeMap<String, Metric> {
     ]
     .map(|(name, metric)| (name.to_owned(), metric))
     .into()
+}
+
+fn value_of(sampler: &Sampler, row: &Row, name: &str) -> Option<f64> {
+    let at = sampler.names().iter().position(|n| n == name)?;
+    row.values[at]
 }
 
 #[tokio::test]
@@ -49,17 +54,17 @@ async fn every_metric_comes_from_its_place_and_what_is_not_seen_is_none() {
         let _ = stream.write_all(answer).await;
         // From here on nobody answers.
     });
-    let mut sampler = Sampler::new(Some(child.id()), Some(&url), Some(&log), &metrics()).expect("made");
+    let reach = Reach {
+        pid: Some(child.id()),
+        tree: false,
+        metrics_url: Some(&url),
+        log: Some(&log),
+    };
+    let mut sampler = Sampler::new(reach, &metrics()).expect("made");
     // When it is looked at
     let row = sampler.sample().await;
     // Then every value is there but the one that is not exposed
-    let value = |name: &str| {
-        sampler
-            .names()
-            .iter()
-            .position(|n| n == name)
-            .and_then(|i| row.values[i])
-    };
+    let value = |name: &str| value_of(&sampler, &row, name);
     assert_eq!(value("tasks"), Some(12.0));
     assert_eq!(value("absent"), None);
     assert_eq!(value("deadlines"), Some(1.0));
@@ -73,13 +78,7 @@ async fn every_metric_comes_from_its_place_and_what_is_not_seen_is_none() {
     while server.join_next().await.is_some() {}
     let row = sampler.sample().await;
     assert!(row.scrape_failed.is_some());
-    let value = |name: &str| {
-        sampler
-            .names()
-            .iter()
-            .position(|n| n == name)
-            .and_then(|i| row.values[i])
-    };
+    let value = |name: &str| value_of(&sampler, &row, name);
     assert_eq!(
         (value("tasks"), value("threads"), value("deadlines")),
         (None, Some(1.0), Some(1.0))
@@ -88,13 +87,7 @@ async fn every_metric_comes_from_its_place_and_what_is_not_seen_is_none() {
     child.kill().expect("ours");
     child.wait().expect("waited");
     let row = sampler.sample().await;
-    let value = |name: &str| {
-        sampler
-            .names()
-            .iter()
-            .position(|n| n == name)
-            .and_then(|i| row.values[i])
-    };
+    let value = |name: &str| value_of(&sampler, &row, name);
     assert_ne!(row.process, Liveness::Alive);
     assert_eq!(
         (value("threads"), value("fds"), value("rss"), value("cpu")),
@@ -106,20 +99,75 @@ async fn every_metric_comes_from_its_place_and_what_is_not_seen_is_none() {
 
 #[tokio::test]
 async fn a_target_without_a_process_is_not_gone() {
-    let mut sampler = Sampler::new(None, None, None, &metrics()).expect("made");
+    let mut sampler = Sampler::new(Reach::default(), &metrics()).expect("made");
     let row = sampler.sample().await;
     assert_eq!(row.process, Liveness::Alive);
     assert!(row.values.iter().all(Option::is_none));
 }
 
+#[tokio::test]
+async fn a_target_that_is_seen_by_its_exposition_alone_tells_that_it_was_started_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let url = format!("http://{}/metrics", listener.local_addr().expect("an address"));
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move {
+        for started in ["1795790000.41", "1795790000.4", "1795790007"] {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let _ = stream.read(&mut [0; 2048]).await;
+            let body = format!("app_tasks 12\nprocess_start_time_seconds {started}\n");
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all((head + &body).as_bytes()).await;
+        }
+    });
+    let reach = Reach {
+        metrics_url: Some(&url),
+        ..Reach::default()
+    };
+    let mut sampler = Sampler::new(reach, &metrics()).expect("made");
+    for expected in [Liveness::Alive, Liveness::Alive, Liveness::Restarted] {
+        let row = sampler.sample().await;
+        assert_eq!(row.process, expected);
+        assert_eq!(value_of(&sampler, &row, "tasks"), Some(12.0), "and is measured");
+    }
+}
+
 #[test]
 fn a_process_that_is_not_there_and_a_pattern_that_is_none_are_refused() {
-    assert!(Sampler::new(Some(1 << 23), None, None, &metrics()).is_err());
+    let nobody = Reach {
+        pid: Some(1 << 23),
+        ..Reach::default()
+    };
+    assert!(Sampler::new(nobody, &metrics()).is_err());
     let bad = Metric {
         log: Some("(".into()),
         ..Metric::default()
     };
     let metrics = BTreeMap::from([("bad".to_owned(), bad)]);
-    let error = Sampler::new(None, None, Some("x".as_ref()), &metrics).expect_err("refused");
+    let reach = Reach {
+        log: Some("x".as_ref()),
+        ..Reach::default()
+    };
+    let error = Sampler::new(reach, &metrics).expect_err("refused");
     assert!(error.to_string().contains("regular expression"), "{error}");
+}
+
+#[tokio::test]
+async fn a_control_group_is_read_where_the_kernel_accounts_one() {
+    // Given ourselves, who live in some group: of version 1, of version 2, or of none that is visible
+    let metrics = BTreeMap::from([
+        ("memory".to_owned(), Metric::of_cgroup("memory")),
+        ("pids".to_owned(), Metric::of_cgroup("pids")),
+    ]);
+    let reach = Reach {
+        pid: Some(std::process::id()),
+        ..Reach::default()
+    };
+    // When it is looked at
+    let row = Sampler::new(reach, &metrics).expect("made").sample().await;
+    // Then there is a plausible number or none, and never 0
+    assert!(row.values[0].is_none_or(|bytes| bytes >= 4096.0), "{:?}", row.values);
+    assert!(row.values[1].is_none_or(|pids| pids >= 1.0), "{:?}", row.values);
 }

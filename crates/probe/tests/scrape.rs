@@ -210,5 +210,10 @@ fn what_is_no_http_address_is_refused_at_once() {
     ] {
         let error = Scraper::new(url, Vec::new(), SOON).expect_err("refused");
         assert!(matches!(error, ScrapeError::Url { .. }), "{error}");
+        assert_eq!(
+            error.to_string().contains("ssh -L"),
+            url.starts_with("https"),
+            "{error}"
+        );
     }
 }

@@ -39,6 +39,7 @@ impl Example {
                 version: "27.3.1".into(),
                 api: "1.47".into(),
                 host: "unix:///var/run/docker.sock".into(),
+                ..EngineFacts::default()
             }),
             launched: Some((55, 55)),
             target: Some(TargetFacts {
@@ -49,6 +50,7 @@ impl Example {
                 commit: Some("0123abc".into()),
                 build: Some("fresh".into()),
                 build_notes: Vec::new(),
+                ..TargetFacts::default()
             }),
             ready: true,
             finished: true,
@@ -73,6 +75,7 @@ impl Example {
             plan: Some(Plan {
                 measure_s: lengths[3],
                 max_s: lengths[3],
+                early_stop: true,
                 sample_every_s: 1.0,
                 checkpoint_every_s: 30.0,
                 containers: 55,
@@ -269,6 +272,26 @@ pub(crate) fn leaking() -> Example {
             missing: vec!["o 17..19".into()],
             ..EmitterLines::default()
         }],
+        groups: vec![
+            EmitterLines {
+                emitter: "idle".into(),
+                ..EmitterLines::default()
+            },
+            EmitterLines {
+                emitter: "noisy".into(),
+                sent: 96_000,
+                lost: 3,
+                ..EmitterLines::default()
+            },
+        ],
+        each: (1..=40)
+            .map(|n| EmitterLines {
+                emitter: format!("noisy-{n:02}"),
+                sent: 2400,
+                lost: if n == 7 { 3 } else { 0 },
+                ..EmitterLines::default()
+            })
+            .collect(),
         ..LineCounts::default()
     });
     example.result.attribution = Some(Attribution {
@@ -283,6 +306,7 @@ pub(crate) fn leaking() -> Example {
             state: Some("futex_wait".into()),
             grew_by: 8,
         }],
+        ..Attribution::default()
     });
     example.result.self_cost = Some(SelfCost {
         cpu_s: 1.25,

@@ -20,7 +20,7 @@ pub struct Figure {
     pub metric: String,
     /// How its values are shown.
     pub unit: Unit,
-    /// A counter is drawn as its increase since the first sample, with resets taken out.
+    /// A counter is drawn as its increase since the judged part began, with resets taken out.
     pub counter: bool,
     /// What its limits come to; `None` if it has none.
     pub verdict: Option<Verdict>,
@@ -109,7 +109,7 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
     let counter = info.is_some_and(|i| i.counter);
     let column = samples.column(metric)?;
     let values = if counter {
-        increase(column, &samples.phase)
+        since_judged(samples, increase(column, &samples.phase))
     } else {
         column.to_vec()
     };
@@ -150,7 +150,7 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
         checkpoints: checkpoints(result, samples, &values),
         growth: measured
             .and_then(|m| m.growth_per_min)
-            .and_then(|g| GrowthLine::through(g, &judged)),
+            .and_then(|g| GrowthLine::through(g, &judged, info.map_or(0.0, |i| i.quantum))),
         rotations: rotation_times(samples),
     })
 }
@@ -188,6 +188,18 @@ fn increase(column: &[Option<f64>], phases: &[Phase]) -> Vec<Option<f64>> {
             Some(sum)
         })
         .collect()
+}
+
+/// An increase counted from where the judged part begins, as the judge counts it: what came before lies below zero.
+fn since_judged(samples: &Samples, mut values: Vec<Option<f64>>) -> Vec<Option<f64>> {
+    let zero = samples
+        .rows(Phase::is_judged)
+        .find_map(|row| values[row])
+        .unwrap_or(0.0);
+    for value in values.iter_mut().flatten() {
+        *value -= zero;
+    }
+    values
 }
 
 /// The values without load, which `drained` compares with.

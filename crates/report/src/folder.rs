@@ -35,6 +35,8 @@ pub const HTML: &str = "report.html";
 pub const CHARTS: &str = "charts";
 /// What the target said.
 pub const TARGET_LOG: &str = "target.log";
+/// Output of the traffic's program.
+pub const TRAFFIC_LOG: &str = "traffic.log";
 
 /// A run's folder.
 #[derive(Debug)]
@@ -46,6 +48,19 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Removes the folder of a run that came to nothing.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn discard(self) -> Result<(), Error> {
+        fs::remove_dir_all(&self.path).map_err(Error::io("remove", &self.path))?;
+        // The scenario's own folder goes too if this was its only run; it stays, with an error, if not.
+        if let Some(parent) = self.path.parent() {
+            let _ = fs::remove_dir(parent);
+        }
+        Ok(())
+    }
+
     /// Makes `ROOT/SCENARIO/RUN_ID/`.
     ///
     /// # Errors
@@ -92,6 +107,12 @@ impl RunFolder {
     #[must_use]
     pub fn target_log(&self) -> PathBuf {
         self.path.join(TARGET_LOG)
+    }
+
+    /// Where the output of the traffic's program goes.
+    #[must_use]
+    pub fn traffic_log(&self) -> PathBuf {
+        self.path.join(TRAFFIC_LOG)
     }
 
     /// Writes `scenario.toml`: the scenario as run, every default filled in.

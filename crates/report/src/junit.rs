@@ -113,8 +113,7 @@ mod tests {
         insta::assert_snapshot!(junit(&example.result, &example.record).expect("serializes"));
     }
 
-    #[test]
-    fn a_target_that_died_fails_though_its_limits_hold() {
+    fn died() -> Example {
         let mut example = Example::new([0.0, 0.0, 0.0, 60.0, 0.0])
             .metric("tasks", "", |_| Some(1.0))
             .limit("tasks", "max < 2", 1.0, Verdict::Pass);
@@ -123,6 +122,18 @@ mod tests {
             ReasonCode::TargetDied,
             "the target died of signal 9 \u{1b}[31m<&>\u{0}",
         )];
+        example
+    }
+
+    fn judged_nothing() -> Example {
+        let mut example = Example::new([0.0; 5]);
+        example.result.verdict = Verdict::Invalid;
+        example
+    }
+
+    #[test]
+    fn a_target_that_died_fails_though_its_limits_hold() {
+        let example = died();
         let text = junit(&example.result, &example.record).expect("serializes");
         assert!(
             text.contains("<testsuites name=\"leakcheck\" tests=\"2\" failures=\"1\" errors=\"0\""),
@@ -133,12 +144,53 @@ mod tests {
 
     #[test]
     fn a_run_that_judged_nothing_is_an_error() {
-        let mut example = Example::new([0.0; 5]);
-        example.result.verdict = Verdict::Invalid;
+        let example = judged_nothing();
         let text = junit(&example.result, &example.record).expect("serializes");
         assert!(
             text.contains("errors=\"1\"") && text.contains("the run itself"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_validator_accepts_every_outcome() {
+        if std::process::Command::new("xmllint").arg("--version").output().is_err() {
+            return crate::skip::skip("`xmllint` is not installed (Debian's package libxml2-utils has it)");
+        }
+        let sound = Example::new([0.0, 0.0, 0.0, 60.0, 0.0])
+            .metric("tasks", "", |_| Some(1.0))
+            .limit("tasks", "max < 2", 1.0, Verdict::Pass);
+        let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/junit/junit.xsd");
+        let scratch = tempfile::tempdir().expect("scratch");
+        let file = scratch.path().join("junit.xml");
+        let is_valid = |text: &str| {
+            std::fs::write(&file, text).expect("writes");
+            let mut validator = std::process::Command::new("xmllint");
+            let run = validator
+                .args(["--noout", "--nonet", "--schema", schema])
+                .arg(&file)
+                .output();
+            let run = run.expect("runs");
+            (run.status.success(), String::from_utf8_lossy(&run.stderr).into_owned())
+        };
+        for (name, example) in [
+            ("pass", sound),
+            ("fail", leaking()),
+            ("died", died()),
+            ("invalid", judged_nothing()),
+        ] {
+            let text = junit(&example.result, &example.record).expect("serializes");
+            let (valid, said) = is_valid(&text);
+            assert!(valid, "{name}: {said}");
+            // And the validator is one: it takes no wrong count, no nameless case, no element of another's.
+            for (right, wrong) in [
+                (" errors=\"", " errors=\"x"),
+                ("<testcase name", "<testcase title"),
+                ("</testsuite>", "<skipped/></testsuite>"),
+            ] {
+                assert!(text.contains(right), "{name}: {right}");
+                assert!(!is_valid(&text.replacen(right, wrong, 1)).0, "{name}: {wrong}");
+            }
+        }
     }
 }

@@ -22,8 +22,10 @@ pub mod words;
 
 #[cfg(test)]
 mod example;
+#[cfg(test)]
+mod skip;
 
-pub use error::{Error, TableError};
+pub use error::{BadRow, Error, TableError};
 pub use export::{Format, export};
 pub use folder::RunFolder;
-pub use table::{TableOptions, parse_table, read_table};
+pub use table::{Table, TableOptions, parse_table, read_table};

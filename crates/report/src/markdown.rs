@@ -6,7 +6,7 @@ mod tables;
 
 use leakcheck_model::{Reason, Record, RunResult, Verdict};
 
-use crate::quantity::count;
+use crate::quantity::{Unit, count};
 use crate::words;
 
 /// Whether pictures can be linked to.
@@ -33,6 +33,7 @@ pub fn summary(result: &RunResult, record: &Record, pictures: Pictures) -> Strin
     part(reasons("", &result.reasons));
     part(reasons("Worth knowing:\n\n", &result.warnings));
     part(tables::limits(result, record));
+    part(late_leaks(result));
     part(attribution(result));
     part(lines(result));
     part(charts(result, record, pictures));
@@ -84,6 +85,27 @@ fn sentence(reason: &Reason) -> String {
         }
         _ => code_free(&reason.message),
     }
+}
+
+/// What a pass does not exclude.
+fn late_leaks(result: &RunResult) -> String {
+    let of_each: Vec<String> = result
+        .late_leaks()
+        .iter()
+        .map(|late| {
+            let unit = if late.is_bytes { Unit::Bytes } else { Unit::Count };
+            format!(
+                "{} from {} a minute (in the last {:.0} s)",
+                code_free(late.metric),
+                unit.show(late.per_min),
+                late.window_s
+            )
+        })
+        .collect();
+    if of_each.is_empty() {
+        return String::new();
+    }
+    format!("A leak that began late would have been seen of {}.", of_each.join(", "))
 }
 
 fn attribution(result: &RunResult) -> String {

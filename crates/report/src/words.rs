@@ -1,10 +1,10 @@
 //! What every page for people says in the same words: what the verdict means, what ran where, who leaked, which limit
 //! was measured at what.
 
-use leakcheck_model::event::Attribution;
+use leakcheck_model::event::{Attribution, ImageFacts};
 use leakcheck_model::limit::{Limit, Statistic};
 use leakcheck_model::result::{Checkpoint, LimitResult};
-use leakcheck_model::{Phase, Record, RunResult, Verdict};
+use leakcheck_model::{Phase, ReasonCode, Record, RunResult, Verdict};
 
 use crate::quantity::{Unit, count, duration};
 
@@ -25,8 +25,15 @@ pub fn meaning(result: &RunResult) -> String {
         },
         Verdict::Invalid => "No verdict: this run could not have shown a leak. It is not a pass.".into(),
         Verdict::Inconclusive => {
-            "No verdict: what was measured lies on both sides of a limit. It is not a pass; a longer run would tell."
-                .into()
+            let all = |code: ReasonCode| !result.reasons.is_empty() && result.reasons.iter().all(|r| r.code == code);
+            if all(ReasonCode::TooShort) {
+                "No verdict: the run was too short to tell. It is not a pass; a longer run would tell."
+            } else if all(ReasonCode::Straddles) {
+                "No verdict: what was measured lies on both sides of a limit. It is not a pass; a longer run would tell."
+            } else {
+                "No verdict: the data do not decide. It is not a pass; the reasons say what would tell."
+            }
+            .into()
         }
     }
 }
@@ -168,6 +175,29 @@ pub fn unit_of(record: &Record, metric: &str) -> Unit {
     Unit::of(record.metrics.get(metric).map_or("", |m| m.unit))
 }
 
+/// The image of a container: its name and id, when it was made, and what its labels say of its origin.
+fn image_in_words(image: &ImageFacts) -> String {
+    let made = image.created.iter().map(|at| format!("made {}", moment(at)));
+    let container = image
+        .container_created
+        .iter()
+        .map(|at| format!("its container {}", moment(at)));
+    let of_origin =
+        |name: &&String| name.starts_with("org.opencontainers.image.") || name.starts_with("org.label-schema.");
+    let labels = image
+        .labels
+        .keys()
+        .filter(of_origin)
+        .map(|name| format!("{name}={}", image.labels[name]));
+    let parts: Vec<String> = made.chain(container).chain(labels).collect();
+    let id: String = image.id.trim_start_matches("sha256:").chars().take(12).collect();
+    format!(
+        "{} ({id}){}",
+        image.name,
+        parts.iter().map(|p| format!(", {p}")).collect::<String>()
+    )
+}
+
 /// The environment, a name and a value a row.
 #[must_use]
 pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)> {
@@ -192,7 +222,11 @@ pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)>
             } else {
                 format!(", {}", e.host)
             };
-            row("engine", format!("{} {}{api}{at}", e.kind, e.version));
+            let process = match (&e.program, e.pid) {
+                (Some(program), Some(pid)) => format!(", served by {program}, process {pid}"),
+                _ => String::new(),
+            };
+            row("engine", format!("{} {}{api}{at}{process}", e.kind, e.version));
         }
         (None, Some(e)) => row("engine", format!("{} {}", e.kind, e.version)),
         (None, None) => {}
@@ -209,12 +243,27 @@ pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)>
         row("target's command", target.command.clone().unwrap_or_default());
         row("target's version", target.version.clone().unwrap_or_default());
         row("target's commit", target.commit.clone().unwrap_or_default());
+        row("source's commit", target.source_commit.clone().unwrap_or_default());
+        if let Some(image) = &target.image {
+            row("target's image", image_in_words(image));
+        }
         let mut build = target.build.iter().cloned().collect::<Vec<_>>();
         build.extend(target.build_notes.iter().cloned());
         row("target's build", build.join("; "));
     }
     for (name, value) in &record.facts.host {
         row(name, value.clone());
+    }
+    if let Some(cost) = result.attribution.as_ref().and_then(|a| a.cost) {
+        row(
+            "looked at who leaks",
+            format!(
+                "{} times, {:.0} ms each at most, {:.0} ms in all",
+                count(cost.looks),
+                cost.longest_ms,
+                cost.all_ms
+            ),
+        );
     }
     if let Some(cost) = &result.self_cost {
         row(
@@ -231,4 +280,34 @@ pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)>
         );
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::Example;
+    use leakcheck_model::Reason;
+
+    #[test]
+    fn an_undecided_run_says_why_it_is_undecided() {
+        let meant = |codes: &[ReasonCode]| {
+            let mut example = Example::new([0.0; 5]);
+            example.result.verdict = Verdict::Inconclusive;
+            example.result.reasons = codes.iter().map(|code| Reason::new(*code, "so")).collect();
+            meaning(&example.result)
+        };
+        assert!(meant(&[ReasonCode::TooShort, ReasonCode::TooShort]).contains("too short to tell"));
+        assert!(meant(&[ReasonCode::Straddles]).contains("both sides of a limit"));
+        for codes in [
+            &[][..],
+            &[ReasonCode::Straddles, ReasonCode::TooShort],
+            &[ReasonCode::Aliased],
+        ] {
+            let words = meant(codes);
+            assert!(
+                words.contains("do not decide") && words.contains("It is not a pass"),
+                "{words}"
+            );
+        }
+    }
 }

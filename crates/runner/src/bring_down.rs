@@ -5,9 +5,10 @@ use std::time::Duration;
 use leakcheck_model::event::{Happening, Phase};
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::verdict::{Reason, ReasonCode};
+use leakcheck_model::with_causes;
 use leakcheck_probe::Ledger;
 
-use crate::load::{Churn, remove_all};
+use crate::load::{Churn, Load, remove_all};
 use crate::stage::{Ended, Stage};
 
 /// Share of the lines asked for that must have been written, for the load to count as delivered.
@@ -18,19 +19,43 @@ const DELIVERED: f64 = 0.8;
 /// # Errors
 /// [`Ended`].
 pub(crate) async fn drain(stage: &mut Stage, churn: Option<Churn>) -> Result<(), Ended> {
-    let Some(load) = stage.load.clone() else { return Ok(()) };
+    if !stage.scenario.has_load() {
+        return Ok(());
+    }
     let ran_for = stage.launched_at.map(|at| at.elapsed());
+    let (load, mut traffic) = (stage.load.clone(), stage.traffic.take());
     let stopping = {
         let load = load.clone();
         async move {
             if let Some(churn) = churn {
                 churn.end().await;
             }
-            load.stop().await;
+            let complaint = match &mut traffic {
+                Some(traffic) => traffic.end().await,
+                None => None,
+            };
+            if let Some(load) = load {
+                load.stop().await;
+            }
+            (traffic, complaint)
         }
     };
     stage.begin(Phase::Drain)?;
-    stage.sampling_while("stopping the load", stopping).await?;
+    let (traffic, complaint) = stage.sampling_while("stopping the load", stopping).await?;
+    stage.traffic = traffic;
+    if let Some(message) = complaint {
+        let reason = Reason::new(ReasonCode::LoadNotDelivered, message);
+        stage.journal.event(Happening::Impaired { reason })?;
+    }
+    if let Some(load) = load {
+        take_stock(stage, &load, ran_for)?;
+    }
+    let drain = stage.scenario.schedule.drain.0;
+    stage.sampling_for("draining", drain).await
+}
+
+/// What the load says it has written, against what was asked of it.
+fn take_stock(stage: &mut Stage, load: &Load, ran_for: Option<Duration>) -> Result<(), Ended> {
     let (sent, _, troubles) = load.account();
     for trouble in troubles {
         stage.journal.warn(ReasonCode::LoadNotDelivered, trouble)?;
@@ -51,8 +76,7 @@ pub(crate) async fn drain(stage: &mut Stage, churn: Option<Churn>) -> Result<(),
             })?;
         }
     }
-    let drain = stage.scenario.schedule.drain.0;
-    stage.sampling_for("draining", drain).await
+    Ok(())
 }
 
 /// Stops the target and counts the lines that it delivered. Never fails: what cannot be done stands in the journal.
@@ -62,7 +86,21 @@ pub(crate) async fn settle_accounts(stage: &mut Stage) -> Result<(), leakcheck_r
     {
         stage.journal.warn(ReasonCode::NotDrained, message)?;
     }
-    count_lines(stage)
+    if let (Some(docker), Some(_)) = (&stage.docker, &stage.engine)
+        && let Ok(dropped @ 1..) = docker.lines_dropped_unread().await
+    {
+        let message = format!(
+            "the simulated engine had no room left for {dropped} lines that a client followed and had not read: if lines \
+             are lost, this is where"
+        );
+        stage.journal.warn(ReasonCode::LinesUnaccounted, message)?;
+    }
+    count_lines(stage)?;
+    if stage.scenario.load.is_empty() {
+        // A folder in which nothing was delivered; it stays, with an error, if something was.
+        let _ = std::fs::remove_dir(&stage.output);
+    }
+    Ok(())
 }
 
 fn count_lines(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
@@ -78,11 +116,7 @@ fn count_lines(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
     let (sent, unaccounted, _) = load.account();
     let mut ledger = Ledger::new(&stage.run_id);
     if let Err(error) = ledger.read_all(delivered) {
-        let reason = Reason::of(
-            ReasonCode::LinesUnaccounted,
-            "lines",
-            crate::bring_up::with_causes(&error),
-        );
+        let reason = Reason::of(ReasonCode::LinesUnaccounted, "lines", with_causes(&error));
         return stage.journal.event(Happening::Impaired { reason });
     }
     let mut counts = ledger.counts(&sent);
@@ -99,6 +133,9 @@ fn count_lines(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
 /// Removes whatever this run has created: containers by label, processes by handle, sockets by folder. Goes on where
 /// one of them resists, and says which.
 pub(crate) async fn clear_away(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
+    if let Some(traffic) = &mut stage.traffic {
+        let _ = traffic.end().await;
+    }
     if let Some(target) = &mut stage.target {
         let _ = target.stop().await;
     }
@@ -115,6 +152,8 @@ pub(crate) async fn clear_away(stage: &mut Stage) -> Result<(), leakcheck_report
     if let Some(engine) = &mut stage.engine {
         let _ = engine.stop(Duration::from_secs(3)).await;
     }
+    // What began or ended behind the last sample belongs to the record too.
+    stage.hear_wire()?;
     let _ = std::fs::remove_dir_all(&stage.scratch);
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! The first half of a run: image, target, load, a settled baseline.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use leakcheck_judge::Series;
 use leakcheck_judge::settle::{Settling, settled};
 use leakcheck_model::event::{Happening, Phase};
 use leakcheck_model::limit::Statistic;
-use leakcheck_model::scenario::Start;
 use leakcheck_model::verdict::{Reason, ReasonCode};
+use leakcheck_model::with_causes;
 
 use crate::build;
 use crate::host::Host;
@@ -15,7 +16,9 @@ use crate::image;
 use crate::learn::learn;
 use crate::load::{Load, LoadError};
 use crate::stage::{Ended, Stage};
+use crate::taken::taken;
 use crate::target::{Surroundings, Target, TargetError, free_port};
+use crate::traffic::Traffic;
 use crate::wire::Wire;
 
 /// How long the level without load is looked at.
@@ -32,7 +35,7 @@ const SETTLE_WINDOW_S: f64 = 10.0;
 /// # Errors
 /// [`Ended`].
 pub(crate) async fn bring_up(stage: &mut Stage) -> Result<(), Ended> {
-    let before = stage.scenario.target.starts() == Start::BeforeLoad;
+    let before = stage.scenario.has_level_without_load();
     lay_wire(stage)?;
     make_image(stage).await?;
     if before {
@@ -45,6 +48,7 @@ pub(crate) async fn bring_up(stage: &mut Stage) -> Result<(), Ended> {
     if !before {
         target(stage).await?;
     }
+    traffic(stage)?;
     settle(stage).await
 }
 
@@ -107,6 +111,7 @@ async fn target(stage: &mut Stage) -> Result<(), Ended> {
     let impaired = |code, message: String| Ended::Impaired(Reason::new(code, message));
     let port =
         free_port().map_err(|e| impaired(ReasonCode::TargetNotReady, format!("no free port on 127.0.0.1: {e}")))?;
+    refuse_strangers(stage).await?;
     std::fs::create_dir_all(&stage.output).map_err(|e| {
         impaired(
             ReasonCode::TargetNotReady,
@@ -124,7 +129,6 @@ async fn target(stage: &mut Stage) -> Result<(), Ended> {
     let began = Instant::now();
     let brought = Target::bring_up(&stage.scenario, &around, stage.docker.as_ref(), &log).await;
     let mut target = brought.map_err(|error| not_ready(&error))?;
-    build::describe(&stage.scenario, &mut target.facts).await;
     stage.journal.event(Happening::TargetStarted(target.facts.clone()))?;
     let ready = tokio::select! {
         ready = target.await_ready() => ready,
@@ -134,12 +138,43 @@ async fn target(stage: &mut Stage) -> Result<(), Ended> {
         }
     };
     stage.target = Some(target);
+    stage.around = Some(around);
     ready.map_err(|error| not_ready(&error))?;
+    build::describe(stage).await?;
     learn(stage).await?;
     stage.journal.event(Happening::TargetReady {
         after_s: began.elapsed().as_secs_f64(),
     })?;
-    stage.begin_sampling()
+    stage.begin_sampling().await
+}
+
+/// Ends the run if somebody else would be taken for the target, and warns where something else is asked of somebody else.
+async fn refuse_strangers(stage: &mut Stage) -> Result<(), Ended> {
+    for taken in taken(&stage.scenario).await {
+        let message = format!(
+            "port {} of 127.0.0.1 is served before the target is started: {} would be another process's; end that one, or let \
+             the target serve `{{port}}`, which is free",
+            taken.port, taken.what
+        );
+        if taken.is_readiness() {
+            return Err(Ended::Impaired(Reason::new(ReasonCode::TargetNotReady, message)));
+        }
+        stage.journal.warn(ReasonCode::TargetNotReady, message)?;
+    }
+    Ok(())
+}
+
+/// Gives the target something to do, if the scenario has work for it.
+fn traffic(stage: &mut Stage) -> Result<(), Ended> {
+    let (Some(wanted), Some(around)) = (&stage.scenario.traffic, &stage.around) else {
+        return Ok(());
+    };
+    let cwd = stage.scenario.target.cwd.as_deref().map(Path::new);
+    let log = stage.journal.folder().traffic_log();
+    let begun = Traffic::begin(wanted, cwd, around, &log);
+    stage.traffic =
+        Some(begun.map_err(|e| Ended::Impaired(Reason::new(ReasonCode::LoadNotDelivered, with_causes(&e))))?);
+    Ok(())
 }
 
 fn not_ready(error: &TargetError) -> Ended {
@@ -149,20 +184,6 @@ fn not_ready(error: &TargetError) -> Ended {
         ReasonCode::TargetNotReady
     };
     Ended::Impaired(Reason::new(code, with_causes(error)))
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 /// The warm-up, and as much longer (up to the same again) as the limited metrics still fall or rise: a baseline that is

@@ -1,66 +1,157 @@
-//! The stale-build check: before anything starts for what the scenario requires, and once more on the process that runs.
+//! The stale-build check: before anything starts, on the target once it runs, and once more before it is stopped.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use leakcheck_model::Scenario;
-use leakcheck_model::event::TargetFacts;
+use leakcheck_model::event::{Happening, TargetFacts};
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_probe::build::{BuildQuestion, BuildReport, BuildState};
+use leakcheck_probe::build::{BuildFinding, BuildQuestion, BuildReport, Told, told_by_image};
+use leakcheck_probe::identity;
 
 use crate::stage::{Ended, Stage};
+pub(crate) use before::{FirstLook, first_look, require};
+use question::question;
 
-/// What is known of the target's build without its process.
-fn question(scenario: &Scenario) -> BuildQuestion {
-    let target = &scenario.target;
-    let build = target.build.clone().unwrap_or_default();
-    let cwd = target.cwd.as_ref().map(PathBuf::from).unwrap_or_default();
-    let named = build.binary.or_else(|| match target.kind {
-        // A bare word is looked up in PATH by the system; only a path says which file is meant.
-        TargetKind::Command => target.command.first().filter(|w| w.contains('/')).cloned(),
-        _ => None,
-    });
-    BuildQuestion {
-        repo: (!build.repo.is_empty()).then(|| PathBuf::from(build.repo)),
-        binary: named.map(|path| cwd.join(path)),
-        pid: None,
-    }
-}
+mod before;
+mod question;
 
-/// Holds the build against what the scenario requires, before anything starts.
+/// What starts a target becomes it within milliseconds; on a machine under load it may take longer.
+const BECOMES_WITHIN: Duration = Duration::from_secs(5);
+
+/// Between two looks whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Completes the target's facts by what the running target says of itself and by how its build compares. What breaks the
+/// scenario's requirements makes the run invalid; what is stale is a warning of every other run.
 ///
 /// # Errors
 /// [`Ended::Impaired`] with what is stale.
-pub(crate) async fn require(stage: &mut Stage) -> Result<(), Ended> {
-    let Some(build) = stage.scenario.target.build.clone() else {
-        return Ok(());
-    };
-    let report = BuildReport::look(question(&stage.scenario)).await;
-    let broken = report.broken(&build.require);
-    if broken.is_empty() {
-        for note in report.findings.iter().map(ToString::to_string) {
-            stage.journal.warn(ReasonCode::StaleBuild, note)?;
-        }
-        return Ok(());
+pub(crate) async fn describe(stage: &mut Stage) -> Result<(), Ended> {
+    let Some(target) = &stage.target else { return Ok(()) };
+    let (mut facts, url) = (target.facts.clone(), target.metrics_url.clone());
+    let report = look(&stage.scenario, &mut facts, url.as_deref(), &stage.known_of_build).await;
+    stage.journal.event(Happening::TargetDescribed(facts.clone()))?;
+    if let Some(target) = &mut stage.target {
+        target.facts = facts;
     }
-    Err(Ended::Impaired(Reason::new(ReasonCode::StaleBuild, broken.join("; "))))
+    let build = stage.scenario.target.build.clone().unwrap_or_default();
+    let broken = report.broken(&build.require);
+    if !broken.is_empty() {
+        return Err(Ended::Impaired(Reason::new(ReasonCode::StaleBuild, broken.join("; "))));
+    }
+    let new = report.findings.iter().filter(|f| !stage.known_of_build.contains(f));
+    for finding in new.filter(|f| f.is_stale()) {
+        stage.journal.warn(ReasonCode::StaleBuild, finding.to_string())?;
+    }
+    Ok(())
 }
 
-/// Completes the target's facts by what its running process says of its build.
-pub(crate) async fn describe(scenario: &Scenario, facts: &mut TargetFacts) {
+/// Everything about the build of a target that runs; `known` is what was found before anything was started.
+async fn look(scenario: &Scenario, facts: &mut TargetFacts, url: Option<&str>, known: &[BuildFinding]) -> BuildReport {
+    if scenario.target.kind == TargetKind::Command {
+        becomes_itself(facts.pid).await;
+    }
     let asked = BuildQuestion {
         pid: facts.pid,
+        image: facts.image.clone(),
         ..question(scenario)
     };
-    let report = BuildReport::look(asked).await;
-    facts.build = Some(
-        match report.state() {
-            BuildState::Fresh => "fresh",
-            BuildState::Stale => "stale",
-            BuildState::Unknown => "unknown",
-        }
-        .to_owned(),
-    );
-    facts.build_notes = report.notes();
-    facts.commit = facts.commit.take().or(report.commit);
+    let mut report = BuildReport::look(asked).await;
+    // What is changed in the repository since the first look is what the run itself writes there.
+    let is_change = |f: &BuildFinding| matches!(f, BuildFinding::Uncommitted { .. });
+    if !known.iter().any(is_change) {
+        report.findings.retain(|f| !is_change(f));
+    }
+    let told = told(scenario, url, &mut report).await;
+    report.take_told(&told);
+    take_facts(facts, &report, told);
+    report
 }
+
+/// Writes down in the target's facts what is known of its build.
+fn take_facts(facts: &mut TargetFacts, report: &BuildReport, told: Told) {
+    let labelled = facts.image.as_ref().map(told_by_image).unwrap_or_default();
+    let known = told.or(labelled);
+    facts.version = known.version;
+    facts.commit = known.commit;
+    facts.source_commit.clone_from(&report.commit);
+    facts.build = Some(report.state().name().to_owned());
+    facts.build_notes = report.notes();
+    if let Some(executable) = report.executable.clone() {
+        facts.executable = Some(executable.path.display().to_string());
+        facts.built_at = executable.built_at;
+        facts.build_id = executable.build_id;
+    }
+}
+
+/// What the target says of itself: on its pages, else by the command that the scenario names.
+async fn told(scenario: &Scenario, url: Option<&str>, report: &mut BuildReport) -> Told {
+    let served = match url {
+        Some(url) => identity::ask(url).await,
+        None => Told::default(),
+    };
+    let build = scenario.target.build.clone().unwrap_or_default();
+    if build.version_command.is_empty() {
+        return served;
+    }
+    let cwd = scenario.target.cwd.as_ref().map(PathBuf::from);
+    match identity::ask_command(&build.version_command, cwd.as_deref()).await {
+        Ok(printed) => served.or(printed),
+        Err(why) => {
+            let what = format!("the target's version cannot be asked for: {why}");
+            report.findings.push(BuildFinding::Unknown { what });
+            served
+        }
+    }
+}
+
+/// Waits until a process that was started just now is no longer `leakcheck hold`, which starts it.
+async fn becomes_itself(pid: Option<u32>) {
+    let Some(process) = pid.and_then(|pid| leakcheck_probe::Process::open(pid).ok()) else {
+        return;
+    };
+    let is_held = || {
+        process
+            .command_line()
+            .is_ok_and(|words| words.get(1).is_some_and(|w| w == "hold"))
+    };
+    let waiting = async {
+        while is_held() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    // One that stays it is called so by its own wish.
+    let _ = tokio::time::timeout(BECOMES_WITHIN, waiting).await;
+}
+
+/// Warns if the executable was replaced or deleted while the target was measured.
+///
+/// # Errors
+/// If the record cannot be written.
+pub(crate) async fn describe_again(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
+    let Some(target) = stage.target.as_ref().filter(|t| t.facts.image.is_none()) else {
+        return Ok(());
+    };
+    let question = BuildQuestion {
+        pid: target.pid,
+        ..BuildQuestion::default()
+    };
+    if question.pid.is_none() {
+        return Ok(());
+    }
+    let known = target.facts.build_notes.clone();
+    let report = BuildReport::look(question).await;
+    // That its source was edited meanwhile changes nothing about what was measured.
+    let happened = |f: &&BuildFinding| f.is_stale() && !matches!(f, BuildFinding::OlderThanSource { .. });
+    let new = report.findings.iter().filter(happened).map(ToString::to_string);
+    for finding in new.filter(|f| !known.contains(f)) {
+        let message = format!("while it was measured: {finding}");
+        stage.journal.warn(ReasonCode::StaleBuild, message)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,20 +1,23 @@
 //! The Docker API as the runner uses it: the one file here that names bollard. Real and simulated engines are reached
 //! alike; only the socket differs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
+use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig, HostConfigLogConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, StopContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, BollardRequest};
 use futures_util::StreamExt as _;
+use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use leakcheck_model::event::EngineFacts;
+use leakcheck_model::event::{EngineFacts, ImageFacts};
+use leakcheck_model::with_causes;
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -28,6 +31,9 @@ const IMPORT_DEADLINE: Duration = Duration::from_secs(180);
 
 /// An engine that is there accepts at once.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The label by which Docker Compose says to which service a container belongs.
+const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 
 /// A client of one engine.
 #[derive(Clone)]
@@ -83,23 +89,11 @@ impl DockerError {
 }
 
 fn plainly(error: &bollard::errors::Error) -> String {
-    use std::error::Error as _;
     match error {
         bollard::errors::Error::DockerResponseServerError { status_code, message } => {
             format!("{} (HTTP {status_code})", message.trim())
         }
-        other => {
-            let mut text = other.to_string();
-            let mut cause = other.source();
-            while let Some(inner) = cause {
-                let inner_text = inner.to_string();
-                if !text.contains(&inner_text) {
-                    text = format!("{text}: {inner_text}");
-                }
-                cause = inner.source();
-            }
-            text
-        }
+        other => with_causes(other),
     }
 }
 
@@ -186,7 +180,34 @@ impl Docker {
             version: number,
             api: version.api_version.unwrap_or_default(),
             host: self.host.to_string(),
+            program: None,
+            pid: None,
         })
+    }
+
+    /// What the engine counts of itself: descriptors and goroutines; `None` for what it does not say.
+    ///
+    /// # Errors
+    /// If the engine does not answer.
+    pub async fn own_counts(&self) -> Result<(Option<i64>, Option<i64>), DockerError> {
+        let what = || "ask the engine for its own counts".into();
+        let info = within(what, CONNECT_DEADLINE, self.api.info()).await?;
+        Ok((info.nfd, info.n_goroutines))
+    }
+
+    /// How many lines a simulated engine gave up, for want of room, before a client that follows them had read them.
+    ///
+    /// # Errors
+    /// If the engine does not answer.
+    pub async fn lines_dropped_unread(&self) -> Result<u64, DockerError> {
+        let what = || "ask the engine for what it dropped".into();
+        let info = within(what, CONNECT_DEADLINE, self.api.info()).await?;
+        let status = info.driver_status.unwrap_or_default();
+        let found = status.iter().find_map(|pair| match &pair[..] {
+            [name, value] if name == "Log lines dropped unread" => value.parse().ok(),
+            _ => None,
+        });
+        Ok(found.unwrap_or(0))
     }
 
     /// Whether there is an image of this name.
@@ -207,7 +228,7 @@ impl Docker {
         }
     }
 
-    /// Makes an image `repository:tag` out of a tar archive, with the Dockerfile lines `changes`.
+    /// Makes an image `repository:tag` out of a tar archive that comes in pieces, with the Dockerfile lines `changes`.
     ///
     /// # Errors
     /// If the engine refuses.
@@ -215,7 +236,7 @@ impl Docker {
         &self,
         repository: &str,
         tag: &str,
-        tar: Vec<u8>,
+        mut tar: mpsc::Receiver<std::io::Result<Bytes>>,
         changes: Vec<String>,
     ) -> Result<(), DockerError> {
         let options = CreateImageOptionsBuilder::new()
@@ -224,9 +245,10 @@ impl Docker {
             .tag(tag)
             .changes(changes)
             .build();
+        let pieces = futures_util::stream::poll_fn(move |context| tar.poll_recv(context));
         let mut answers = self
             .api
-            .create_image(Some(options), Some(bollard::body_full(tar.into())), None);
+            .create_image(Some(options), Some(bollard::body_try_stream(pieces)), None);
         within(
             || format!("make the image {repository}:{tag}"),
             IMPORT_DEADLINE,
@@ -255,7 +277,8 @@ impl Docker {
         .await?;
         Ok(images
             .into_iter()
-            .map(|i| i.repo_tags.into_iter().next().unwrap_or(i.id))
+            // One whose name was taken by another is listed as `<none>:<none>`, which names nothing.
+            .map(|i| i.repo_tags.into_iter().find(|t| !t.contains("<none>")).unwrap_or(i.id))
             .collect())
     }
 
@@ -344,20 +367,32 @@ impl Docker {
             self.api.list_containers(Some(options)),
         )
         .await?;
-        Ok(all
-            .into_iter()
-            .map(|c| Found {
-                id: c.id.unwrap_or_default(),
-                name: c
-                    .names
-                    .unwrap_or_default()
-                    .first()
-                    .map_or("", |n| n.trim_start_matches('/'))
-                    .to_owned(),
-                running: c.state.is_some_and(|s| s.as_ref() == "running"),
-                labels: c.labels.unwrap_or_default(),
-            })
+        Ok(all.into_iter().map(found).collect())
+    }
+
+    /// The names of all running containers, and of the services that they are.
+    ///
+    /// # Errors
+    /// If the engine does not answer.
+    pub async fn running(&self) -> Result<BTreeSet<String>, DockerError> {
+        let call = self.api.list_containers(None);
+        let all = within(|| "list the running containers".into(), CALL_DEADLINE, call).await?;
+        let names = all.into_iter().map(found);
+        Ok(names
+            .flat_map(|mut c| [Some(c.name), c.labels.remove(COMPOSE_SERVICE)])
+            .flatten()
             .collect())
+    }
+
+    /// The names of the running containers of a service in a Compose project.
+    ///
+    /// # Errors
+    /// If the engine does not answer.
+    pub async fn service(&self, name: &str) -> Result<Vec<String>, DockerError> {
+        let found = self.list(&format!("{COMPOSE_SERVICE}={name}")).await?;
+        let mut names: Vec<String> = found.into_iter().filter(|c| c.running).map(|c| c.name).collect();
+        names.sort();
+        Ok(names)
     }
 
     /// The process id of a running container's first process; `None` if it does not run or has none here.
@@ -372,6 +407,30 @@ impl Docker {
             .and_then(|s| s.pid)
             .and_then(|pid| u32::try_from(pid).ok())
             .filter(|pid| *pid > 0))
+    }
+
+    /// The image that a container runs.
+    ///
+    /// # Errors
+    /// If there is no such container.
+    pub async fn image_of(&self, name: &str) -> Result<ImageFacts, DockerError> {
+        let what = || format!("look at container {name}");
+        let container = within(what, CALL_DEADLINE, self.api.inspect_container(name, None)).await?;
+        let id = container.image.unwrap_or_default();
+        let named = container.config.and_then(|c| c.image).unwrap_or_default();
+        let what = || format!("look at image {named}");
+        // Both may be gone from the engine's list while the container runs.
+        let image = within(what, CALL_DEADLINE, self.api.inspect_image(&id)).await.ok();
+        let now = within(what, CALL_DEADLINE, self.api.inspect_image(&named)).await.ok();
+        let labels = image.as_ref().and_then(|i| i.config.as_ref()?.labels.clone());
+        Ok(ImageFacts {
+            name: named,
+            id,
+            now: now.and_then(|i| i.id),
+            created: image.and_then(|i| i.created).map(|at| at.to_string()),
+            container_created: container.created.map(|at| at.to_string()),
+            labels: labels.unwrap_or_default().into_iter().collect(),
+        })
     }
 
     /// The last lines of a container's log, both streams together.
@@ -397,6 +456,20 @@ impl Docker {
             },
         )
         .await
+    }
+}
+
+fn found(listed: ContainerSummary) -> Found {
+    Found {
+        id: listed.id.unwrap_or_default(),
+        name: listed
+            .names
+            .unwrap_or_default()
+            .first()
+            .map_or("", |n| n.trim_start_matches('/'))
+            .to_owned(),
+        running: listed.state.is_some_and(|s| s.as_ref() == "running"),
+        labels: listed.labels.unwrap_or_default(),
     }
 }
 

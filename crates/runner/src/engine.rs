@@ -11,8 +11,10 @@ use crate::docker::{Docker, DockerError};
 use crate::host::{Host, HostError};
 use crate::process::{Process, ProcessError};
 
-/// The simulated engine is up within milliseconds; a machine under load may take longer.
-const SIMULATED_WITHIN: Duration = Duration::from_secs(15);
+pub(crate) mod counts;
+
+/// The simulated engine is up within milliseconds; a machine under load has taken 15 s.
+const SIMULATED_WITHIN: Duration = Duration::from_secs(60);
 
 /// An engine to run on.
 pub struct Engine {
@@ -66,6 +68,15 @@ pub fn host(asked: Option<&str>) -> Result<Host, HostError> {
 /// # Errors
 /// [`EngineError`].
 pub async fn find(kind: EngineKind, asked: Option<&str>, folder: &Path) -> Result<Engine, EngineError> {
+    let mut engine = reach(kind, asked, folder).await?;
+    if let Some(process) = counts::process_of(engine.docker.host()).await {
+        engine.facts.pid = Some(process.pid());
+        engine.facts.program = process.name().ok();
+    }
+    Ok(engine)
+}
+
+async fn reach(kind: EngineKind, asked: Option<&str>, folder: &Path) -> Result<Engine, EngineError> {
     if kind == EngineKind::Simulated {
         return simulated(folder, None).await;
     }

@@ -1,7 +1,16 @@
 //! The load image, made from leakcheck's own executable: no registry, no Dockerfile, works for static and dynamic builds.
+//!
+//! The executable is read in pieces, for its checksum and again on its way to the engine: held in memory it would be the
+//! largest part of what the harness costs.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper::body::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
 
 use crate::docker::{Docker, DockerError};
 
@@ -14,6 +23,16 @@ pub const IMAGE_LABEL: &str = "leakcheck.image";
 /// Where the executable is inside the image.
 const INSIDE: &str = "/leakcheck";
 
+/// Bytes of the archive that go to the engine at once, and how many such pieces may wait.
+const PIECE: usize = 128 << 10;
+const PIECES: usize = 4;
+
+/// How long another run may take to make the same image; after that it is made here too.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Between two looks whether it is made.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// An image that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImageError {
@@ -24,11 +43,11 @@ pub(crate) enum ImageError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The archive cannot be written.
     #[error("failed to pack the load image")]
-    Pack(#[source] std::io::Error),
+    Pack(#[source] io::Error),
     /// The engine refused.
     #[error(transparent)]
     Docker(#[from] DockerError),
@@ -39,108 +58,192 @@ pub(crate) enum ImageError {
 /// # Errors
 /// [`ImageError`].
 pub(crate) async fn ensure(docker: &Docker) -> Result<(String, bool), ImageError> {
-    let executable = std::env::current_exe().map_err(|source| ImageError::Read {
+    let path = std::env::current_exe().map_err(|source| ImageError::Read {
         path: "our own executable".into(),
         source,
     })?;
-    let bytes = read(&executable)?;
+    let unreadable = |source| ImageError::Read {
+        path: path.clone(),
+        source,
+    };
+    let executable = File::open(&path).map_err(unreadable)?;
     // Version and content: made once, found again, and never an older build's.
-    let tag = format!("{}-{:08x}", env!("CARGO_PKG_VERSION"), crc32fast::hash(&bytes));
+    let checksum = checksum(&executable).map_err(unreadable)?;
+    let tag = format!("{}-{checksum:08x}", env!("CARGO_PKG_VERSION"));
     let name = format!("{REPOSITORY}:{tag}");
     if docker.has_image(&name).await? {
         return Ok((name, false));
     }
-    let tar = pack(&bytes, &shared_objects(&bytes)?)?;
+    // Of two first runs at once both would make it, and the later would take the name from the earlier one's.
+    let waited = turn(&executable).await;
+    if waited && docker.has_image(&name).await? {
+        return Ok((name, false));
+    }
+    let mut files = vec![(PathBuf::from(INSIDE), path.clone())];
+    files.extend(
+        shared_objects(&executable)?
+            .into_iter()
+            .map(|file| (file.clone(), file)),
+    );
+    let (sender, pieces) = mpsc::channel(PIECES);
+    let packing = tokio::task::spawn_blocking(move || pack(&files, sender));
     let changes = vec![
         format!("ENTRYPOINT [\"{INSIDE}\"]"),
         format!("LABEL {IMAGE_LABEL}={tag}"),
     ];
-    docker.import_image(REPOSITORY, &tag, tar, changes).await?;
+    let imported = docker.import_image(REPOSITORY, &tag, pieces, changes).await;
+    // An engine that hangs up breaks the packing too, and knows better why.
+    match packing.await {
+        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => return Err(ImageError::Pack(error)),
+        _ => imported?,
+    }
     Ok((name, true))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
-    fs::read(path).map_err(|source| ImageError::Read {
-        path: path.to_owned(),
-        source,
-    })
+/// Waits until no other process makes an image of this executable; the lock goes with the file. Whether there was another.
+async fn turn(executable: &File) -> bool {
+    let began = Instant::now();
+    let mut waited = false;
+    while let Err(std::fs::TryLockError::WouldBlock) = executable.try_lock() {
+        waited = true;
+        if began.elapsed() > PATIENCE {
+            break;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    waited
 }
 
-/// The files that the executable needs beside itself, with their places inside the image.
-fn shared_objects(executable: &[u8]) -> Result<Vec<(PathBuf, Vec<u8>)>, ImageError> {
-    let Some(interpreter) = interpreter(executable) else {
+fn checksum(mut file: &File) -> io::Result<u32> {
+    let mut sum = crc32fast::Hasher::new();
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(sum.finalize()),
+            length => sum.update(&piece[..length]),
+        }
+    }
+}
+
+/// The files that the executable needs beside itself.
+fn shared_objects(executable: &File) -> Result<Vec<PathBuf>, ImageError> {
+    let Some(interpreter) = leakcheck_probe::build::interpreter(executable) else {
         return Ok(Vec::new());
     };
-    let mut files = vec![(interpreter.clone(), read(&interpreter)?)];
     let loaded = leakcheck_probe::loaded_libraries().map_err(|source| ImageError::Read {
         path: "our own memory map".into(),
         source,
     })?;
+    let mut files = vec![interpreter];
     for path in loaded {
-        if !files.iter().any(|(p, _)| *p == path) {
-            files.push((path.clone(), read(&path)?));
+        if !files.contains(&path) {
+            files.push(path);
         }
     }
     Ok(files)
 }
 
-/// The dynamic loader that a 64-bit ELF executable names (PT_INTERP); a static one names none. Layout: `elf(5)`.
-fn interpreter(elf: &[u8]) -> Option<PathBuf> {
-    let u16_at = |at: usize| Some(usize::from(u16::from_le_bytes(elf.get(at..at + 2)?.try_into().ok()?)));
-    let u64_at = |at: usize| usize::try_from(u64::from_le_bytes(elf.get(at..at + 8)?.try_into().ok()?)).ok();
-    if elf.get(..4)? != b"\x7fELF" {
-        return None;
+/// Packs files, each with its place inside the image, and hands the archive on in pieces.
+fn pack(files: &[(PathBuf, PathBuf)], sender: mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
+    let pipe = io::BufWriter::with_capacity(PIECE, Pipe(sender.clone()));
+    let packed = append(files, pipe);
+    if packed.is_err() {
+        // Half an archive must not pass for a whole one.
+        let _ = sender.blocking_send(Err(io::ErrorKind::InvalidData.into()));
     }
-    let (table, size, count) = (u64_at(32)?, u16_at(54)?, u16_at(56)?);
-    (0..count).find_map(|i| {
-        let header = table + i * size;
-        // PT_INTERP is 3.
-        if elf.get(header..header + 4)? != [3, 0, 0, 0] {
-            return None;
-        }
-        let (offset, length) = (u64_at(header + 8)?, u64_at(header + 32)?);
-        let text = elf.get(offset..offset + length)?.split(|b| *b == 0).next()?;
-        std::str::from_utf8(text).ok().map(PathBuf::from)
-    })
+    packed
 }
 
-fn pack(executable: &[u8], others: &[(PathBuf, Vec<u8>)]) -> Result<Vec<u8>, ImageError> {
-    let mut tar = tar::Builder::new(Vec::with_capacity(executable.len() + (8 << 20)));
-    let mut add = |path: &Path, bytes: &[u8]| {
+fn append(files: &[(PathBuf, PathBuf)], out: impl Write) -> io::Result<()> {
+    let mut tar = tar::Builder::new(out);
+    for (inside, path) in files {
+        let file = File::open(path)?;
         let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
+        header.set_size(file.metadata()?.len());
         header.set_mode(0o755);
         header.set_mtime(0);
-        tar.append_data(&mut header, path.strip_prefix("/").unwrap_or(path), bytes)
-            .map_err(ImageError::Pack)
-    };
-    add(Path::new(INSIDE), executable)?;
-    for (path, bytes) in others {
-        add(path, bytes)?;
+        tar.append_data(&mut header, inside.strip_prefix("/").unwrap_or(inside), file)?;
     }
-    tar.into_inner().map_err(ImageError::Pack)
+    tar.into_inner()?.flush()
+}
+
+/// The writing end of an archive that is on its way.
+struct Pipe(mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
-    fn this_very_executable_names_its_loader_and_its_libraries() {
-        let bytes = fs::read(std::env::current_exe().expect("our path")).expect("our bytes");
-        let Some(loader) = interpreter(&bytes) else { return };
-        assert!(loader.to_string_lossy().contains("ld"), "{loader:?}");
-        let files = shared_objects(&bytes).expect("readable");
+    fn a_dynamic_build_has_its_loader_and_libc_beside_it() {
+        let executable = File::open(std::env::current_exe().expect("our path")).expect("ours");
+        let files = shared_objects(&executable).expect("readable");
+        let libc = files.iter().any(|p| p.to_string_lossy().contains("libc"));
+        assert!(files.is_empty() || libc, "{files:?}");
+    }
+
+    #[tokio::test]
+    async fn an_archive_arrives_whole_in_pieces_and_half_of_one_as_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, absent) = (folder.path().join("file"), folder.path().join("absent"));
+        let content: Vec<u8> = (0..300_000_u32).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&path, &content).expect("written");
+        let archive = |files: Vec<(PathBuf, PathBuf)>| async move {
+            let (sender, mut pieces) = mpsc::channel(PIECES);
+            let packing = tokio::task::spawn_blocking(move || pack(&files, sender));
+            let mut whole = Vec::new();
+            while let Some(piece) = pieces.recv().await {
+                whole.extend_from_slice(&piece?);
+            }
+            packing.await.expect("no panic").map(|()| whole)
+        };
+        let whole = archive(vec![("/inside".into(), path.clone())]).await.expect("packed");
+        let mut tar = tar::Archive::new(whole.as_slice());
+        let mut entry = tar
+            .entries()
+            .expect("an archive")
+            .next()
+            .expect("a file")
+            .expect("whole");
+        let mut unpacked = Vec::new();
+        entry.read_to_end(&mut unpacked).expect("readable");
+        assert_eq!(
+            (entry.path().expect("named").as_ref(), unpacked),
+            (Path::new("inside"), content)
+        );
         assert!(
-            files.iter().any(|(p, _)| p.to_string_lossy().contains("libc")),
-            "a dynamic build has a libc"
+            archive(vec![("/inside".into(), path), ("/absent".into(), absent)])
+                .await
+                .is_err()
         );
     }
 
-    #[test]
-    fn bytes_that_are_no_executable_have_no_loader() {
-        assert_eq!(interpreter(b""), None);
-        assert_eq!(interpreter(b"\x7fELF"), None);
-        assert_eq!(interpreter(b"#!/bin/sh\n"), None);
+    #[tokio::test]
+    async fn of_two_who_make_the_same_image_one_waits() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("executable");
+        std::fs::write(&path, "").expect("written");
+        let (one, other) = (File::open(&path).expect("opened"), File::open(&path).expect("opened"));
+        assert!(!turn(&one).await);
+        let waiting = turn(&other);
+        tokio::pin!(waiting);
+        let early = tokio::time::timeout(LOOK_EVERY * 2, &mut waiting).await;
+        assert!(early.is_err(), "the first is not done yet");
+        drop(one);
+        assert!(waiting.await);
     }
 }

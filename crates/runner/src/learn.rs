@@ -8,6 +8,7 @@ use leakcheck_model::verdict::{Reason, ReasonCode};
 use leakcheck_probe::sight::Sight;
 
 use crate::stage::{Ended, Stage};
+use crate::target::quoted;
 
 /// How long a command that was started just now has to open the port with its metrics.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,9 +31,13 @@ pub(crate) async fn learn(stage: &mut Stage) -> Result<(), Ended> {
         () = stage.stop.cancelled() => return Err(Ended::Interrupted),
     };
     let impaired = |code, message| Ended::Impaired(Reason::new(code, message));
-    let sight = seen.map_err(|error| impaired(ReasonCode::TargetDied, error.to_string()))?;
+    let sight = seen.map_err(|error| {
+        let process = stage.target.as_ref().and_then(|target| target.process.as_ref());
+        let last_words = process.map_or(String::new(), |process| process.last_words(3));
+        impaired(ReasonCode::TargetDied, format!("{error}{}", quoted(&last_words)))
+    })?;
     let mut completed = stage.scenario.clone();
-    let notes = learn(&mut completed, &sight).map_err(|why| impaired(ReasonCode::MetricAbsent, why))?;
+    let notes = learn(&mut completed, &sight).map_err(Ended::Mistaken)?;
     let text = checked(&completed).map_err(|why| impaired(ReasonCode::MetricAbsent, why))?;
     if let Some(target) = &mut stage.target {
         target.metrics_url.clone_from(&completed.target.metrics_url);

@@ -59,6 +59,7 @@ struct Inner {
     parallel: usize,
     slots: Vec<Slot>,
     running: AtomicU64,
+    started: AtomicU64,
     /// Container and generation in each slot, and what each emitter said it wrote.
     state: Mutex<State>,
 }
@@ -97,6 +98,7 @@ impl Load {
             parallel: usize::from(scenario.engine.parallel),
             slots,
             running: AtomicU64::new(0),
+            started: AtomicU64::new(0),
             state: Mutex::new(state),
         }))
     }
@@ -105,6 +107,12 @@ impl Load {
     #[must_use]
     pub(crate) fn running(&self) -> (u64, u64) {
         (self.0.running.load(Ordering::Relaxed), self.0.slots.len() as u64)
+    }
+
+    /// How many containers were started so far, replacements included.
+    #[must_use]
+    pub(crate) fn started(&self) -> u64 {
+        self.0.started.load(Ordering::Relaxed)
     }
 
     /// Starts every container, a bounded number of calls in flight. On an error nothing new is begun; what had
@@ -205,6 +213,7 @@ async fn start(inner: &Inner, slot: &Slot, generation: u32) -> Result<(), LoadEr
     inner.docker.create(&spec).await.map_err(named)?;
     inner.docker.start(&spec.name).await.map_err(named)?;
     inner.running.fetch_add(1, Ordering::Relaxed);
+    inner.started.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
 
@@ -265,7 +274,10 @@ pub async fn remove_all(docker: &Docker, run_id: Option<&str>) -> Result<usize, 
     let label = run_id.map_or_else(|| RUN_LABEL.to_owned(), |id| format!("{RUN_LABEL}={id}"));
     let mut removed = 0;
     // A second look: a create that was in flight when the first list was made.
-    for _ in 0..2 {
+    for look in 0..2 {
+        if look > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let found = docker.list(&label).await?;
         let gate = Arc::new(Semaphore::new(8));
         let mut removing = JoinSet::new();
@@ -287,7 +299,6 @@ pub async fn remove_all(docker: &Docker, run_id: Option<&str>) -> Result<usize, 
         if let Some(error) = first_error {
             return Err(error);
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(removed)
 }

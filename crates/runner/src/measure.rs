@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use leakcheck_judge::looks::looks_s;
+use leakcheck_model::Limit;
 use leakcheck_model::event::{Happening, Phase};
 
 use crate::stage::{Ended, Stage};
+use crate::who;
 
 /// Between looks at floors and ceilings, whose fail is certain at once.
 const PLAIN_LOOK: Duration = Duration::from_secs(5);
@@ -30,12 +32,12 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<(), Ended> {
 
 async fn as_planned(stage: &mut Stage) -> Result<(), Ended> {
     let schedule = stage.scenario.schedule.clone();
-    if let Some(wire) = &stage.wire {
-        wire.begin();
+    let now = stage.journal.now();
+    if let Some(wire) = &mut stage.wire {
+        wire.begin(now);
     }
     judged(stage, schedule.measure.0, 0.0).await?;
-    let record = stage.journal.record(&stage.scenario);
-    if !schedule.extend.0.is_zero() && leakcheck_judge::would_more_help(&record) {
+    if !schedule.extend.0.is_zero() && leakcheck_judge::would_more_help(stage.journal.record()) {
         stage.begin(Phase::Extend)?;
         judged(stage, schedule.extend.0, schedule.measure.as_secs()).await?;
     }
@@ -48,11 +50,7 @@ async fn judged(stage: &mut Stage, length: Duration, before_s: f64) -> Result<()
     let began = tokio::time::Instant::now();
     let mut checkpoints = Every::new(schedule.checkpoint_every.0);
     let mut plain = Every::new(PLAIN_LOOK);
-    let mut looks = looks_s(
-        before_s + schedule.measure.as_secs(),
-        stage.scenario.rotation_period_s(),
-    );
-    looks.retain(|at| *at > before_s);
+    let mut looks = looks_within(before_s, length.as_secs_f64(), stage.scenario.rotation_period_s());
     // The last sample belongs to the end of the phase: half a tick more lets it in.
     let end = length + schedule.sample_every.0 / 2;
     loop {
@@ -63,10 +61,16 @@ async fn judged(stage: &mut Stage, length: Duration, before_s: f64) -> Result<()
         let next = checkpoints.next.min(plain.next).min(end);
         stage.sampling_for("measuring", next.saturating_sub(elapsed)).await?;
         let elapsed = began.elapsed();
-        if checkpoints.is_due(elapsed) {
-            checkpoint(stage)?;
+        let (told, looked) = (checkpoints.is_due(elapsed), plain.is_due(elapsed));
+        if told || looked {
+            stage.journal.tell_standing();
         }
-        if schedule.early_stop && plain.is_due(elapsed) && elapsed + PLAIN_LOOK < length {
+        if told {
+            stage.count_engine().await?;
+            checkpoint(stage)?;
+            who::at_checkpoint(stage).await?;
+        }
+        if schedule.early_stop && looked && elapsed + PLAIN_LOOK < length {
             let passed = before_s + elapsed.as_secs_f64();
             let growth = looks.first().is_some_and(|at| *at <= passed);
             looks.retain(|at| *at > passed);
@@ -75,12 +79,19 @@ async fn judged(stage: &mut Stage, length: Duration, before_s: f64) -> Result<()
     }
 }
 
+/// Seconds of the judged part at which growth is looked at in `length_s` of it, of which `before_s` went before.
+fn looks_within(before_s: f64, length_s: f64, period_s: Option<f64>) -> Vec<f64> {
+    let mut looks = looks_s(before_s + length_s, period_s);
+    looks.retain(|at| *at > before_s);
+    looks
+}
+
 fn look(stage: &mut Stage, growth: bool, rest: Duration) -> Result<(), Ended> {
-    let mut record = stage.journal.record(&stage.scenario);
-    if !growth {
-        record.limits.retain(|(_, l)| !l.statistic.is_growth());
-    }
-    if leakcheck_judge::certain_fails(&record).is_empty() {
+    let asked = |limit: &Limit| growth || !limit.statistic.is_growth();
+    let certain = stage
+        .journal
+        .judged_by(asked, |record| !leakcheck_judge::certain_fails(record).is_empty());
+    if !certain {
         return Ok(());
     }
     stage.journal.event(Happening::StoppedEarly {
@@ -128,6 +139,22 @@ impl Every {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_planned_length_is_looked_at_each_minute_from_the_second_on() {
+        assert_eq!(looks_within(0.0, 300.0, None), [120.0, 180.0, 240.0]);
+        assert_eq!(looks_within(0.0, 300.0, Some(45.0)), [180.0, 240.0]);
+        assert_eq!(looks_within(0.0, 120.0, None), [0.0; 0]);
+    }
+
+    #[test]
+    fn an_extension_is_looked_at_to_its_own_end() {
+        // Longer than what went before, and shorter.
+        assert_eq!(looks_within(120.0, 300.0, None), [180.0, 240.0, 300.0, 360.0]);
+        assert_eq!(looks_within(300.0, 120.0, None), [360.0]);
+        // Four rotations are counted from the beginning.
+        assert_eq!(looks_within(120.0, 300.0, Some(60.0)), [240.0, 300.0, 360.0]);
+    }
 
     #[test]
     fn a_moment_missed_is_not_made_up_for() {

@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
+
+use crate::open_files::soft_limit_before;
+use crate::program::{ProgramError, find};
 
 /// A process that could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +27,8 @@ pub enum ProcessError {
         source: std::io::Error,
     },
     /// There is no such program.
-    #[error("there is no program `{0}` to start")]
-    NoSuchProgram(String),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// It cannot be started.
     #[error("failed to start `{program}`")]
     Start {
@@ -43,6 +46,8 @@ pub struct Process {
     pid: u32,
     log: PathBuf,
     ended: Option<ExitStatus>,
+    /// Whether the rest of its group was ended.
+    swept: bool,
 }
 
 impl Process {
@@ -58,9 +63,7 @@ impl Process {
         log: &Path,
     ) -> Result<Self, ProcessError> {
         let program = command.first().cloned().unwrap_or_default();
-        if !exists(&program, cwd) {
-            return Err(ProcessError::NoSuchProgram(program));
-        }
+        find(&program, cwd)?;
         let opened = File::options().create(true).append(true).open(log);
         let cannot_log = |source| ProcessError::Log {
             path: log.to_owned(),
@@ -74,7 +77,11 @@ impl Process {
         };
         let ourselves = std::env::current_exe().map_err(cannot_start)?;
         let mut starter = Command::new(ourselves);
-        starter.arg("hold").arg("--").args(command);
+        starter.arg("hold");
+        if let Some(files) = soft_limit_before() {
+            starter.arg("--open-files").arg(files.to_string());
+        }
+        starter.arg("--").args(command);
         starter
             .envs(env)
             .stdin(Stdio::null())
@@ -92,6 +99,7 @@ impl Process {
             pid,
             log: log.to_owned(),
             ended: None,
+            swept: false,
         })
     }
 
@@ -115,13 +123,28 @@ impl Process {
         self.ended
     }
 
-    /// SIGTERM, and SIGKILL if it still lives after `patience`. Returns how it ended and whether it had to be killed.
+    /// SIGTERM, and SIGKILL if it still lives after `patience`; then SIGKILL for those of its group that it left behind.
+    /// Returns how it ended and whether it had to be killed.
     pub async fn stop(&mut self, patience: Duration) -> (Option<ExitStatus>, bool) {
+        let stopped = self.stop_first(patience).await;
+        if let (Some(group), false) = (self.id(), self.swept) {
+            // Once: later the id may be another's. Most groups are empty by now, which is an error of no concern.
+            self.swept = true;
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        stopped
+    }
+
+    fn id(&self) -> Option<Pid> {
+        i32::try_from(self.pid).ok().and_then(Pid::from_raw)
+    }
+
+    async fn stop_first(&mut self, patience: Duration) -> (Option<ExitStatus>, bool) {
         if let Some(status) = self.ended() {
             return (Some(status), false);
         }
         // The child is ours and not reaped, so its id is its own.
-        if let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
+        if let Some(pid) = self.id() {
             let _ = kill_process(pid, Signal::TERM);
         }
         if let Ok(Ok(status)) = timeout(patience, self.child.wait()).await {
@@ -145,18 +168,6 @@ impl Process {
         let all: Vec<&str> = text.lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
     }
-}
-
-/// Whether a command's first word names a file that is there, by path or by `PATH`.
-fn exists(program: &str, cwd: Option<&Path>) -> bool {
-    if program.contains('/') {
-        return cwd
-            .map_or_else(|| PathBuf::from(program), |cwd| cwd.join(program))
-            .exists();
-    }
-    !program.is_empty()
-        && std::env::var_os("PATH")
-            .is_some_and(|all| std::env::split_paths(&all).any(|dir| dir.join(program).is_file()))
 }
 
 /// An exit status in words.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bring_down::{clear_away, drain, settle_accounts};
 use crate::bring_up::bring_up;
-use crate::build;
+use crate::build::{self, FirstLook};
 use crate::engine::{self, EngineError};
 use crate::journal::{Audience, Journal};
 use crate::load::Churn;
@@ -67,6 +67,9 @@ pub enum RunError {
     /// The scenario cannot be written as TOML.
     #[error("failed to write the scenario as it is run")]
     Scenario(#[source] leakcheck_model::scenario::WriteError),
+    /// What is wanted of the target is not there; nothing was measured, and there is no folder.
+    #[error("{0}")]
+    Mistaken(String),
     /// Judging or reporting broke, which is a defect of leakcheck.
     #[error("the report broke: {0}")]
     Broken(String),
@@ -86,16 +89,26 @@ pub enum RunError {
 /// # Errors
 /// If there is no engine and one is needed, or the record cannot be written. Everything else is a verdict.
 pub async fn run(request: Request) -> Result<Outcome, RunError> {
-    let mut stage = set_up(request).await?;
-    let walked = walk(&mut stage).await;
+    // Before the engine, which may have to be started itself.
+    let first = build::first_look(&request.scenario).await;
+    let mut stage = set_up(request, first.as_ref().is_some_and(FirstLook::ends)).await?;
+    let walked = walk(&mut stage, first).await;
+    let mistake = match &walked {
+        Err(Ended::Mistaken(message)) => Some(message.clone()),
+        _ => None,
+    };
     let written = take_down(&mut stage, walked).await;
     clear_away(&mut stage).await?;
     written?;
+    if let Some(message) = mistake {
+        stage.journal.discard()?;
+        return Err(RunError::Mistaken(message));
+    }
     let cost = stage.self_cost();
     stage.journal.event(Happening::SelfMeasured(cost))?;
     stage.journal.event(Happening::Finished)?;
-    let record = stage.journal.record(&stage.scenario);
     let folder = stage.journal.folder().path().to_owned();
+    let record = stage.journal.into_record();
     // Arithmetic and pixels take their time, which belongs to no async thread.
     let reported = tokio::task::spawn_blocking(move || {
         let result = sum_up(&record, judge(&record));
@@ -105,7 +118,8 @@ pub async fn run(request: Request) -> Result<Outcome, RunError> {
     reported.await.map_err(|error| RunError::Broken(error.to_string()))?
 }
 
-async fn set_up(request: Request) -> Result<Stage, RunError> {
+/// What a run stands on; one that ends before anything is started needs no engine.
+async fn set_up(request: Request, ends: bool) -> Result<Stage, RunError> {
     let run_id = run_id();
     let scratch = std::env::temp_dir().join(format!("leakcheck-{run_id}"));
     std::fs::create_dir_all(&scratch).map_err(|source| RunError::Scratch {
@@ -114,7 +128,7 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
     })?;
     let scenario = request.scenario;
     let asked = request.docker_host.as_deref().or(scenario.engine.host.as_deref());
-    let engine = if scenario.needs_engine() || asked.is_some() {
+    let engine = if !ends && (scenario.needs_engine() || asked.is_some()) {
         let found = engine::find(scenario.engine.kind, asked, &scratch).await;
         Some(found.inspect_err(|_| _ = std::fs::remove_dir_all(&scratch))?)
     } else {
@@ -123,7 +137,7 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
     let folder = RunFolder::create(&request.reports, &scenario.name, &run_id)?;
     let text = scenario.to_toml().map_err(RunError::Scenario)?;
     folder.write_scenario(&text)?;
-    let mut journal = Journal::new(folder, request.audience);
+    let mut journal = Journal::new(folder, &scenario, request.audience);
     journal.event(Happening::RunStarted {
         run_id: run_id.clone(),
         scenario: scenario.name.clone(),
@@ -153,13 +167,14 @@ async fn set_up(request: Request) -> Result<Stage, RunError> {
 }
 
 /// The plan, walked: up, through the judged part, down to the drained target.
-async fn walk(stage: &mut Stage) -> Result<(), Ended> {
-    build::require(stage).await?;
+async fn walk(stage: &mut Stage, first: Option<FirstLook>) -> Result<(), Ended> {
+    build::require(stage, first).await?;
     bring_up(stage).await?;
-    let before = who::before(stage).await;
+    who::before(stage).await?;
     let churn = stage.load.as_ref().map(crate::load::Load::begin_churn);
     let measured = measure(stage).await;
-    who::attribute(stage, before.as_ref()).await?;
+    who::at_end(stage).await?;
+    build::describe_again(stage).await?;
     match measured {
         Ok(()) | Err(Ended::EarlyFail) => drain(stage, churn).await,
         Err(ended) => {
@@ -178,7 +193,7 @@ async fn end(churn: Option<Churn>) {
 /// Writes down how the walk ended, and counts what can be counted.
 async fn take_down(stage: &mut Stage, walked: Result<(), Ended>) -> Result<(), leakcheck_report::Error> {
     match walked {
-        Ok(()) | Err(Ended::EarlyFail | Ended::TargetDied) => {}
+        Ok(()) | Err(Ended::EarlyFail | Ended::TargetDied | Ended::Mistaken(_)) => {}
         Err(Ended::Interrupted) => stage.journal.event(Happening::Interrupted)?,
         Err(Ended::Impaired(reason)) => stage.journal.event(Happening::Impaired { reason })?,
         Err(Ended::Record(error)) => return Err(error),

@@ -6,16 +6,20 @@ use std::time::{Duration, Instant};
 use leakcheck_model::Scenario;
 use leakcheck_model::event::{Happening, Phase, SampleCost, SelfCost};
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_probe::{Liveness, Sampler};
+use leakcheck_probe::build::BuildFinding;
+use leakcheck_probe::{Liveness, Reach, Sampler};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::docker::Docker;
+use crate::engine::counts::EngineCounts;
 use crate::journal::Journal;
 use crate::load::Load;
 use crate::process::Process;
 use crate::run::Learn;
-use crate::target::Target;
+use crate::target::{Surroundings, Target};
+use crate::traffic::Traffic;
+use crate::who::Who;
 use crate::wire::Wire;
 
 /// How often progress is told while something is awaited.
@@ -30,6 +34,8 @@ pub(crate) enum Ended {
     TargetDied,
     /// A limit is exceeded for certain; it stands in the journal.
     EarlyFail,
+    /// What is wanted of the target is not there: a mistake in what was asked, and not a verdict.
+    Mistaken(String),
     /// It cannot go on; the reason is to be written into the journal.
     Impaired(Reason),
     /// The record cannot be written.
@@ -60,8 +66,16 @@ pub(crate) struct Stage {
     pub load: Option<Load>,
     /// The target, once it is there.
     pub target: Option<Target>,
+    /// What the target was told.
+    pub around: Option<Surroundings>,
+    /// The traffic, while it goes on.
+    pub traffic: Option<Traffic>,
     /// The wire that breaks, if there are faults.
     pub wire: Option<Wire>,
+    /// Who holds what, as far as it was looked at.
+    pub who: Who,
+    /// What was found of the target's build before anything was started.
+    pub known_of_build: Vec<BuildFinding>,
     /// The user's wish to end.
     pub stop: CancellationToken,
     /// How long must be measured for the user's end to be a normal one.
@@ -75,12 +89,14 @@ pub(crate) struct Stage {
     /// When the last container was up.
     pub launched_at: Option<Instant>,
     sampler: Option<Sampler>,
+    engine_counts: Option<EngineCounts>,
     ticker: Interval,
     costs: Vec<f64>,
     due: f64,
     missed: u64,
     failed_scrapes: u64,
     told_failure: bool,
+    told_odd: bool,
     told_state: bool,
 }
 
@@ -122,19 +138,25 @@ impl Stage {
             engine: props.engine,
             load: None,
             target: None,
+            around: None,
+            traffic: None,
             wire: None,
+            who: Who::default(),
+            known_of_build: Vec::new(),
             stop: props.stop,
             enough: props.enough,
             learn: props.learn,
             scratch: props.scratch,
             launched_at: None,
             sampler: None,
+            engine_counts: None,
             ticker,
             costs: Vec::new(),
             due: f64::NEG_INFINITY,
             missed: 0,
             failed_scrapes: 0,
             told_failure: false,
+            told_odd: false,
             told_state: false,
         }
     }
@@ -143,24 +165,50 @@ impl Stage {
     ///
     /// # Errors
     /// If the target's process cannot be read or the record not written.
-    pub(crate) fn begin_sampling(&mut self) -> Result<(), Ended> {
+    pub(crate) async fn begin_sampling(&mut self) -> Result<(), Ended> {
+        if let Some(status) = self.target.as_mut().and_then(Target::ended) {
+            self.journal.event(Happening::TargetDied { status })?;
+            return Err(Ended::TargetDied);
+        }
+        let mut metrics = self.scenario.all_metrics();
+        metrics.retain(|_, metric| metric.engine.is_none());
         let target = self.target.as_ref();
-        let sampler = Sampler::new(
-            target.and_then(|t| t.pid),
-            target.and_then(|t| t.metrics_url.as_deref()),
-            target.and_then(|t| t.process.as_ref()).map(Process::log),
-            &self.scenario.all_metrics(),
-        )
-        .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::TargetNotReady, error.to_string())))?;
+        let reach = Reach {
+            pid: target.and_then(|t| t.pid),
+            tree: self.scenario.target.counts_tree(),
+            metrics_url: target.and_then(|t| t.metrics_url.as_deref()),
+            log: target.and_then(|t| t.process.as_ref()).map(Process::log),
+        };
+        let sampler = Sampler::new(reach, &metrics)
+            .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::TargetNotReady, error.to_string())))?;
         let mut names = sampler.names().to_vec();
-        names.push("containers".into());
+        if let Some(docker) = self.docker.as_ref() {
+            let counts = EngineCounts::of(&self.scenario, docker).await;
+            names.extend(counts.names());
+            self.engine_counts = Some(counts);
+        }
+        if self.counts_containers() {
+            names.push("containers".into());
+        }
+        if self.counts_requests() {
+            names.push("traffic".into());
+        }
         if self.wire.is_some() {
             names.push("faults".into());
         }
-        self.journal.begin_samples(names)?;
+        self.journal.begin_samples(&self.scenario, names)?;
         self.sampler = Some(sampler);
         self.ticker.reset_immediately();
         Ok(())
+    }
+
+    /// A run without containers has no column of noughts.
+    fn counts_containers(&self) -> bool {
+        !self.scenario.load.is_empty()
+    }
+
+    fn counts_requests(&self) -> bool {
+        self.scenario.traffic.as_ref().is_some_and(|t| t.url.is_some())
     }
 
     /// Goes into a phase.
@@ -169,6 +217,24 @@ impl Stage {
     /// If the record cannot be written.
     pub(crate) fn begin(&mut self, phase: Phase) -> Result<(), Ended> {
         Ok(self.journal.event(Happening::PhaseBegan { phase })?)
+    }
+
+    /// Asks the engine for what is not asked at every tick.
+    ///
+    /// # Errors
+    /// [`Ended`]: the target may end meanwhile.
+    pub(crate) async fn count_engine(&mut self) -> Result<(), Ended> {
+        let Some(asking) = self.engine_counts.as_ref().map(EngineCounts::asking) else {
+            return Ok(());
+        };
+        let news = self.sampling_while("asking the engine", asking).await?;
+        if let Some(counts) = &mut self.engine_counts
+            && let Some(message) = counts.learn(news)
+        {
+            let reason = Reason::new(ReasonCode::EngineLost, message);
+            self.journal.event(Happening::Impaired { reason })?;
+        }
+        Ok(())
     }
 
     /// Samples while `work` goes on, and ends with it; the user, and a target that dies, end it earlier.
@@ -216,13 +282,20 @@ impl Stage {
         #[expect(clippy::cast_precision_loss, reason = "containers are few")]
         let running = self.load.as_ref().map_or(0.0, |load| load.running().0 as f64);
         let mut values = row.values;
-        values.push(Some(running));
+        if let Some(counts) = &mut self.engine_counts {
+            values.extend(counts.row().await);
+        }
+        if self.counts_containers() {
+            values.push(Some(running));
+        }
+        if self.counts_requests() {
+            #[expect(clippy::cast_precision_loss, reason = "2^53 requests are never made")]
+            values.push(self.traffic.as_ref().and_then(Traffic::answered).map(|n| n as f64));
+        }
+        self.hear_wire()?;
         if let Some(wire) = &mut self.wire {
-            for news in wire.news() {
-                self.journal.event(news)?;
-            }
             #[expect(clippy::cast_precision_loss, reason = "faults are few")]
-            values.push(Some(wire.active() as f64));
+            values.push(Some(wire.count(t_s) as f64));
         }
         self.journal.sample(t_s, values)?;
         if let Some(error) = row.scrape_failed {
@@ -234,6 +307,11 @@ impl Stage {
                     format!("a scrape failed (later ones are counted silently): {error}"),
                 )?;
             }
+        }
+        if let (Some(odd), false) = (row.scrape_odd, self.told_odd) {
+            self.told_odd = true;
+            let message = format!("the exposition was read, but for {odd} (told once)");
+            self.journal.warn(ReasonCode::MetricSparse, message)?;
         }
         if let Some(why) = row.unreadable {
             let told = format!("the target's process cannot be read: {why}");
@@ -248,7 +326,7 @@ impl Stage {
             Liveness::Alive => Ok(()),
             Liveness::Restarted => self.once(
                 |message| Happening::TargetRestarted { message },
-                "another process has the target's pid now",
+                "the target is another process now: its start time has changed",
             ),
             Liveness::Gone => {
                 let status = self
@@ -260,6 +338,17 @@ impl Stage {
                 Err(Ended::TargetDied)
             }
         }
+    }
+
+    /// Writes down what the wire has to tell.
+    ///
+    /// # Errors
+    /// If the record cannot be written.
+    pub(crate) fn hear_wire(&mut self) -> Result<(), leakcheck_report::Error> {
+        for (t_s, news) in self.wire.as_mut().map(Wire::news).unwrap_or_default() {
+            self.journal.event_at(t_s, news)?;
+        }
+        Ok(())
     }
 
     /// Writes down what every further sample would say again.

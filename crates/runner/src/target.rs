@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use leakcheck_model::Scenario;
 use leakcheck_model::event::TargetFacts;
-use leakcheck_model::scenario::{Ready, TargetKind};
+use leakcheck_model::scenario::{Port, Ready, TargetKind};
+use leakcheck_probe::AwaitedText;
 
-use crate::docker::{Docker, DockerError};
+use crate::container::{self, ContainerError};
+use crate::docker::Docker;
 use crate::process::{Process, ProcessError, in_words};
 
 /// A target that says nothing about it is ready within this long, or has failed.
@@ -43,6 +45,10 @@ pub(crate) struct Target {
     /// For the report.
     pub facts: TargetFacts,
     ready: Ready,
+    /// The port that it is told.
+    port: u16,
+    /// The text in its output that says it is ready.
+    awaited: Option<AwaitedText>,
     stop_within: Duration,
 }
 
@@ -73,16 +79,20 @@ pub(crate) enum TargetError {
     /// There is no such process or container.
     #[error("there is no target: {0}")]
     Absent(String),
-    /// The engine cannot say.
+    /// There is no such container, or the engine cannot say.
     #[error(transparent)]
-    Docker(#[from] DockerError),
+    Container(#[from] ContainerError),
 }
 
-fn quoted(last_words: &str) -> String {
+/// What stands between what happened and what a process said last.
+pub const LAST_WORDS: &str = "; its last words were:\n";
+
+/// What it said last, to be put behind an error.
+pub(crate) fn quoted(last_words: &str) -> String {
     if last_words.is_empty() {
         String::new()
     } else {
-        format!("; its last words were:\n{last_words}")
+        format!("{LAST_WORDS}{last_words}")
     }
 }
 
@@ -118,6 +128,8 @@ impl Target {
                 ..TargetFacts::default()
             },
             ready: wanted.ready.clone().unwrap_or_default(),
+            port: around.port,
+            awaited: None,
             stop_within: wanted.stop_within.0,
         };
         target.ready.url = target.ready.url.map(|url| filled(&url, around));
@@ -143,10 +155,10 @@ impl Target {
             TargetKind::Container => {
                 let name = wanted.container.clone().unwrap_or_default();
                 let docker = docker.ok_or_else(|| TargetError::Absent("a container needs an engine".into()))?;
-                let pid = docker.pid(&name).await?;
-                let pid = pid.ok_or_else(|| TargetError::Absent(format!("container {name} does not run")))?;
-                target.facts.command = Some(format!("container {name}"));
-                target.attach(pid)?;
+                let running = container::find(docker, &name).await?;
+                target.facts.image = Some(docker.image_of(&running.name).await.map_err(ContainerError::from)?);
+                target.facts.command = Some(running.words);
+                target.attach(running.pid)?;
             }
             TargetKind::Metrics => target.facts.command.clone_from(&target.metrics_url),
         }
@@ -215,7 +227,7 @@ impl Target {
     }
 
     /// What readiness still lacks.
-    async fn missing(&self, waited: Duration) -> Option<String> {
+    async fn missing(&mut self, waited: Duration) -> Option<String> {
         let ready = &self.ready;
         if let Some(after) = ready.after
             && waited < after.0
@@ -227,14 +239,20 @@ impl Target {
         {
             return Some(error.to_string());
         }
-        if let Some(port) = ready.port
+        let port = ready.port.map(|port| match port {
+            Port::Number(number) => number,
+            Port::Given => self.port,
+        });
+        if let Some(port) = port
             && let Err(error) = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
         {
             return Some(format!("port {port} does not accept: {error}"));
         }
         if let (Some(text), Some(process)) = (&ready.log, &self.process) {
-            let log = std::fs::read(process.log()).unwrap_or_default();
-            if !String::from_utf8_lossy(&log).contains(text) {
+            let awaited = self
+                .awaited
+                .get_or_insert_with(|| AwaitedText::new(process.log(), text));
+            if !awaited.is_there() {
                 return Some(format!("`{text}` is not in its output"));
             }
         }
@@ -265,7 +283,8 @@ impl Target {
     }
 }
 
-fn filled(word: &str, around: &Surroundings) -> String {
+/// A word of the scenario with its `{…}` filled in.
+pub(crate) fn filled(word: &str, around: &Surroundings) -> String {
     let ourselves = || std::env::current_exe().map_or_else(|_| "leakcheck".into(), |path| path.display().to_string());
     let word = if word.contains("{leakcheck}") {
         word.replace("{leakcheck}", &ourselves())

@@ -203,3 +203,126 @@ async fn shutting_down_ends_everything_at_once_even_if_the_engine_says_nothing()
         rig.until("no connection", |rig| rig.engine.connections() == 0).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_log_of_what_was_over_before_the_daemon_began_is_not_read_even_after_events_were_cut() {
+    let rig = rig();
+    rig.engine.start("stranger");
+    rig.engine.write("stranger", Stdout, "old");
+    rig.engine.stop("stranger");
+    sleep(Duration::from_secs(1)).await;
+    rig.discover(Positions::new());
+    rig.until("ready", Rig::is_ready).await;
+    rig.engine.cut_events();
+    sleep(Duration::from_secs(600)).await;
+    assert!(rig.lines("stranger").is_empty(), "{:?}", rig.lines("stranger"));
+    // What it says when it runs again is new.
+    rig.engine.start("stranger");
+    rig.engine.write("stranger", Stdout, "new");
+    rig.until("the new line", |rig| !rig.lines("stranger").is_empty()).await;
+    assert_eq!(rig.lines("stranger"), ["new"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_cut_is_made_up_for_once_and_ten_quiet_minutes_after_it_ask_for_no_log() {
+    let rig = ready().await;
+    for number in 0..5 {
+        let id = format!("c{number}");
+        rig.engine.start(&id);
+        rig.engine.write(&id, Stdout, "line");
+        rig.engine.stop(&id);
+    }
+    rig.until("all are read", |rig| {
+        (0..5).all(|n| rig.lines(&format!("c{n}")).len() == 1)
+    })
+    .await;
+    rig.engine.cut_events();
+    sleep(Duration::from_secs(90)).await;
+    let logs = rig.asked("/logs?");
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(rig.asked("/logs?") - logs, 0);
+    assert!(rig.asked("/events?") >= 10, "silent events are asked for anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_that_fail_are_asked_for_one_at_a_time_however_often_events_are_cut() {
+    let rig = ready().await;
+    rig.engine.set(Mood::FailingLists);
+    for _ in 0..30 {
+        rig.engine.cut_events();
+        sleep(Duration::from_secs(10)).await;
+        let lists = rig.tasks.alive().len() - 1;
+        assert!(lists <= 1, "{lists} lists at one time");
+    }
+    let lists = rig.asked("/containers/json");
+    sleep(Duration::from_secs(60)).await;
+    let asked = rig.asked("/containers/json") - lists;
+    assert!((20..=31).contains(&asked), "every two seconds: {asked} in a minute");
+    rig.engine.set(Mood::Well);
+    rig.engine.start("a");
+    rig.engine.write("a", Stdout, "line");
+    rig.until("its line", |rig| rig.lines("a").len() == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_break_at_once_are_tried_ever_less_often() {
+    let rig = ready().await;
+    let before = rig.asked("/events?");
+    for _ in 0..6_000 {
+        rig.engine.cut_events();
+        sleep(Duration::from_millis(10)).await;
+    }
+    // A minute of pauses of 1 to 3 s, and the first short ones.
+    let asked = rig.asked("/events?") - before;
+    assert!(asked <= 70, "{asked} subscriptions in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ends_is_read_once_and_looked_at_once_more_and_that_is_all() {
+    let rig = ready().await;
+    rig.engine.start("a");
+    // Long enough for the list to have shown it while it was followed.
+    sleep(Duration::from_secs(95)).await;
+    let before = rig.asked("/a/logs?");
+    rig.engine.stop("a");
+    let ended = tokio::time::Instant::now();
+    rig.until("its task's end", |rig| rig.tasks.alive().len() == 1).await;
+    assert!(ended.elapsed() <= Duration::from_millis(20), "{:?}", ended.elapsed());
+    sleep(Duration::from_secs(100)).await;
+    assert_eq!(rig.asked("/a/logs?") - before, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stalled_sink_cannot_be_told_of_is_told_later() {
+    let rig = ready().await;
+    let stalled = rig.stall_sink().await;
+    for number in 0..11_000 {
+        let id = format!("c{number}");
+        rig.engine.start(&id);
+        rig.engine.stop(&id);
+        rig.engine.remove(&id);
+        if number % 100 == 0 {
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+    sleep(Duration::from_secs(60)).await;
+    drop(stalled);
+    rig.until("all are told", |rig| rig.forgotten().len() == 11_000).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_refused_for_a_while_is_read_on_from_where_it_was_also_if_its_container_died_meanwhile() {
+    let rig = ready().await;
+    rig.engine.start("a");
+    rig.engine.write("a", Stdout, "0");
+    rig.until("its line", |rig| rig.lines("a").len() == 1).await;
+    rig.engine.set(Mood::Refusing);
+    rig.engine.write("a", Stdout, "1");
+    rig.engine.stop("a");
+    rig.until("a refusal", |rig| rig.errors("status") >= 1.0).await;
+    rig.engine.set(Mood::Well);
+    rig.until("the rest", |rig| rig.tasks.alive().len() == 1).await;
+    // Two lists later nothing has come twice.
+    sleep(Duration::from_secs(70)).await;
+    assert_eq!(rig.lines("a"), ["0", "1"]);
+}

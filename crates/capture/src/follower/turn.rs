@@ -28,7 +28,8 @@ const LIVELY_LINES_PER_MINUTE: f64 = 10.0;
 
 /// What happened next.
 enum Happened {
-    Opened(Result<(LogStream, Option<OwnedSemaphorePermit>), StreamError>),
+    Permitted(Option<OwnedSemaphorePermit>),
+    Opened(Result<LogStream, StreamError>),
     SuccessorRead(Result<Option<Batch>, StreamError>),
     Read(Result<Option<Batch>, StreamError>),
     Timer,
@@ -74,6 +75,7 @@ impl Follower {
         let cap = self.shared.config.max_line_bytes;
         let mut stream = LogStream::open(&self.shared.client, &self.identity.id, self.form, cap, join.ask()).await?;
         stream.join_by(join);
+        stream.after(self.repeated.take());
         self.opened();
         // The rotation clock starts anew with a stream; else one that waited long for its slot would look stuck.
         self.entry.rotated();
@@ -91,11 +93,12 @@ impl Follower {
         let mut timer = pin!(sleep_until(self.next_due(&streams)));
         self.entry.set(Doing::Reading);
         loop {
+            // The timer first: a socket that always has more, as behind a slow sink, would keep it waiting for ever.
             let happened = tokio::select! {
                 biased;
+                () = &mut timer => Happened::Timer,
                 step = Successor::step(&mut streams.successor, buffers) => step,
                 read = streams.current.read(buffers) => Happened::Read(read),
-                () = &mut timer => Happened::Timer,
             };
             let mut chunk = Chunk::new(Arc::clone(&self.identity), self.position);
             let plain_read = matches!(happened, Happened::Read(_));
@@ -107,12 +110,12 @@ impl Follower {
             // Reads alone only ever move the deadline further away: the timer finds that out when it fires.
             if !plain_read {
                 timer.as_mut().reset(self.next_due(&streams));
-                self.entry.set(if streams.successor.is_some() {
-                    Doing::Rotating
-                } else {
-                    Doing::Reading
-                });
             }
+            self.entry.set(if streams.successor.is_some() {
+                Doing::Rotating
+            } else {
+                Doing::Reading
+            });
         }
     }
 
@@ -132,8 +135,12 @@ impl Follower {
             }
             Happened::Read(Ok(None)) => Err(self.on_end(&mut streams.current, chunk)),
             Happened::Read(Err(error)) => Err(TurnEnd::Failed(error)),
-            Happened::Opened(Ok((stream, permit))) => {
-                self.on_opened(stream, permit, streams);
+            Happened::Permitted(permit) => {
+                self.on_permitted(permit, streams);
+                Ok(())
+            }
+            Happened::Opened(Ok(stream)) => {
+                self.on_opened(stream, streams, buffers);
                 Ok(())
             }
             Happened::SuccessorRead(Ok(Some(batch))) => self.on_successor_read(batch, streams, buffers, chunk),
@@ -160,12 +167,14 @@ impl Follower {
         self.entry.set(Doing::Queueing);
         self.shared.queue.send(chunk).await.map_err(|_| TurnEnd::SinkGone)?;
         self.sent = self.position;
-        self.entry.set(Doing::Reading);
         Ok(())
     }
 
     /// Takes note of a line and puts it into the chunk. `other`: the join of a successor that must skip it.
     fn take(&mut self, line: &Line<'_>, quiet: bool, other: Option<&mut Join>, chunk: &mut Chunk) {
+        if let Some(asked) = self.suspicion.take() {
+            self.notice_if_overdue(line.time, asked);
+        }
         self.position.record(line.stream, line.time, line.pieces, quiet);
         if let Some(join) = other {
             join.delivered(line.stream, line.time, line.pieces, &self.position);
@@ -181,8 +190,10 @@ impl Follower {
         mut other: Option<&mut Join>,
         chunk: &mut Chunk,
     ) -> Result<(), StreamError> {
+        chunk.expect(batch.len());
         while let Some(frame) = stream.next(batch)? {
             if stream.is_new(&frame)? {
+                stream.in_order(&frame)?;
                 stream.assembler.push(&frame, |line, quiet| {
                     self.take(&line, quiet, other.as_deref_mut(), chunk)
                 });
@@ -210,7 +221,10 @@ impl Follower {
         current
             .assembler
             .finish(|line, quiet| self.take(&line, quiet, None, chunk));
-        TurnEnd::Ended
+        match &current.join {
+            Some(join) if !join.can_take_over() => TurnEnd::EndedEarly,
+            _ => TurnEnd::Ended,
+        }
     }
 
     fn on_timer(&mut self, streams: &mut Streams, chunk: &mut Chunk) -> Result<(), TurnEnd> {
@@ -222,7 +236,8 @@ impl Follower {
             .flush_older_than(UNFINISHED_PATIENCE, |line, quiet| {
                 self.take(&line, quiet, other.as_mut().and_then(Successor::join), chunk);
             });
-        if let Some(successor) = &streams.successor {
+        if let Some(successor) = &mut streams.successor {
+            successor.lose_patience(now);
             if now >= successor.deadline {
                 self.shared.metrics.error("join_timeout");
                 streams.successor = None;
@@ -245,14 +260,16 @@ impl Follower {
     /// time that rotating takes.
     fn rotation_after(&mut self, due: Instant, now: Instant) -> Instant {
         let config = &self.shared.config;
-        let per_minute = self.lines_since_rotation as f64 * 60.0 / config.rotate_every.as_secs_f64();
-        let quiet = config.adaptive_rotation && per_minute < LIVELY_LINES_PER_MINUTE;
+        let minutes = now.duration_since(self.rotated_at).as_secs_f64() / 60.0;
+        let lively = self.lines_since_rotation as f64 >= LIVELY_LINES_PER_MINUTE * minutes;
+        let quiet = config.adaptive_rotation && !lively;
         let interval = if quiet {
             config.rotate_every * QUIET_FACTOR
         } else {
             config.rotate_every
         };
         self.lines_since_rotation = 0;
+        self.rotated_at = now;
         let mut next = due + interval;
         while next <= now {
             next += interval;
@@ -262,7 +279,7 @@ impl Follower {
 
     fn next_due(&self, streams: &Streams) -> Instant {
         let mut due = match &streams.successor {
-            Some(successor) => successor.deadline,
+            Some(successor) => successor.next_due(),
             None => self
                 .next_rotation
                 .min(streams.current.last_read + self.shared.config.read_timeout),

@@ -3,6 +3,9 @@
 //! Files are numbered upwards and never renamed, so that whoever reads them can follow by name. A write that fails is
 //! taken back to the last whole batch and tried again; meanwhile the queue fills and the streams wait.
 
+#[cfg(test)]
+mod writing;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -12,6 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::folder::Folder;
 use super::positions::Snapshot;
 use super::recover::{path_of, recover};
 use super::{BREATH, Fsync, Positions, RETRY, SinkError};
@@ -19,6 +23,7 @@ use crate::chunk::Chunk;
 use crate::metrics::Metrics;
 use crate::ndjson;
 use crate::queue::{Item, Room};
+use crate::timestamp;
 
 /// Records are written in pieces of about this size where that many wait.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -28,7 +33,7 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes records into numbered files.
 pub(crate) struct FileSink {
-    folder: PathBuf,
+    folder: Folder,
     rotate_bytes: u64,
     keep_files: u32,
     fsync: Fsync,
@@ -54,16 +59,13 @@ impl FileSink {
         fsync: Fsync,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, Positions), SinkError> {
-        fs::create_dir_all(&folder).map_err(|source| SinkError::File {
-            what: "create",
-            path: folder.clone(),
-            source,
-        })?;
-        let (positions, mut numbers) = recover(&folder)?;
+        let folder = Folder::take(folder)?;
+        let (positions, mut numbers) = recover(folder.path())?;
         if numbers.is_empty() {
             numbers.push(1);
         }
-        let (file, length) = open_file(&folder, numbers[numbers.len() - 1])?;
+        let (file, length) = open_file(folder.path(), numbers[numbers.len() - 1])?;
+        folder.sync(fsync)?;
         let now = Instant::now();
         let resume = positions.clone();
         let sink = Self {
@@ -86,6 +88,7 @@ impl FileSink {
     /// Writes what comes until nothing more can come, or until `abandon` while writing fails.
     pub(crate) fn run(&mut self, mut items: mpsc::Receiver<Item>, abandon: &CancellationToken) {
         let mut records = Vec::with_capacity(BATCH_BYTES * 2);
+        let mut times = timestamp::Writer::default();
         let mut batch: Vec<(Box<Chunk>, Room)> = Vec::new();
         let mut ended = false;
         while !ended && let Some(item) = items.blocking_recv() {
@@ -94,7 +97,7 @@ impl FileSink {
                 match item {
                     Item::Lines(chunk, room) => {
                         for line in chunk.lines() {
-                            ndjson::write(&chunk.container.record_part, &line, &mut records);
+                            ndjson::write(&chunk.container.record_part, &line, &mut times, &mut records);
                         }
                         batch.push((chunk, room));
                     }
@@ -167,8 +170,7 @@ impl FileSink {
             _ => Ok(()),
         });
         if let Err(source) = written {
-            // Half a batch must not stay: it would come again.
-            let _ = self.file.set_len(self.length);
+            self.take_back();
             return Err(SinkError::File {
                 what: "write",
                 path: self.path(),
@@ -179,8 +181,15 @@ impl FileSink {
         Ok(())
     }
 
+    /// Removes what was written of a batch that failed: it comes again.
+    fn take_back(&mut self) {
+        if let Err(error) = self.file.set_len(self.length) {
+            tracing::error!(path = %self.path().display(), %error, "failed to take back half a batch");
+        }
+    }
+
     fn path(&self) -> PathBuf {
-        path_of(&self.folder, self.number())
+        path_of(self.folder.path(), self.number())
     }
 
     fn number(&self) -> u64 {
@@ -196,12 +205,12 @@ impl FileSink {
             })?;
         }
         let number = self.number() + 1;
-        (self.file, self.length) = open_file(&self.folder, number)?;
+        (self.file, self.length) = open_file(self.folder.path(), number)?;
         self.numbers.push(number);
         // The positions must not point into a file that is about to be removed.
         self.store()?;
         while self.keep_files > 0 && self.numbers.len() > self.keep_files as usize {
-            let oldest = path_of(&self.folder, self.numbers.remove(0));
+            let oldest = path_of(self.folder.path(), self.numbers.remove(0));
             if let Err(error) = fs::remove_file(&oldest) {
                 tracing::warn!(path = %oldest.display(), %error, "failed to remove an old output file");
             }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::folder::Folder;
 use super::{Fsync, Positions, SinkError};
 
 const NAME: &str = "capture.positions.json";
@@ -57,7 +58,7 @@ impl Snapshot {
 
     /// Replaces the snapshot in `folder`.
     pub(crate) fn store(
-        folder: &Path,
+        folder: &Folder,
         file: u64,
         offset: u64,
         positions: &Positions,
@@ -70,8 +71,8 @@ impl Snapshot {
             offset: u64,
             positions: &'a Positions,
         }
-        let path = folder.join(NAME);
-        let new = folder.join(format!("{NAME}.new"));
+        let path = folder.path().join(NAME);
+        let new = folder.path().join(format!("{NAME}.new"));
         let failed = |what, path: &PathBuf| {
             let path = path.clone();
             move |source| SinkError::File { what, path, source }
@@ -92,6 +93,7 @@ impl Snapshot {
             out.sync_data().map_err(failed("sync", &new))?;
         }
         drop(out);
-        fs::rename(&new, &path).map_err(failed("replace", &path))
+        fs::rename(&new, &path).map_err(failed("replace", &path))?;
+        folder.sync(fsync)
     }
 }

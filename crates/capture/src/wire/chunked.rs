@@ -108,12 +108,38 @@ impl Dechunker {
                 // Bytes after the end belong to nobody: we never pipeline.
                 State::Done => return Ok(write),
                 _ => {
-                    self.state = self.framing_byte(bytes[read])?;
-                    read += 1;
+                    let (state, length) = match self.usual_framing(&bytes[read..]) {
+                        Some(usual) => usual,
+                        None => (self.framing_byte(bytes[read])?, 1),
+                    };
+                    self.state = state;
+                    read += length;
                 }
             }
         }
         Ok(write)
+    }
+
+    /// What almost every chunk begins and ends with, if it is not cut: a short size and its line's end, and a line's end.
+    /// The state behind it and its length; `None` where each byte must be looked at by itself.
+    fn usual_framing(&self, bytes: &[u8]) -> Option<(State, usize)> {
+        /// Four digits are 64 KiB: four times what the engine puts into one frame.
+        const DIGITS: usize = 4;
+        match self.state {
+            State::Size { value: 0, digits: 0 } => {
+                let digits = bytes
+                    .iter()
+                    .take(DIGITS)
+                    .take_while(|byte| byte.is_ascii_hexdigit())
+                    .count();
+                let left = bytes[..digits]
+                    .iter()
+                    .fold(0, |size, digit| size * 16 + u64::from(hex(*digit)));
+                (left > 0 && bytes[digits..].starts_with(b"\r\n")).then_some((State::Data { left }, digits + 2))
+            }
+            State::DataCr if bytes.starts_with(b"\r\n") => Some((State::Size { value: 0, digits: 0 }, 2)),
+            _ => None,
+        }
     }
 
     fn framing_byte(&self, byte: u8) -> Result<State, WireError> {

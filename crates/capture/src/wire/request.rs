@@ -2,14 +2,14 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::chunked::{Dechunker, Framing};
 use super::dial::Dial;
@@ -25,22 +25,29 @@ const MESSAGE_MAX: usize = 64 * 1024;
 /// Connections being opened at one time: a Unix socket's backlog may be as short as 128.
 const CONNECTS: usize = 64;
 
+/// An engine that does not answer a ping within this time answers nobody.
+const PING: Duration = Duration::from_secs(2);
+
 /// Asks one engine.
 pub(crate) struct Client {
     dial: Arc<dyn Dial>,
     connects: Semaphore,
     deadline: Duration,
     buffers: Buffers,
+    /// When the engine last answered anything.
+    answered: Mutex<Option<Instant>>,
 }
 
 impl Client {
-    /// `deadline`: for connecting and for the answer's head, and between two pieces of an answer that is read whole.
+    /// `deadline`: for a turn to connect, for connecting and the answer's head, and for the rest of an answer that is read
+    /// whole.
     pub(crate) fn new(dial: Arc<dyn Dial>, deadline: Duration) -> Self {
         Self {
             dial,
             connects: Semaphore::new(CONNECTS),
             deadline,
             buffers: Buffers::default(),
+            answered: Mutex::new(None),
         }
     }
 
@@ -57,7 +64,21 @@ impl Client {
     /// # Errors
     /// [`WireError`] if there is no answer in time, or its status is not 2xx.
     pub(crate) async fn open(&self, target: &str) -> Result<Body, WireError> {
-        let _knocking = self.connects.acquire().await;
+        let crowded = |_| WireError::Crowded {
+            target: target.to_owned(),
+            seconds: self.deadline.as_secs_f32(),
+        };
+        // The semaphore is never closed.
+        let _knocking = timeout(self.deadline, self.connects.acquire()).await.map_err(crowded)?;
+        self.open_at_once(target).await
+    }
+
+    /// As [`Client::open`], past those that wait for their turn. For the one subscription that everything hangs on: when
+    /// thousands of containers end together, it must not come last.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub(crate) async fn open_at_once(&self, target: &str) -> Result<Body, WireError> {
         let mut body = match timeout(self.deadline, self.ask(target)).await {
             Ok(answer) => answer?,
             Err(_) => return Err(self.no_answer(target)),
@@ -90,6 +111,15 @@ impl Client {
         })
     }
 
+    /// True if the engine answers nobody: not within the deadline that has just passed, and not when it is pinged.
+    pub(crate) async fn is_engine_silent(&self) -> bool {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered.is_some_and(|answered| answered.elapsed() < self.deadline) {
+            return false;
+        }
+        timeout(PING.min(self.deadline), self.ask("/_ping")).await.is_err()
+    }
+
     fn no_answer(&self, target: &str) -> WireError {
         WireError::NoAnswer {
             target: target.to_owned(),
@@ -110,6 +140,7 @@ impl Client {
                 return Err(WireError::Cut);
             }
             if let Some((answer, length)) = Head::parse(&head)? {
+                *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 head.drain(..length);
                 let dechunker = Dechunker::new(answer.framing);
                 return Ok(Body {
@@ -125,14 +156,20 @@ impl Client {
         }
     }
 
+    /// The whole body, within one deadline: an engine that sends a byte now and then is as good as silent.
     async fn collect(&self, body: &mut Body, target: &str, most: usize) -> Result<Vec<u8>, WireError> {
+        match timeout(self.deadline, self.read_whole(body, most)).await {
+            Ok(whole) => whole,
+            Err(_) => Err(self.no_answer(target)),
+        }
+    }
+
+    async fn read_whole(&self, body: &mut Body, most: usize) -> Result<Vec<u8>, WireError> {
         let mut text = Vec::new();
         loop {
-            let piece = match timeout(self.deadline, body.read(&self.buffers, &[])).await {
-                Ok(piece) => piece?,
-                Err(_) => return Err(self.no_answer(target)),
+            let Some(piece) = body.read(&self.buffers, &[]).await? else {
+                return Ok(text);
             };
-            let Some(piece) = piece else { return Ok(text) };
             text.extend_from_slice(&piece);
             self.buffers.put(piece);
             if text.len() > most {
@@ -259,5 +296,81 @@ impl Body {
             }
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tokio::io::DuplexStream;
+    use tokio_util::task::TaskTracker;
+
+    use super::super::dial::Dialling;
+    use super::*;
+
+    /// An engine that says `head` at once, and then a byte of a body each second, for ever.
+    struct Dripping {
+        head: &'static [u8],
+        serving: TaskTracker,
+    }
+
+    async fn drip(mut far: DuplexStream, head: &'static [u8]) -> io::Result<()> {
+        far.write_all(head).await?;
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            far.write_all(b" ").await?;
+        }
+    }
+
+    impl Dial for Dripping {
+        fn dial(&self) -> Dialling<'_> {
+            Box::pin(async move {
+                let (near, far) = tokio::io::duplex(1024);
+                let head = self.head;
+                self.serving.spawn(async move {
+                    // Until they give up.
+                    let _ = drip(far, head).await;
+                });
+                Ok(Box::new(near) as AnyWire)
+            })
+        }
+
+        fn endpoint(&self) -> String {
+            "memory".to_owned()
+        }
+    }
+
+    fn client(head: &'static [u8]) -> Arc<Client> {
+        let serving = TaskTracker::new();
+        Arc::new(Client::new(
+            Arc::new(Dripping { head, serving }),
+            Duration::from_secs(10),
+        ))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_drips_is_given_up_at_its_one_deadline() {
+        let client = client(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n");
+        let began = Instant::now();
+        let answer = client.json::<serde_json::Value>("/containers/json").await;
+        assert!(matches!(answer, Err(WireError::NoAnswer { .. })), "{answer:?}");
+        assert_eq!(began.elapsed().as_secs(), 10);
+        assert!(!client.is_engine_silent().await, "it says something");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_connection_behind_those_that_hang_is_told_so_at_the_deadline() {
+        let client = client(b"HTTP/1.1 200 OK\r\nX-Slow:");
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..CONNECTS * 2 {
+            let client = Arc::clone(&client);
+            asking.spawn(async move { client.open("/containers/a/logs").await.err().map(|error| error.kind()) });
+        }
+        let began = Instant::now();
+        let errors = asking.join_all().await;
+        assert!(errors.iter().all(|error| *error == Some("no_answer")), "{errors:?}");
+        assert!(began.elapsed() <= Duration::from_secs(20), "{:?}", began.elapsed());
+        assert!(client.is_engine_silent().await);
     }
 }

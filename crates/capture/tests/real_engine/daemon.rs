@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
@@ -13,6 +14,9 @@ use crate::cage::{Cage, until};
 
 /// The daemon's arguments, one a line.
 const ARGUMENTS: &str = "CAPTURE_TEST_ARGUMENTS";
+
+/// Far beyond what anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Daemon {
     child: Child,
@@ -42,26 +46,36 @@ impl Daemon {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let mut address = String::new();
-        while !address.contains("listening on http://") {
-            address.clear();
-            assert!(
-                said.read_line(&mut address).unwrap() > 0,
-                "the daemon ended before it listened"
-            );
-        }
-        let address = address.trim().rsplit("http://").next().unwrap().to_owned();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        let (tell, told) = mpsc::channel();
         // What it says is shown with the test, and its pipe never fills.
-        std::thread::spawn(move || said.lines().map_while(Result::ok).for_each(|line| eprintln!("{line}")));
-        let daemon = Self { child, address };
+        std::thread::spawn(move || {
+            for line in said.lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                if let Some((_, address)) = line.split_once("listening on http://") {
+                    // Nobody waits for a second one.
+                    let _ = tell.send(address.trim().to_owned());
+                }
+            }
+        });
+        // Owned from here on, so that a failure ends it.
+        let mut daemon = Self {
+            child,
+            address: String::new(),
+        };
+        daemon.address = told
+            .recv_timeout(PATIENCE)
+            .expect("the daemon ended, or did not listen in time");
         until("ready", || daemon.get("/healthz").starts_with("HTTP/1.1 200"));
         daemon
     }
 
     pub(crate) fn get(&self, path: &str) -> String {
         let mut answer = String::new();
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let address = self.address.parse().unwrap();
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: daemon\r\nConnection: close\r\n\r\n"
@@ -85,6 +99,21 @@ impl Daemon {
         first + values.sum::<f64>()
     }
 
+    /// Errors of log streams, but those that a machine which stands still for a while makes by itself.
+    pub(crate) fn assert_no_errors(&self) {
+        let text = self.get("/metrics");
+        let errors: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("log_capturer_stream_errors_total{") && !line.ends_with(" 0"))
+            .filter(|line| {
+                !["no_answer", "join_timeout", "reader_timeout"]
+                    .iter()
+                    .any(|kind| line.contains(kind))
+            })
+            .collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+
     pub(crate) fn streams(&self) -> f64 {
         self.metric("log_capturer_container_streams_active", "")
     }
@@ -100,9 +129,14 @@ impl Daemon {
     pub(crate) fn stop(mut self) -> Duration {
         let began = Instant::now();
         signal(self.child.id(), "TERM");
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}");
-        began.elapsed()
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(status.success(), "{status}");
+                return began.elapsed();
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end; its drop kills it");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Kills it as the system would: without a word.

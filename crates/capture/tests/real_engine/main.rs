@@ -6,13 +6,16 @@
     reason = "tests: a surprise is a failure, and a skipped test says so"
 )]
 
+mod breaking;
 mod cage;
+mod churn;
 mod daemon;
+mod dropped;
 mod ledger;
 mod private;
+mod soak;
 
-use std::time::Duration;
-
+use breaking::BreakingWire;
 use cage::{Cage, until};
 use daemon::Daemon;
 use ledger::{assert_complete, delivered};
@@ -48,7 +51,7 @@ fn every_line_comes_once_and_in_order_through_two_rotations_a_second() {
     cage.silence();
     until("no stream is open", || daemon.streams() == 0.0);
     until("their descriptors are closed", || daemon.fds() <= idle_fds);
-    assert_eq!(daemon.metric("log_capturer_stream_errors_total", ""), 0.0);
+    daemon.assert_no_errors();
     daemon.stop();
     assert_complete(&cage, &names);
 }
@@ -62,8 +65,14 @@ fn a_killed_daemon_resumes_behind_its_last_record() {
     for number in 0..3 {
         names.push(cage.speak(&format!("noisy{number}"), &[], &["lines", "300", "100000", "150", "20"]));
     }
-    for lines in [300.0, 700.0, 500.0] {
-        let daemon = Daemon::start(&cage, &[&EVERY_HALF_SECOND[..], &["--rotate-bytes", "200000"]].concat());
+    for (lines, fsync) in [
+        (300.0, "never"),
+        (700.0, "always"),
+        (500.0, "every-second"),
+        (500.0, "always"),
+    ] {
+        let options = ["--rotate-bytes", "200000", "--fsync", fsync];
+        let daemon = Daemon::start(&cage, &[&EVERY_HALF_SECOND[..], &options].concat());
         until("some lines", || daemon.metric("log_capturer_lines_total", "") >= lines);
         daemon.kill();
     }
@@ -103,12 +112,121 @@ fn what_is_hard_to_carry_arrives_as_it_was_said() {
 }
 
 #[test]
-fn brief_lives_are_read_and_unreadable_ones_are_named_once() {
+fn long_lines_of_a_terminal_with_a_character_across_each_cut_arrive_as_the_engine_kept_them() {
+    let Some(cage) = Cage::open("wide") else {
+        return;
+    };
+    let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
+    let name = cage.speak("wide", &["-t"], &["wide"]);
+    until("all of it", || daemon.metric("log_capturer_lines_total", "") >= 3.0);
+    until("it is left", || daemon.streams() == 0.0);
+    daemon.assert_no_errors();
+    daemon.stop();
+    let lines = &delivered(&cage.output())[&(name, "stdout".to_owned())];
+    // json-file cannot keep half a character: each of three cuts leaves one U+FFFD on either side.
+    let half = |count: usize| "ä".repeat(count);
+    let text = format!(
+        "x{}\u{fffd}\u{fffd}{}\u{fffd}\u{fffd}{}\u{fffd}\u{fffd}{}",
+        half(8191),
+        half(8191),
+        half(8191),
+        half(424)
+    );
+    assert_eq!(lines.len(), 3);
+    for line in lines {
+        assert!(line["line"] == text.as_str(), "{}", line["line"].to_string().len());
+        assert_eq!((&line["pieces"], line.get("partial")), (&4.into(), None));
+    }
+}
+
+#[test]
+fn only_those_are_followed_whose_names_are_included_and_not_excluded() {
+    let Some(cage) = Cage::open("names") else {
+        return;
+    };
+    let early = cage.speak("web-1", &[], &["lines", "20", "100000", "100", "0"]);
+    cage.speak("web-2-debug", &[], &["lines", "20", "100000", "100", "0"]);
+    let options = ["--include", "*-web-*", "--exclude", "*-debug"];
+    let daemon = Daemon::start(&cage, &[&EVERY_HALF_SECOND[..], &options].concat());
+    // Found by event rather than by the first list.
+    cage.speak("db-1", &[], &["brief"]);
+    cage.speak("web-3-debug", &[], &["brief"]);
+    let late = cage.speak("web-4", &[], &["brief"]);
+    until("both speak", || {
+        let all = delivered(&cage.output());
+        [&early, &late]
+            .iter()
+            .all(|name| all.contains_key(&((*name).clone(), "stdout".to_owned())))
+    });
+    cage.silence();
+    until("all are read to the end", || daemon.streams() == 0.0);
+    daemon.stop();
+    let heard: std::collections::BTreeSet<_> = delivered(&cage.output()).into_keys().map(|(name, _)| name).collect();
+    assert_eq!(heard, [early.clone(), late.clone()].into());
+    assert_complete(&cage, &[early, late]);
+}
+
+#[test]
+fn events_that_are_cut_alone_and_streams_that_fall_silent_cost_no_line() {
+    let Some(cage) = Cage::open("breaking") else {
+        return;
+    };
+    let wire = BreakingWire::open(cage.folder.path());
+    let mut names: Vec<String> = (0..3)
+        .map(|n| cage.speak(&format!("n{n}"), &[], &["lines", "50", "100000", "120", "10"]))
+        .collect();
+    let host = wire.host();
+    let options = [
+        "--docker-host",
+        &host,
+        "--rotate-every",
+        "1h",
+        "--read-timeout",
+        "2s",
+        "--relist-every",
+        "1s",
+    ];
+    let daemon = Daemon::start(&cage, &options);
+    until("some lines", || daemon.metric("log_capturer_lines_total", "") >= 100.0);
+    for number in 0..3 {
+        wire.cut_events();
+        // It comes, and may go, before the next subscription.
+        names.push(cage.speak(&format!("unseen{number}"), &[], &["brief"]));
+    }
+    until("the unseen ones are read", || {
+        let all = delivered(&cage.output());
+        names
+            .iter()
+            .all(|name| all.contains_key(&(name.clone(), "stdout".to_owned())))
+    });
+    assert_eq!(daemon.metric("log_capturer_component_health", "\"events\""), 1.0);
+
+    // Half-open: every connection stays, and nothing comes any more.
+    let opened = daemon.metric("log_capturer_streams_opened_total", "");
+    wire.silence();
+    until("their streams are replaced", || {
+        daemon.metric("log_capturer_streams_opened_total", "") >= opened + 3.0
+    });
+    until("it is known that they had died", || {
+        daemon.metric("log_capturer_stream_errors_total", "\"reader_timeout\"") >= 3.0
+    });
+    cage.silence();
+    until("all are read to the end", || {
+        daemon.get("/debug/tasks").matches("\"follower\"").count() == 0
+    });
+    daemon.stop();
+    assert_complete(&cage, &names);
+}
+
+#[test]
+fn brief_lives_are_read_unreadable_ones_are_named_once_and_who_opted_out_is_left_alone() {
     let Some(cage) = Cage::open("brief") else {
         return;
     };
     let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
     cage.speak("mute", &["--log-driver", "none"], &["lines", "10", "100000", "50", "0"]);
+    let private = ["--label", "leakcheck.capture=false"];
+    let left_alone = cage.speak("private", &private, &["brief"]);
     let names: Vec<String> = (0..8)
         .map(|number| cage.speak(&format!("brief{number}"), &[], &["brief"]))
         .collect();
@@ -117,6 +235,8 @@ fn brief_lives_are_read_and_unreadable_ones_are_named_once() {
     assert_eq!(daemon.metric("log_capturer_stream_errors_total", "\"unreadable\""), 1.0);
     daemon.stop();
     assert_complete(&cage, &names);
+    assert_eq!(cage.lines_kept(&left_alone), [1, 0]);
+    assert!(!delivered(&cage.output()).contains_key(&(left_alone, "stdout".to_owned())));
 }
 
 #[test]
@@ -142,7 +262,7 @@ fn more_containers_than_slots_take_turns_and_lose_nothing() {
 }
 
 #[test]
-fn an_engine_that_restarts_costs_no_line_and_one_that_freezes_does_not_hold_the_shut_down() {
+fn an_engine_that_restarts_costs_no_line() {
     let Some(mut engine) = PrivateEngine::start() else {
         return;
     };
@@ -164,16 +284,6 @@ fn an_engine_that_restarts_costs_no_line_and_one_that_freezes_does_not_hold_the_
     until("the young one too", || daemon.streams() == 4.0);
     cage.silence();
     until("all are read to the end", || daemon.streams() == 0.0);
+    daemon.stop();
     assert_complete(&cage, &names);
-
-    for number in 0..10 {
-        cage.speak(&format!("hung{number}"), &[], &["lines", "20", "100000", "120", "10"]);
-    }
-    until("ten streams", || daemon.streams() == 10.0);
-    engine.freeze();
-    // Long enough for rotations to be under way against the frozen engine.
-    std::thread::sleep(Duration::from_secs(2));
-    let took = daemon.stop();
-    engine.thaw();
-    assert!(took < Duration::from_secs(3), "{took:?}");
 }

@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::cage::until;
+use crate::cage::{is_required, say_skipped, until};
 use crate::daemon::signal;
 
 pub(crate) struct PrivateEngine {
@@ -22,7 +22,12 @@ impl PrivateEngine {
             .is_ok_and(|output| output.stdout == b"0\n");
         let there = Command::new("dockerd").arg("--version").output().is_ok();
         if !root || !there {
-            eprintln!("SKIPPED: a private engine needs dockerd and root");
+            // An engine that one may use is enough for all other tests; root is not asked of anyone.
+            assert!(
+                !root || !is_required(),
+                "LEAKCHECK_REQUIRE_DOCKER is set, and there is no dockerd"
+            );
+            say_skipped("a private engine needs dockerd and root");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -70,8 +75,8 @@ impl PrivateEngine {
             .unwrap();
         self.process = Some(process);
         until("the private engine answers", || {
-            let answer = Command::new("docker")
-                .args(["--host", &self.host(), "version"])
+            let answer = Command::new("timeout")
+                .args(["10", "docker", "--host", &self.host(), "version"])
                 .output();
             answer.is_ok_and(|output| output.status.success())
         });
@@ -81,16 +86,37 @@ impl PrivateEngine {
     pub(crate) fn down(&mut self) {
         if let Some(mut process) = self.process.take() {
             signal(process.id(), "TERM");
-            process.wait().unwrap();
+            let began = Instant::now();
+            while process.try_wait().unwrap().is_none() {
+                if began.elapsed() > Duration::from_secs(60) {
+                    // Its containers live on; it is only this process that hangs.
+                    process.kill().unwrap();
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
     }
 
-    pub(crate) fn freeze(&self) {
-        signal(self.process.as_ref().unwrap().id(), "STOP");
+    /// Open file descriptors of its process.
+    pub(crate) fn fds(&self) -> usize {
+        let id = self.process.as_ref().unwrap().id();
+        std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()
     }
 
-    pub(crate) fn thaw(&self) {
-        signal(self.process.as_ref().unwrap().id(), "CONT");
+    /// Stops its process until what this returns is dropped, however the test goes on: whatever asks a frozen engine hangs.
+    pub(crate) fn freeze(&self) -> Frozen {
+        let id = self.process.as_ref().unwrap().id();
+        signal(id, "STOP");
+        Frozen(id)
+    }
+}
+
+/// An engine's process that was stopped.
+pub(crate) struct Frozen(u32);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal(self.0, "CONT");
     }
 }
 
@@ -99,7 +125,6 @@ impl Drop for PrivateEngine {
         if self.process.is_some() {
             // Whatever the test did, it must be able to end.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                self.thaw();
                 self.down();
             }));
         }

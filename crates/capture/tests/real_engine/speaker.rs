@@ -2,7 +2,8 @@
 //!
 //! `speaker lines RATE COUNT SIZE STDERR_PERCENT` writes numbered lines (`S0 17 abc…`; S1 on standard error), RATE a second,
 //! and ends after COUNT of them, unless `stay` follows. `speaker odd` writes what is hard to carry, and ends without a newline. `speaker idle`
-//! says nothing. `speaker brief` says one line and ends.
+//! says nothing. `speaker brief` says one line and ends. `speaker wide` says three long lines of two-byte characters, such that
+//! each cut at 16 KiB goes through one, and ends.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ fn main() {
     match arguments[1].as_str() {
         "lines" => lines(&arguments[2..]),
         "odd" => odd(),
+        "wide" => (0..3).for_each(|_| println!("x{}", "ä".repeat(25_000))),
         "brief" => println!("S0 0 brief"),
         _ => std::thread::sleep(Duration::from_secs(3600)),
     }

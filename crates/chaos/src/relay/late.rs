@@ -14,6 +14,10 @@ use crate::weather::Weather;
 /// Events held back at most; when there are more, the first go on early.
 const MOST: usize = 10_000;
 
+/// The longest event that is waited for: one of Docker's is under 8 KiB with the longest labels; what is longer and has
+/// no end is passed on as it comes.
+const LONGEST: usize = 1 << 20;
+
 /// An event stream.
 #[derive(Debug, Default)]
 pub(super) struct LateEvents {
@@ -52,6 +56,10 @@ impl LateEvents {
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             self.hold(&rest[..=end], now, out);
             rest = &rest[end + 1..];
+        }
+        if rest.len() > LONGEST {
+            push(rest, out);
+            rest = &[];
         }
         self.partial = rest.to_vec();
         if matches!(&self.response, Response::Chunks(chunks) if chunks.is_done()) {
@@ -121,6 +129,19 @@ mod tests {
                 .for_each(|piece| late.take(piece, Instant::now(), &mut out));
             assert_eq!(out, bytes, "in pieces of {size}");
         }
+    }
+
+    #[test]
+    fn an_event_without_an_end_is_not_kept_for_ever() {
+        let (mut late, mut out) = (LateEvents::default(), Vec::new());
+        late.take(HEAD, Instant::now(), &mut out);
+        let mut chunk = Vec::new();
+        push(&[b'x'; 64 << 10], &mut chunk);
+        for _ in 0..40 {
+            late.take(&chunk, Instant::now(), &mut out);
+            assert!(late.partial.len() <= LONGEST, "{}", late.partial.len());
+        }
+        assert!(out.len() > 2 << 20, "it has gone on: {}", out.len());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::frame::{LAST_CHUNK, half_a_frame};
 use super::response::Response;
 use crate::choice::{moment, strikes};
-use crate::identity::{Identities, Identity};
+use crate::identity::Identity;
 use crate::plan::after;
 use crate::weather::{Active, Weather};
 
@@ -30,8 +30,8 @@ pub(super) enum Flow {
     Drip(Instant),
     /// The connection is closed.
     Cut,
-    /// The same, after half of what is there.
-    CutInTheMiddle,
+    /// The connection breaks, after half of what is there.
+    Reset,
 }
 
 impl Flow {
@@ -89,26 +89,37 @@ impl LogStream {
         }
     }
 
-    /// Finds out which of the faults are meant for it; asks who it is only if that matters.
-    pub(super) async fn look_up(&mut self, weather: &Weather, identities: &Identities) {
+    /// Whose log it is, as the client named it.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Its container is known now.
+    pub(super) fn is_of(&mut self, who: Arc<Identity>) {
+        self.who = Some(who);
+    }
+
+    /// Finds out which of the faults are meant for it. True if its container must be known for that and is not: until
+    /// then it is under those faults that befall everybody, and under no other.
+    pub(super) fn look_up(&mut self, weather: &Weather) -> bool {
         let of_logs = |fault: &Fault| !matches!(fault.kind, FaultKind::Delay | FaultKind::EngineGone);
         let chooses = |fault: &Fault| {
             fault.containers.is_some()
                 || fault.share.is_some()
                 || matches!(fault.kind, FaultKind::Reset | FaultKind::Truncate)
         };
-        if self.who.is_none()
+        let is_mine = |active: &&Active| {
+            of_logs(&active.fault)
+                && match &self.who {
+                    Some(who) => strikes(&active.fault, who),
+                    None => !chooses(&active.fault),
+                }
+        };
+        self.faults = weather.iter().filter(is_mine).cloned().collect();
+        self.who.is_none()
             && weather
                 .iter()
                 .any(|active| of_logs(&active.fault) && chooses(&active.fault))
-        {
-            self.who = Some(identities.of(&self.key).await);
-        }
-        let who = self.who.clone().unwrap_or_default();
-        let mine = weather
-            .iter()
-            .filter(|active| of_logs(&active.fault) && strikes(&active.fault, &who));
-        self.faults = mine.cloned().collect();
     }
 
     /// The fault by which its request is answered with an error.
@@ -162,7 +173,7 @@ impl LogStream {
                 match fault.kind {
                     // A stream that was opened later is its successor, and spared.
                     _ if self.opened > strike => (Flow::Open, None),
-                    FaultKind::Reset => at_time(strike, now, Flow::CutInTheMiddle),
+                    FaultKind::Reset => at_time(strike, now, Flow::Reset),
                     _ => at_time(strike, now, Flow::EndInFrame),
                 }
             }
@@ -263,7 +274,7 @@ impl Flow {
             Self::Shut => 4,
             Self::HeadThenEnd => 5,
             Self::EndAtBoundary => 6,
-            Self::CutInTheMiddle => 7,
+            Self::Reset => 7,
             Self::Cut => 8,
         }
     }

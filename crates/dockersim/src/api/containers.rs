@@ -7,6 +7,7 @@ use regex_lite::Regex;
 use serde_json::json;
 
 use super::Request;
+use crate::clock;
 use crate::container::{Container, CreateBody, Status};
 use crate::engine::Engine;
 use crate::failure::Failure;
@@ -54,8 +55,19 @@ pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
         }
     }
     let limit = usize::try_from(head.query.number("limit")?.unwrap_or(0)).unwrap_or(0);
-    let all =
-        head.query.flag("all") || limit > 0 || ["status", "exited", "before", "since"].iter().any(|f| filters.has(f));
+    for code in filters.values("exited") {
+        let wrong = |_| Failure::internal(format_args!("strconv.Atoi: parsing {code:?}: invalid syntax"));
+        code.parse::<i32>().map_err(wrong)?;
+    }
+    if let Some(wrong) = filters
+        .values("is-task")
+        .iter()
+        .find(|value| !matches!(value.as_str(), "true" | "false" | "0" | "1"))
+    {
+        return Err(Failure::bad(format_args!("Invalid filter 'is-task=[{wrong}]'")));
+    }
+    // Of all filters only this one shows what does not run (moby, `daemon/list.go`).
+    let all = head.query.flag("all") || limit > 0 || filters.has("status");
     let matcher = Matcher::new(engine, &filters)?;
     let containers = engine.registry().newest_first();
     let mut wanted: Vec<_> = containers
@@ -77,7 +89,7 @@ pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
 /// The filters of a list, prepared.
 struct Matcher<'a> {
     filters: &'a Filters,
-    names: Vec<Regex>,
+    names: Vec<Option<Regex>>,
     images: Vec<String>,
     after: Option<i64>,
     before: Option<i64>,
@@ -86,19 +98,25 @@ struct Matcher<'a> {
 
 impl<'a> Matcher<'a> {
     fn new(engine: &Engine, filters: &'a Filters) -> Result<Self, Failure> {
-        let regex =
-            |text: &String| Regex::new(text).map_err(|_| Failure::bad(format_args!("invalid name filter: {text}")));
         let created = |name: &str| {
             filters
                 .values(name)
                 .first()
-                .map(|key| engine.find(key).map(|c| c.created))
+                .map(|key| {
+                    let created = engine.find(key).map(|c| c.created);
+                    created.map_err(|_| Failure::internal(format_args!("no such container {key}")))
+                })
                 .transpose()
         };
         let images = engine.images();
         Ok(Self {
             filters,
-            names: filters.values("name").iter().map(regex).collect::<Result<_, _>>()?,
+            // What is no expression matches nothing.
+            names: filters
+                .values("name")
+                .iter()
+                .map(|text| Regex::new(text).ok())
+                .collect(),
             images: filters
                 .values("ancestor")
                 .iter()
@@ -110,7 +128,7 @@ impl<'a> Matcher<'a> {
             // Nothing here has a health, a volume or a port.
             never: ["volume", "publish", "expose"].iter().any(|name| filters.has(name))
                 || !filters.any("health", |health| health == "none")
-                || !filters.any("is-task", |task| task == "false"),
+                || !filters.any("is-task", |task| matches!(task, "false" | "0")),
         })
     }
 
@@ -119,12 +137,13 @@ impl<'a> Matcher<'a> {
         let filters = self.filters;
         let network = &container.config.host.network;
         !self.never
-            && (all || state.is_alive())
+            && (all || state.runs())
             && filters.any("id", |id| container.id.starts_with(id))
             && (self.names.is_empty()
                 || self
                     .names
                     .iter()
+                    .flatten()
                     .any(|name| name.is_match(&format!("/{}", state.name)) || name.is_match(&state.name)))
             && filters.any("status", |status| status == state.status.name())
             && filters.any("exited", |code| {
@@ -158,14 +177,24 @@ pub(super) fn start(engine: &Engine, key: &str) -> Result<Reply, Failure> {
     Ok(done(engine.start(&engine.find(key)?)?))
 }
 
-pub(super) async fn stop(engine: &Engine, head: &Head, key: &str) -> Result<Reply, Failure> {
+pub(super) async fn stop(
+    engine: &Engine,
+    head: &Head,
+    key: &str,
+    gone: impl Future<Output = ()>,
+) -> Result<Reply, Failure> {
     let container = engine.find(key)?;
-    Ok(done(engine.stop(&container, head.query.number("t")?).await?))
+    Ok(done(engine.stop(&container, head.query.number("t")?, gone).await?))
 }
 
-pub(super) async fn restart(engine: &Engine, head: &Head, key: &str) -> Result<Reply, Failure> {
+pub(super) async fn restart(
+    engine: &Engine,
+    head: &Head,
+    key: &str,
+    gone: impl Future<Output = ()>,
+) -> Result<Reply, Failure> {
     let container = engine.find(key)?;
-    engine.stop(&container, head.query.number("t")?).await?;
+    engine.stop(&container, head.query.number("t")?, gone).await?;
     engine.start(&container)?;
     engine.announce(&container, "restart", &[]);
     Ok(Reply::empty(204))
@@ -203,14 +232,17 @@ pub(super) fn remove(engine: &Engine, head: &Head, key: &str) -> Result<Reply, F
 /// Removes what does not run, as far as the labels match.
 pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
     let filters = Filters::parse(&head.query, &["label", "label!", "until"])?;
+    let until = filters.until(clock::now())?;
     let containers = engine.registry().newest_first();
     let mut removed = Vec::new();
     for container in containers {
         let dead = matches!(container.state().status, Status::Created | Status::Exited);
-        if dead && filters.labels(&container.config.labels) && engine.remove(&container, false).is_ok() {
+        let old_enough = until.is_none_or(|until| container.created <= until);
+        if dead && old_enough && filters.labels(&container.config.labels) && engine.remove(&container, false).is_ok() {
             removed.push(container.id.clone());
         }
     }
+    engine.announce_prune("container", 0);
     let removed = if removed.is_empty() {
         json!(null)
     } else {
@@ -236,14 +268,15 @@ pub(super) fn logs(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Conta
     let select = Select {
         stdout,
         stderr,
-        since: query.time("since")?,
-        until: query.time("until")?,
+        // Of logs, 0 is no bound (moby, `daemon/logs.go`); of events it is the epoch.
+        since: query.time("since")?.filter(|at| *at != 0),
+        until: query.time("until")?.filter(|at| *at != 0),
         timestamps: query.flag("timestamps"),
         details: query.flag("details").then(|| container.config.details()),
         // What is no number means everything, as does "all".
         tail: query.text("tail").parse().ok(),
         raw: container.config.tty,
-        bare: false,
+        bare: head.is_old,
     };
     Ok((container, select))
 }

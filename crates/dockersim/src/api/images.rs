@@ -15,20 +15,46 @@ use crate::image::{Image, with_tag};
 pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
     let filters = Filters::parse(&head.query, &["before", "dangling", "label", "reference", "since"])?;
     let images = engine.images();
+    let made = |name: &str| -> Result<Option<clock::Nanos>, Failure> {
+        let Some(key) = filters.values(name).first() else {
+            return Ok(None);
+        };
+        let found = images.find(key).map(|image| Some(image.created));
+        found.ok_or_else(|| Failure::not_found(format_args!("No such image: {}", with_tag(key))))
+    };
+    let (before, since) = (made("before")?, made("since")?);
     let wanted = images.all().filter(|image| {
         let named = |name: &str| {
             image
                 .tags
                 .iter()
-                .any(|tag| *tag == with_tag(name) || tag.split(':').next() == Some(name))
+                .any(|tag| glob(name, tag) || tag.rsplit_once(':').is_some_and(|(bare, _)| glob(name, bare)))
         };
         filters.labels(&image.labels)
+            && before.is_none_or(|before| image.created < before)
+            && since.is_none_or(|since| image.created > since)
             && filters.any("reference", named)
             && filters.any("dangling", |wanted| {
                 matches!(wanted, "1" | "true") == image.tags.is_empty()
             })
     });
     Ok(Reply::json(200, &wanted.map(Image::summary).collect::<Vec<_>>()))
+}
+
+/// Whether a text is what a pattern with `*` and `?` means; a `*` stops at a slash (Go, `path.Match`).
+fn glob(pattern: &str, text: &str) -> bool {
+    match (pattern.chars().next(), text.chars().next()) {
+        (None, first) => first.is_none(),
+        (Some('*'), first) => {
+            glob(&pattern[1..], text)
+                || first.is_some_and(|first| first != '/' && glob(pattern, &text[first.len_utf8()..]))
+        }
+        (Some(wanted), Some(first)) => {
+            let same = wanted == first || (wanted == '?' && first != '/');
+            same && glob(&pattern[wanted.len_utf8()..], &text[first.len_utf8()..])
+        }
+        (Some(_), None) => false,
+    }
 }
 
 /// An image by import (its layers are the body) or by pull, which needs no registry here.
@@ -185,6 +211,7 @@ pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, 
 /// Removes images that no container uses: those without a name, or all with `dangling=false`.
 pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
     let filters = Filters::parse(&head.query, &["dangling", "label", "label!", "until"])?;
+    let until = filters.until(clock::now())?;
     let all = filters.has("dangling") && filters.any("dangling", |value| matches!(value, "0" | "false"));
     let used: Vec<String> = engine
         .registry()
@@ -196,6 +223,7 @@ pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
     let unused: Vec<Image> = images
         .all()
         .filter(|image| (all || image.tags.is_empty()) && !used.contains(&image.id) && filters.labels(&image.labels))
+        .filter(|image| until.is_none_or(|until| image.created <= until))
         .cloned()
         .collect();
     let mut said = Vec::new();
@@ -205,6 +233,8 @@ pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
         said.extend([json!({ "Deleted": image.id }), json!({ "Deleted": image.layer })]);
     }
     let reclaimed: u64 = unused.iter().map(|image| image.size).sum();
+    drop(images);
+    engine.announce_prune("image", reclaimed);
     let said = if said.is_empty() { json!(null) } else { json!(said) };
     Ok(Reply::json(
         200,

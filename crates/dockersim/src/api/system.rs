@@ -42,11 +42,16 @@ pub(super) fn info(engine: &Engine) -> Reply {
     let of = |status: &str| count.get(status).copied().unwrap_or(0);
     let driver = json!({ "Volume": [], "Network": ["bridge", "host", "null"], "Authorization": null, "Log": ["json-file", "local", "none"] });
     let connections = engine.connections.load(Ordering::Relaxed);
+    let (dropped, unread) = engine.budget.dropped();
     let mut info = json!({
         "ID": "leakcheck", "Containers": count.values().sum::<usize>(), "ContainersRunning": of("running"),
         "ContainersPaused": of("paused"), "ContainersStopped": of("created") + of("exited"),
         "Images": engine.images().all().count(), "Driver": "simulated",
-        "DriverStatus": [["Log bytes held", engine.budget.held().to_string()]], "Plugins": driver,
+        "DriverStatus": [
+            ["Log bytes held", engine.budget.held().to_string()], ["Log lines dropped", dropped.to_string()],
+            ["Log lines dropped unread", unread.to_string()],
+        ],
+        "Plugins": driver,
         "SystemTime": clock::rfc3339(clock::now()), "LoggingDriver": "json-file", "CgroupDriver": "none", "CgroupVersion": "1",
         "KernelVersion": kernel(), "OperatingSystem": "leakcheck simulated engine", "OSVersion": OWN_VERSION,
         "OSType": "linux", "Architecture": arch().0, "IndexServerAddress": "", "RegistryConfig": {},

@@ -201,13 +201,18 @@ mod tests {
         };
         assert_eq!(
             retention(r#"{"max-size":"10k","max-file":"3"}"#),
-            Ok(Retention { file: 10_240, files: 3 })
+            Ok(Retention {
+                file: 10_240,
+                files: 3,
+                asked: true
+            })
         );
         assert_eq!(
             retention(r#"{"max-size":"1m"}"#),
             Ok(Retention {
                 file: 1 << 20,
-                files: 1
+                files: 1,
+                asked: true
             })
         );
         assert_eq!(retention("{}"), Ok(Retention::default()));

@@ -94,7 +94,8 @@ impl HostOptions {
         let files = files
             .filter(|files| *files > 0)
             .ok_or_else(|| Failure::bad("max-file cannot be less than 1"))?;
-        Ok(Retention { file, files })
+        let asked = true;
+        Ok(Retention { file, files, asked })
     }
 }
 

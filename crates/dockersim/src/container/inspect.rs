@@ -88,8 +88,9 @@ impl Container {
         let mut host = default_host_config();
         let given: Map<String, Value> = serde_json::from_str(&self.config.host.given).unwrap_or_default();
         for (key, value) in given {
-            // An empty value means "the default"; the CLI sends many of them.
-            if host.contains_key(&key) && !is_empty(&value) {
+            // An empty value means "the default"; the CLI sends many of them, and for this one -1.
+            let is_default = is_empty(&value) || (key == "MemorySwappiness" && value == -1);
+            if host.contains_key(&key) && !is_default {
                 host.insert(key, value);
             }
         }

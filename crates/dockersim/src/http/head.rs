@@ -14,6 +14,8 @@ pub(crate) struct Head {
     pub(crate) method: String,
     /// Decoded, without the version prefix.
     pub(crate) path: String,
+    /// The version of the API in the path.
+    pub(crate) version: Option<String>,
     pub(crate) query: Query,
     pub(crate) content_type: String,
     pub(crate) framing: Framing,
@@ -23,6 +25,8 @@ pub(crate) struct Head {
     pub(crate) expects_continue: bool,
     /// Whether the connection serves another request after this one.
     pub(crate) keep_alive: bool,
+    /// Whether the client speaks HTTP/1.0, which has no chunks: what is streamed ends with the connection.
+    pub(crate) is_old: bool,
 }
 
 impl Head {
@@ -49,37 +53,42 @@ impl Head {
             rest.find('/').map_or("/", |slash| &rest[slash..])
         });
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        if request.version != Some(1) {
-            return Err(WireError::Malformed(
-                "only HTTP/1.1 is spoken here, because logs come in chunks",
-            ));
-        }
+        let is_old = request.version == Some(0);
+        let (version, path) = split_version(path);
         let connection = header("connection").to_ascii_lowercase();
         let head = Self {
             method: request.method.unwrap_or_default().to_owned(),
-            path: percent_decode(&without_version(path).replace('+', "%2B")),
+            path: percent_decode(&path.replace('+', "%2B")),
+            version: version.map(str::to_owned),
             query: Query::parse(query),
             content_type: header("content-type").to_owned(),
             framing: Framing::of(header("transfer-encoding"), header("content-length"))?,
             upgrades: !header("upgrade").is_empty(),
             expects_continue: header("expect").eq_ignore_ascii_case("100-continue"),
-            keep_alive: connection != "close",
+            keep_alive: connection != "close" && !is_old,
+            is_old,
         };
         Ok(Some((head, length)))
     }
+
+    /// The numbers of the API's version in the path.
+    pub(crate) fn version_numbers(&self) -> Option<Vec<u32>> {
+        let version = self.version.as_ref()?;
+        Some(version.split('.').map(|part| part.parse().unwrap_or(0)).collect())
+    }
 }
 
-/// `/v1.41/containers/json` → `/containers/json`. Any version is served: the newest that we know is what we answer.
-fn without_version(path: &str) -> &str {
+/// `/v1.41/containers/json` → `1.41` and `/containers/json`; as in moby, whatever has digits and dots is a version.
+fn split_version(path: &str) -> (Option<&str>, &str) {
     let Some(rest) = path.strip_prefix("/v") else {
-        return path;
+        return (None, path);
     };
     let (version, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let is_version = version.contains('.') && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    match (is_version, tail) {
-        (false, _) => path,
-        (true, "") => "/",
-        (true, tail) => tail,
+    let is_version = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if is_version && !tail.is_empty() {
+        (Some(version), tail)
+    } else {
+        (None, path)
     }
 }
 
@@ -96,6 +105,8 @@ mod tests {
         for (target, path) in [
             ("/v1.41/containers/json", "/containers/json"),
             ("/v1.53/info?x=1", "/info"),
+            ("/v1/info", "/info"),
+            ("/vx/info", "/vx/info"),
             ("/volumes", "/volumes"),
             ("/_ping", "/_ping"),
             ("http://docker/v1.24/info", "/info"),
@@ -113,12 +124,12 @@ mod tests {
     fn a_connection_is_kept_unless_the_client_says_close() {
         assert!(parse("GET / HTTP/1.1\r\n\r\n").keep_alive);
         assert!(!parse("GET / HTTP/1.1\r\nConnection: Close\r\n\r\n").keep_alive);
+        assert!(!parse("GET / HTTP/1.0\r\n\r\n").keep_alive, "nor in HTTP/1.0");
     }
 
     #[test]
     fn half_a_head_is_waited_for_and_nonsense_is_refused() {
         assert!(Head::parse(b"GET / HTTP/1.1\r\nHo").expect("so far good").is_none());
-        assert!(Head::parse(b"GET / HTTP/1.0\r\n\r\n").is_err());
         assert!(Head::parse(b"\x01\x02 hello\r\n\r\n").is_err());
         assert!(Head::parse(&[b'a'; LONGEST]).is_err());
     }

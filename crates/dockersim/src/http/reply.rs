@@ -1,5 +1,6 @@
 //! Answers: their heads as Docker writes them, and the chunks of streamed bodies.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use super::Head;
@@ -10,7 +11,7 @@ use crate::failure::Failure;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Nothing,
-    Text(&'static str),
+    Text(Cow<'static, str>),
     Json(Vec<u8>),
 }
 
@@ -43,23 +44,39 @@ impl Reply {
         }
     }
 
+    /// What a client is told whose request failed: JSON, and plain text if it names a version of the API that did not know
+    /// JSON errors yet (moby, `api/server/httputils/errors.go`).
+    pub(crate) fn failure(head: &Head, failure: Failure) -> Self {
+        if head
+            .version_numbers()
+            .is_none_or(|version| version[..] > LAST_WITH_TEXT_ERRORS[..])
+        {
+            return failure.into();
+        }
+        Self {
+            status: failure.status,
+            content: Content::Text((failure.message + "\n").into()),
+            headers: "X-Content-Type-Options: nosniff\r\n",
+        }
+    }
+
     /// As the answer to something that was no request, after which the connection is closed.
     pub(crate) fn closing_bytes(&self) -> Vec<u8> {
-        self.encode("GET", false)
+        self.encode("GET", false, HTTP_11)
     }
 
     pub(crate) fn bytes(&self, head: &Head) -> Vec<u8> {
-        self.encode(&head.method, head.keep_alive)
+        self.encode(&head.method, head.keep_alive, protocol(head))
     }
 
-    fn encode(&self, method: &str, keep_alive: bool) -> Vec<u8> {
+    fn encode(&self, method: &str, keep_alive: bool, protocol: &str) -> Vec<u8> {
         let (kind, body) = match &self.content {
             Content::Nothing => ("", &[][..]),
             Content::Text(text) => ("Content-Type: text/plain; charset=utf-8\r\n", text.as_bytes()),
             Content::Json(json) => (JSON, &json[..]),
         };
         let mut out = Vec::with_capacity(320 + body.len());
-        push_head(&mut out, self.status, kind, self.headers);
+        push_head(&mut out, protocol, self.status, kind, self.headers);
         if !matches!(self.status, 204 | 304) {
             let length = if method == "HEAD" { 0 } else { body.len() };
             let _ = write!(out, "Content-Length: {length}\r\n");
@@ -81,15 +98,20 @@ impl Reply {
         }
     }
 
-    /// The head of an answer whose body comes in chunks.
+    /// The head of an answer whose body comes in chunks, or in HTTP/1.0 until the connection ends.
     pub(crate) fn streaming(head: &Head, content_type: &'static str) -> Vec<u8> {
         let mut out = Vec::with_capacity(320);
-        push_head(&mut out, 200, content_type, "");
-        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        push_head(&mut out, protocol(head), 200, content_type, "");
+        if !head.is_old {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
         push_end(&mut out, head.keep_alive);
         out
     }
 }
+
+/// The last version of the API whose errors are plain text.
+const LAST_WITH_TEXT_ERRORS: [u32; 2] = [1, 23];
 
 /// The content type of everything that is not plain text.
 pub(crate) const JSON: &str = "Content-Type: application/json\r\n";
@@ -100,7 +122,13 @@ impl From<Failure> for Reply {
     }
 }
 
-fn push_head(out: &mut Vec<u8>, status: u16, kind: &str, more: &str) {
+const HTTP_11: &str = "HTTP/1.1";
+
+fn protocol(head: &Head) -> &'static str {
+    if head.is_old { "HTTP/1.0" } else { HTTP_11 }
+}
+
+fn push_head(out: &mut Vec<u8>, protocol: &str, status: u16, kind: &str, more: &str) {
     let reason = match status {
         200 => "OK",
         201 => "Created",
@@ -116,7 +144,7 @@ fn push_head(out: &mut Vec<u8>, status: u16, kind: &str, more: &str) {
     // Infallible: writing to a Vec.
     let _ = write!(
         out,
-        "HTTP/1.1 {status} {reason}\r\nApi-Version: 1.41\r\n{kind}{more}Docker-Experimental: false\r\nOstype: linux\r\n\
+        "{protocol} {status} {reason}\r\nApi-Version: 1.41\r\n{kind}{more}Docker-Experimental: false\r\nOstype: linux\r\n\
          Server: leakcheck-engine/{} (linux)\r\nDate: {}\r\n",
         env!("CARGO_PKG_VERSION"),
         clock::http_date(),

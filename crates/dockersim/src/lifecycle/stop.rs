@@ -15,39 +15,52 @@ const STOP_AFTER: Duration = Duration::from_secs(10);
 impl Engine {
     /// Sends a signal.
     pub(crate) fn kill(&self, container: &Arc<Container>, key: &str, signal: u8) -> Result<(), Failure> {
-        let (run, ended) = {
+        let stop_signal = container.config.stop_signal.as_deref().and_then(signal_number);
+        // With a signal of its own only that one, and SIGKILL, count as a wish that it end (moby, `daemon/kill.go`).
+        let is_last = signal == SIGKILL || stop_signal.is_none_or(|own| own == signal);
+        let (run, resumed, ended) = {
             let mut state = container.state();
-            if !state.is_alive() {
+            if !state.runs() {
                 return Err(Failure::conflict(format_args!(
                     "Cannot kill container: {key}: Container {} is not running",
                     container.id
                 )));
             }
-            if signal == SIGKILL {
-                state.stopped = true;
+            state.stopped |= is_last;
+            if state.status == Status::Restarting {
+                // There is no process, and there will be none.
+                if is_last {
+                    state.status = Status::Exited;
+                    drop(state);
+                    container.changed.notify_waiters();
+                }
+                return Ok(());
             }
-            (state.run, self.deliver(container, &mut state, signal))
+            let resumed = (is_last && state.status == Status::Paused).then(|| state.resume());
+            state.signals.push(signal);
+            (state.run, resumed, state.deliver(container))
         };
         self.announce(container, "kill", &[("signal", signal.to_string())]);
+        if let Some(turn) = resumed {
+            self.schedule.at(Instant::now(), Arc::downgrade(container), turn);
+            self.announce(container, "unpause", &[]);
+        }
         if let Some(code) = ended {
             self.end(container, run, code);
         }
         Ok(())
     }
 
-    /// A paused process gets no signal but the last.
-    fn deliver(&self, container: &Container, state: &mut State, signal: u8) -> Option<i32> {
-        if state.status == Status::Paused && signal != SIGKILL {
-            return None;
-        }
-        state
-            .process
-            .as_mut()
-            .and_then(|process| process.signal(signal, &container.output()))
-    }
-
-    /// Asks a container to end, and after `patience` makes it.
-    pub(crate) async fn stop(&self, container: &Arc<Container>, patience: Option<i64>) -> Result<Done, Failure> {
+    /// Asks a container to end, and after `patience` seconds makes it; below 0 it is waited for until the client has `gone`.
+    ///
+    /// # Errors
+    /// If the client has gone, who is told nothing any more.
+    pub(crate) async fn stop(
+        &self,
+        container: &Arc<Container>,
+        patience: Option<i64>,
+        gone: impl Future<Output = ()>,
+    ) -> Result<Done, Failure> {
         let run = {
             let mut state = container.state();
             state.stopped = true;
@@ -69,14 +82,26 @@ impl Engine {
             .and_then(signal_number)
             .unwrap_or(SIGTERM);
         let patience = match patience.or(container.config.stop_timeout) {
-            None => STOP_AFTER,
-            Some(seconds) => u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs),
+            None => Some(STOP_AFTER),
+            Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
+        };
+        let too_late = async {
+            match patience {
+                Some(patience) => tokio::time::sleep(patience).await,
+                None => gone.await,
+            }
         };
         // It may end by itself at any of these points, which is as good.
-        if self.kill(container, container.short_id(), signal).is_ok()
-            && tokio::time::timeout(patience, container.ended(run)).await.is_err()
-        {
-            let _ = self.kill(container, container.short_id(), SIGKILL);
+        if self.kill(container, container.short_id(), signal).is_ok() {
+            tokio::select! {
+                () = container.ended(run) => {}
+                () = too_late => {
+                    if patience.is_none() {
+                        return Err(Failure::internal("the client has gone"));
+                    }
+                    let _ = self.kill(container, container.short_id(), SIGKILL);
+                }
+            }
         }
         self.announce(container, "stop", &[]);
         Ok(Done::Changed)
@@ -89,6 +114,12 @@ impl Engine {
             Status::Paused => {
                 return Err(Failure::conflict(format_args!(
                     "Container {} is already paused",
+                    container.id
+                )));
+            }
+            Status::Restarting => {
+                return Err(Failure::conflict(format_args!(
+                    "Container {} is restarting, wait until the container is running",
                     container.id
                 )));
             }
@@ -112,13 +143,40 @@ impl Engine {
                 container.id
             )));
         }
-        state.status = Status::Running;
-        state.turn += 1;
-        let turn = state.turn;
+        let turn = state.resume();
+        let (run, ended) = (state.run, state.deliver(container));
         drop(state);
         self.schedule.at(Instant::now(), Arc::downgrade(container), turn);
         self.announce(container, "unpause", &[]);
+        if let Some(code) = ended {
+            self.end(container, run, code);
+        }
         Ok(())
+    }
+}
+
+impl State {
+    /// Goes on; what was queued before is dropped, and the number of the new turn is returned.
+    fn resume(&mut self) -> u32 {
+        self.status = Status::Running;
+        self.turn += 1;
+        self.turn
+    }
+
+    /// Hands the process the signals that it was sent, unless it is paused: then they wait until it goes on. Returns the
+    /// exit code if one of them ends it; nothing can come before SIGKILL.
+    fn deliver(&mut self, container: &Container) -> Option<i32> {
+        if self.status == Status::Paused {
+            self.signals.sort_unstable();
+            self.signals.dedup();
+            return None;
+        }
+        let mut signals = std::mem::take(&mut self.signals);
+        signals.sort_unstable_by_key(|signal| *signal != SIGKILL);
+        let process = self.process.as_mut()?;
+        signals
+            .into_iter()
+            .find_map(|signal| process.signal(signal, &container.output()))
     }
 }
 

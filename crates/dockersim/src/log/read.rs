@@ -24,7 +24,7 @@ pub(crate) struct Select {
     pub(crate) tail: Option<usize>,
     /// A terminal's stream has no frames.
     pub(crate) raw: bool,
-    /// An attached client gets no HTTP any more.
+    /// An attached client gets no HTTP any more, and one of HTTP/1.0 no chunks.
     pub(crate) bare: bool,
 }
 
@@ -82,6 +82,7 @@ impl Reader {
 
     fn copy(&mut self, files: &Files, select: &Select, out: &mut Vec<u8>, enough: usize) -> Progress {
         let Some(first) = files.row.front() else {
+            self.position = files.end;
             return Progress::CaughtUp;
         };
         // What was dropped before it was read is lost, as it is when json-file removes its oldest file.

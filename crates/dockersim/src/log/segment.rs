@@ -1,7 +1,8 @@
-//! One file of a log's row: entries back to back in one buffer.
+//! A piece of one file of a log: entries back to back in one buffer.
 
 use leakcheck_model::stamp::Stream;
 
+use super::SEGMENT;
 use crate::clock::Nanos;
 
 /// Time (8), length (4), stream and newline (1).
@@ -13,16 +14,26 @@ const NEWLINE: u8 = 2;
 /// What json-file writes around a line: `{"log":"…\n","stream":"stdout","time":"2026-…Z"}` and a newline.
 const JSON_AROUND: u64 = 77;
 
-/// One file of a log's row.
+/// A piece of one file of a log.
 #[derive(Debug)]
 pub(super) struct Segment {
     /// Position of its first byte among all bytes ever written.
     pub(super) base: u64,
+    /// The file that it is a piece of.
+    pub(super) file: u64,
     bytes: Vec<u8>,
     pub(super) entries: usize,
     /// Time of its last entry.
     pub(super) last: Nanos,
-    json_bytes: u64,
+}
+
+/// By how much an entry made a log longer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grown {
+    /// In memory.
+    pub(super) bytes: u64,
+    /// As json-file writes it.
+    pub(super) json_bytes: u64,
 }
 
 /// One entry: a line, or a piece of a long one.
@@ -35,13 +46,13 @@ pub(super) struct Entry<'a> {
 }
 
 impl Segment {
-    pub(super) fn starting_at(base: u64) -> Self {
+    pub(super) fn starting_at(base: u64, file: u64) -> Self {
         Self {
             base,
+            file,
             bytes: Vec::new(),
             entries: 0,
             last: 0,
-            json_bytes: 0,
         }
     }
 
@@ -49,13 +60,31 @@ impl Segment {
         self.bytes.len() as u64
     }
 
-    pub(super) fn json_bytes(&self) -> u64 {
-        self.json_bytes
+    /// Nothing more will be appended.
+    pub(super) fn seal(&mut self) {
+        self.bytes.shrink_to_fit();
     }
 
-    /// Appends an entry; returns by how many bytes this grew.
-    pub(super) fn push(&mut self, stream: Stream, at: Nanos, text: &[u8], newline: bool) -> u64 {
+    /// How many of its entries begin at `position` or later.
+    pub(super) fn entries_from(&self, position: u64) -> u64 {
+        let (mut at, mut before) = (self.base, 0);
+        while at < position
+            && let Some((_, next)) = self.entry(at)
+        {
+            at = next;
+            before += 1;
+        }
+        self.entries as u64 - before
+    }
+
+    /// Appends an entry.
+    pub(super) fn push(&mut self, stream: Stream, at: Nanos, text: &[u8], newline: bool) -> Grown {
         let flags = if stream == Stream::Stderr { STDERR } else { 0 } | if newline { NEWLINE } else { 0 };
+        let (len, more) = (self.bytes.len(), ENTRY_HEAD + text.len());
+        // Room is doubled as it is needed, but the last doubling would be given back when the segment is full.
+        if len >= SEGMENT / 2 && self.bytes.capacity() - len < more {
+            self.bytes.reserve_exact(SEGMENT.saturating_sub(len) + more);
+        }
         self.bytes.extend_from_slice(&at.to_le_bytes());
         self.bytes
             .extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -63,8 +92,10 @@ impl Segment {
         self.bytes.extend_from_slice(text);
         self.entries += 1;
         self.last = at;
-        self.json_bytes += JSON_AROUND + text.len() as u64;
-        (ENTRY_HEAD + text.len()) as u64
+        Grown {
+            bytes: more as u64,
+            json_bytes: JSON_AROUND + text.len() as u64,
+        }
     }
 
     /// The entry at `position`, and the position after it.

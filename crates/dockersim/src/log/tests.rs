@@ -19,6 +19,22 @@ fn container(retention: Retention, budget: &Arc<Budget>) -> Arc<Container> {
     Arc::new(Container::for_tests(Log::new(retention, budget)))
 }
 
+/// Bounds that a container was created with.
+fn asked(file: u64, files: usize) -> Retention {
+    Retention {
+        file,
+        files,
+        asked: true,
+    }
+}
+
+/// What `leakcheck run` asks for: json-file is to drop nothing.
+const EVERYTHING: Retention = Retention {
+    file: 1000 << 30,
+    files: 1,
+    asked: true,
+};
+
 /// Everything that is selected, without the chunks around it.
 fn text(container: &Arc<Container>, select: &Select) -> String {
     let mut reader = Reader::new(Arc::clone(container), select);
@@ -101,7 +117,7 @@ fn a_newline_after_a_full_piece_is_an_entry_of_its_own() {
 
 #[test]
 fn the_oldest_file_goes_when_there_are_too_many() {
-    let container = container(Retention { file: 300, files: 2 }, &Budget::new(1 << 20));
+    let container = container(asked(300, 2), &Budget::new(1 << 20));
     for n in 0..10 {
         container
             .log
@@ -115,7 +131,7 @@ fn the_oldest_file_goes_when_there_are_too_many() {
 
 #[test]
 fn a_reader_that_was_overtaken_goes_on_with_the_oldest_entry_that_is_left() {
-    let container = container(Retention { file: 100, files: 2 }, &Budget::new(1 << 20));
+    let container = container(asked(100, 2), &Budget::new(1 << 20));
     let mut reader = Reader::new(Arc::clone(&container), &BOTH);
     for n in 0..9 {
         container
@@ -128,19 +144,70 @@ fn a_reader_that_was_overtaken_goes_on_with_the_oldest_entry_that_is_left() {
 #[test]
 fn the_budget_of_all_logs_is_kept_and_given_back() {
     let budget = Budget::new(10_000);
-    let one = container(
-        Retention {
-            file: 1000,
-            files: 1000,
-        },
-        &budget,
-    );
+    let one = container(asked(1000, 1000), &budget);
     for n in 0..1000 {
         one.log.append(Stream::Stdout, &[b'x'; 100], n);
     }
     assert!(budget.held() < 13_000, "{}", budget.held());
     drop(one);
     assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn a_log_without_bounds_of_its_own_is_kept_within_the_budget_piece_by_piece() {
+    let budget = Budget::new(4 << 20);
+    let one = container(EVERYTHING, &budget);
+    for n in 0..100_000 {
+        one.log
+            .append(Stream::Stdout, &[[b'x'; 99].as_slice(), b"\n"].concat(), n);
+        assert!(budget.held() <= 4 << 20, "{}", budget.held());
+    }
+    assert!(
+        budget.held() > 3 << 20,
+        "no more is given up than must be: {}",
+        budget.held()
+    );
+    let kept = text(&one, &BOTH).lines().count() as u64;
+    assert_eq!(budget.dropped(), (100_000 - kept, 0), "nobody followed");
+    let longest = one.log.files().row.iter().map(Segment::len).max();
+    assert!(longest <= Some(SEGMENT as u64 + 200), "{longest:?}");
+}
+
+#[test]
+fn a_quiet_log_keeps_its_lines_next_to_noisy_ones() {
+    let budget = Budget::new(1 << 20);
+    let quiet = container(EVERYTHING, &budget);
+    quiet.log.append(Stream::Stdout, b"the only line\n", 1);
+    let noisy: Vec<_> = (0..100).map(|_| container(EVERYTHING, &budget)).collect();
+    // A hundred logs of 20 KB are twice the budget, and none of them fills a piece.
+    for n in 0..200 {
+        for one in &noisy {
+            one.log.append(Stream::Stdout, &[b'x'; 100], n);
+        }
+        assert!(budget.held() <= 1 << 20, "{}", budget.held());
+    }
+    assert_eq!(text(&quiet, &BOTH), "the only line\n");
+    drop((quiet, noisy));
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn what_a_follower_had_not_read_is_counted_and_it_goes_on_with_what_is_left() {
+    let budget = Budget::new(10_000);
+    let one = container(asked(1000, 1000), &budget);
+    let mut reader = Reader::new(Arc::clone(&one), &BOTH);
+    one.log.append(Stream::Stdout, b"read\n", 1);
+    drain(&mut reader, &BOTH);
+    for n in 0..200 {
+        one.log
+            .append(Stream::Stdout, &[[b'x'; 99].as_slice(), b"\n"].concat(), n);
+    }
+    let kept = drain(&mut reader, &BOTH).lines().count() as u64;
+    assert_eq!(budget.dropped(), (201 - kept, 200 - kept));
+    // What the container's own bounds drop is as json-file does it, and no news.
+    let bounded = container(asked(300, 2), &Budget::new(1 << 20));
+    (0..10).for_each(|n| bounded.log.append(Stream::Stdout, &[b'x'; 100], n));
+    assert_eq!(bounded.log.budget.dropped(), (0, 0));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// Longer than any answer here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client that uses a connection for each request.
 #[derive(Clone)]
@@ -30,6 +30,10 @@ impl Client {
         Self {
             socket: socket.to_owned(),
         }
+    }
+
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
     }
 
     pub(crate) fn try_get(&self, path: &str) -> Option<Vec<u8>> {

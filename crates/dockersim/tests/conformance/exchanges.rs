@@ -19,7 +19,7 @@ pub(crate) struct Session {
 }
 
 /// `filters` that select what this run made.
-fn of_run(prefix: &str) -> String {
+pub(crate) fn of_run(prefix: &str) -> String {
     format!("filters=%7B%22label%22%3A%5B%22leakcheck.run%3D{prefix}%22%5D%7D")
 }
 
@@ -42,10 +42,14 @@ impl Session {
     }
 
     fn import(&self) {
+        self.import_as(&self.prefix);
+    }
+
+    pub(crate) fn import_as(&self, name: &str) {
         // The simulated engine does not look into it.
-        let tar = image::tar(&self.prefix).unwrap_or_default();
+        let tar = image::tar(name).unwrap_or_default();
         let path = format!(
-            "/images/create?fromSrc=-&repo={0}&tag=latest&changes=LABEL%20leakcheck.run%3D{0}&changes=ENV%20PATH%3D%2Fbin",
+            "/images/create?fromSrc=-&repo={name}&tag=latest&changes=LABEL%20leakcheck.run%3D{}&changes=ENV%20PATH%3D%2Fbin",
             self.prefix
         );
         let answer = self.client.send("POST", &path, "application/x-tar", &tar);
@@ -57,16 +61,16 @@ impl Session {
         format!("{}-{name}", self.prefix)
     }
 
-    fn note(&mut self, title: &str, answer: Value) {
+    pub(crate) fn note(&mut self, title: &str, answer: Value) {
         let answer = self.normal.value(answer);
         assert!(
-            self.answers.insert(title.to_owned(), answer).is_none(),
+            self.answers.insert(self.normal.text(title), answer).is_none(),
             "{title:?} twice"
         );
     }
 
     /// Asks and notes status, type and JSON.
-    fn ask(&mut self, title: &str, method: &str, path: &str) -> Answer {
+    pub(crate) fn ask(&mut self, title: &str, method: &str, path: &str) -> Answer {
         let answer = self.client.ask(method, path);
         self.note(title, whole(&answer));
         answer
@@ -78,7 +82,7 @@ impl Session {
             "LogConfig": { "Type": "json-file", "Config": { "max-size": "10m", "max-file": "3" } } } })
     }
 
-    fn create_quietly(&self, name: &str, body: &Value) {
+    pub(crate) fn create_quietly(&self, name: &str, body: &Value) {
         let answer = self
             .client
             .ask_json("POST", &format!("/containers/create?name={}", self.name(name)), body);
@@ -94,12 +98,12 @@ impl Session {
         self.note(title, whole(&answer));
     }
 
-    fn path(&self, name: &str, action: &str) -> String {
+    pub(crate) fn path(&self, name: &str, action: &str) -> String {
         format!("/containers/{}/{action}", self.name(name))
     }
 
     /// Runs a container to its end.
-    fn run_to_end(&self, name: &str, body: &Value) {
+    pub(crate) fn run_to_end(&self, name: &str, body: &Value) {
         self.create_quietly(name, body);
         self.again(name);
     }
@@ -109,7 +113,7 @@ impl Session {
         assert_eq!(self.client.ask("POST", &self.path(name, "wait")).status, 200);
     }
 
-    fn logs(&mut self, title: &str, name: &str, query: &str) -> Vec<(u8, String)> {
+    pub(crate) fn logs(&mut self, title: &str, name: &str, query: &str) -> Vec<(u8, String)> {
         let answer = self.client.ask("GET", &format!("{}?{query}", self.path(name, "logs")));
         let frames = if answer.status == 200 {
             answer.frames()
@@ -127,13 +131,24 @@ impl Session {
 
     /// All exchanges.
     pub(crate) fn run(mut self) -> Answers {
+        let socket = self.client.socket().to_owned();
         self.about_the_engine();
+        self.versions(&socket);
         self.creation();
         self.life();
+        self.paused();
+        self.restarting();
+        self.stopped_by_hand();
         self.log_options();
+        self.old_logs(&socket);
         self.log_shapes();
+        self.log_bounds();
+        self.filters();
         self.images();
+        self.images_by_age();
         self.events();
+        self.events_by_name();
+        self.prunes();
         self.removal();
         std::mem::take(&mut self.answers)
     }
@@ -368,7 +383,12 @@ impl Session {
         self.logs("logs of a driver that cannot be read", "silent", "stdout=1");
         self.create_quietly(
             "slow",
-            &self.body(&json!(["sh", "-c", "echo a; sleep 0.3; echo b; sleep 0.3; echo c"])),
+            // Docker's follower gives up what it has not read when the log's writer closes, so the end comes late.
+            &self.body(&json!([
+                "sh",
+                "-c",
+                "echo a; sleep 0.3; echo b; sleep 0.3; echo c; sleep 2"
+            ])),
         );
         assert_eq!(self.client.ask("POST", &self.path("slow", "start")).status, 204);
         self.logs("logs followed to the end", "slow", "stdout=1&follow=1");
@@ -379,7 +399,8 @@ impl Session {
 
     /// `until` with `follow` ends with the first line that comes too late, and not before.
     fn until_while_followed(&mut self) {
-        let script = "echo a; sleep 0.3; echo b; sleep 0.3; echo c; sleep 0.3; echo d; sleep infinity";
+        // Ten seconds of lines: however late the request comes, there is a later one.
+        let script = "echo a; sleep 0.5; ".repeat(20) + "sleep infinity";
         self.create_quietly("until", &self.body(&json!(["sh", "-c", script])));
         assert_eq!(self.client.ask("POST", &self.path("until", "start")).status, 204);
         let now = SystemTime::now()
@@ -429,7 +450,7 @@ impl Session {
             .expect("after 1970")
             .as_secs()
             + 1;
-        let path = format!("/events?since=1&until={now}&{}", of_run(&self.prefix));
+        let path = format!("/events?since=0&until={now}&{}", of_run(&self.prefix));
         let answer = self.client.ask("GET", &path);
         // The real engine's memory of events is shared with everybody else on the machine: only the latest of our own.
         let name = self.name("slow");
@@ -445,7 +466,8 @@ impl Session {
     }
 
     fn removal(&mut self) {
-        let mut passing = self.body(&json!(["sleep", "0.3"]));
+        // Long enough that it is still there when it is asked for, on a machine that is held up for a while.
+        let mut passing = self.body(&json!(["sleep", "5"]));
         passing["HostConfig"]["AutoRemove"] = json!(true);
         self.create_quietly("passing", &passing);
         assert_eq!(self.client.ask("POST", &self.path("passing", "start")).status, 204);
@@ -482,11 +504,13 @@ impl Drop for Session {
                 &format!("/containers/{}?force=1", container["Id"].as_str().unwrap_or_default()),
             );
         }
-        self.client.ask("DELETE", &format!("/images/{}?force=1", self.prefix));
+        for image in [self.prefix.clone(), format!("{}-two", self.prefix)] {
+            self.client.ask("DELETE", &format!("/images/{image}?force=1"));
+        }
     }
 }
 
-fn whole(answer: &Answer) -> Value {
+pub(crate) fn whole(answer: &Answer) -> Value {
     json!({ "status": answer.status, "type": answer.content_type, "body": answer.json() })
 }
 

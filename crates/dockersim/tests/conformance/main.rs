@@ -7,9 +7,11 @@
 
 mod cli;
 mod client;
+mod clients;
 mod engines;
 mod exchanges;
 mod image;
+mod more;
 mod normal;
 
 use std::collections::BTreeMap;
@@ -80,6 +82,18 @@ fn the_recording_is_what_docker_answers() {
         std::fs::write(recorded_path(), text + "\n").expect("written");
         return;
     }
-    let different = differences(&recorded(), &found);
+    let mut expected = recorded();
+    forget_the_oldest_events(&mut expected, &found);
+    let different = differences(&expected, &found);
     assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// Docker remembers the last 256 events, everybody's on the machine: of ours as many are expected as it still knows, and
+/// the last of them in any case.
+fn forget_the_oldest_events(expected: &mut Answers, found: &Answers) {
+    let title = "events of a container";
+    let known = found.get(title).and_then(Value::as_array).map_or(0, Vec::len).max(1);
+    if let Some(events) = expected.get_mut(title).and_then(Value::as_array_mut) {
+        events.drain(..events.len().saturating_sub(known));
+    }
 }

@@ -32,6 +32,8 @@ impl Normal {
         let patterns = [
             (prefix, "NAME"),
             (r"\b[0-9a-f]{64}\b", "ID"),
+            // Where an engine keeps its things is its own affair.
+            (r"(/[\w.-]+)+/containers/ID/", "/ROOT/containers/ID/"),
             (r"\b[0-9a-f]{12}\b", "SHORT-ID"),
             (r"\b[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
             (r"\b(Less than a second|\d+ seconds?)\b", "SOME TIME"),

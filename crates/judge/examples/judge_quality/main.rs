@@ -1,22 +1,34 @@
 //! How good is the judge? Generated traces of every kind, judged by our procedure and by the rules that are used elsewhere.
 //!
-//! `cargo run --release -p leakcheck-judge --example judge_quality -- [--traces N] [--watched N] [--minutes 3,10,30] [--seed N]
-//! [--only KIND] [--write FILE]`
+//! `cargo run --release -p leakcheck-judge --example judge_quality -- [--traces N] [--key-traces N] [--watched N] [--minutes 3,10,30,60]
+//! [--seed N] [--only KIND] [--rivals 0] [--shard I/N] [--state FILE] [--merge FILE,FILE] [--write FILE]`
+//!
+//! Key figures are what a verdict must not get wrong: sound kinds, and leaks of twice the limit, of ten and of thirty minutes. A run with
+//! `--state` that was ended goes on where it was; `--shard` measures a part, and `--merge` makes the tables of several.
 
+mod goal;
+mod job;
+mod labelled;
 mod measure;
 mod random;
 mod rival;
+mod store;
 mod table;
 mod trace;
 
-use measure::{Cell, Counts, Effort, measure};
-use std::fmt::Write;
-use trace::Kind;
+use job::{Job, jobs, short_jobs};
+use measure::{Cell, Counts, Effort, LIMIT_PER_MIN, Shard, measure};
+use store::Store;
 
 struct Arguments {
     effort: Effort,
+    /// Traces of the cells that key figures are made of.
+    key_traces: usize,
     minutes: Vec<f64>,
     only: Option<String>,
+    shard: Shard,
+    state: Option<String>,
+    merge: Vec<String>,
     write: Option<String>,
 }
 
@@ -28,8 +40,12 @@ fn arguments() -> Arguments {
             rivals: true,
             seed: 1,
         },
-        minutes: vec![3.0, 10.0, 30.0],
+        key_traces: 0,
+        minutes: vec![3.0, 10.0, 30.0, 60.0],
         only: None,
+        shard: Shard { part: 0, of: 1 },
+        state: None,
+        merge: Vec::new(),
         write: None,
     };
     let mut given = std::env::args().skip(1);
@@ -38,6 +54,7 @@ fn arguments() -> Arguments {
         let number = || value.parse().unwrap_or_else(|_| panic!("{name} needs a number"));
         match name.as_str() {
             "--traces" => arguments.effort.traces = number(),
+            "--key-traces" => arguments.key_traces = number(),
             "--watched" => arguments.effort.watched = number(),
             "--seed" => arguments.effort.seed = number() as u64,
             "--rivals" => arguments.effort.rivals = number() > 0,
@@ -48,92 +65,117 @@ fn arguments() -> Arguments {
                     .collect()
             }
             "--only" => arguments.only = Some(value),
+            "--shard" => arguments.shard = shard(&value).expect("a shard is I/N, I from 1 to N"),
+            "--state" => arguments.state = Some(value),
+            "--merge" => arguments.merge = value.split(',').map(str::to_owned).collect(),
             "--write" => arguments.write = Some(value),
             _ => panic!("unknown argument {name}"),
         }
     }
+    arguments.key_traces = arguments.key_traces.max(arguments.effort.traces);
     arguments
 }
 
-/// Leaks in multiples of the limit.
-const TIMES_LIMIT: [f64; 5] = [2.0, 2.5, 5.0, 17.0, 100.0];
-
-/// Rotation periods that a run of that length has.
-fn periods_s(minutes: f64) -> &'static [f64] {
-    if minutes < 5.0 {
-        &[10.0, 20.0, 30.0]
-    } else if minutes < 20.0 {
-        &[20.0, 30.0, 60.0]
-    } else {
-        &[20.0, 30.0, 60.0, 300.0]
-    }
+fn shard(text: &str) -> Option<Shard> {
+    let (part, of) = text.split_once('/')?;
+    let (part, of): (usize, usize) = (part.parse().ok()?, of.parse().ok()?);
+    (1..=of).contains(&part).then(|| Shard { part: part - 1, of })
 }
 
-/// The same for noise laws that nothing was tuned on: at least six rotations.
-fn unseen_periods_s(minutes: f64) -> &'static [f64] {
-    if minutes < 5.0 {
-        &[7.0, 13.0]
-    } else if minutes < 30.0 {
-        &[23.0, 47.0]
-    } else {
-        &[23.0, 47.0, 290.0]
+fn section(store: &Store, jobs: &[Job], minutes: f64) -> String {
+    let mut section = table::Section::new(&format!("{minutes} minutes"));
+    let mut unseen: Vec<(f64, Counts)> = Vec::new();
+    for job in jobs {
+        let counts = store.counts(&job.name());
+        let (kind, times) = (job.cell.kind, job.cell.rate / LIMIT_PER_MIN);
+        match job.group {
+            "sound" => section.sound(kind, &counts),
+            "leaking" => section.leaking(kind, times, &counts),
+            "very late" => section.very_late(times, &counts),
+            "deceiving" => section.deceiving(kind, &counts),
+            _ => match unseen.iter_mut().find(|(known, _)| *known == times) {
+                Some((_, sum)) => sum.add(&counts),
+                None => unseen.push((times, counts)),
+            },
+        }
     }
+    for (times, counts) in &unseen {
+        let name = if *times > 0.0 {
+            format!("{times} × limit")
+        } else {
+            "sound".to_owned()
+        };
+        section.held_out(&name, counts);
+    }
+    section.text()
+}
+
+fn short_section(store: &Store, jobs: &[Job]) -> String {
+    let mut short = table::Short::new();
+    for job in jobs {
+        let Cell {
+            kind,
+            rate,
+            minutes,
+            limit_per_min,
+            ..
+        } = job.cell;
+        short.row(
+            kind,
+            rate / limit_per_min,
+            minutes,
+            limit_per_min,
+            &store.counts(&job.name()),
+        );
+    }
+    short.text()
+}
+
+/// The arguments that decide what is measured: files and shards do not.
+fn effort(arguments: &[String]) -> String {
+    let pairs = arguments.chunks(2).filter(|pair| {
+        let elsewhere = ["--merge", "--write", "--state", "--shard"];
+        !elsewhere.contains(&pair[0].as_str())
+    });
+    pairs.map(|pair| pair.join(" ")).collect::<Vec<_>>().join(" ")
 }
 
 #[expect(clippy::print_stdout, reason = "a program for people: its output is the table")]
 fn main() {
     let arguments = arguments();
-    let mut text = table::opening(&arguments.effort);
-    let wanted = |kind: Kind| arguments.only.as_ref().is_none_or(|only| format!("{kind:?}") == *only);
-    for &minutes in &arguments.minutes {
-        let cell = |kind, rate| Cell {
-            kind,
-            rate,
-            minutes,
-            periods_s: periods_s(minutes),
-            held_out: false,
-        };
-        let mut section = table::Section::new(&format!("{minutes} minutes"));
-        for kind in Kind::SOUND.into_iter().filter(|k| wanted(*k)) {
-            section.sound(kind, &measure(cell(kind, 0.0), arguments.effort));
-        }
-        for times in TIMES_LIMIT {
-            for kind in Kind::LEAKING.into_iter().filter(|k| wanted(*k)) {
-                section.leaking(
-                    kind,
-                    times,
-                    &measure(cell(kind, times * measure::LIMIT_PER_MIN), arguments.effort),
-                );
-            }
-        }
-        let few = Effort {
-            watched: 0,
-            ..arguments.effort
-        };
-        for kind in Kind::DECEIVING.into_iter().filter(|k| wanted(*k)) {
-            section.deceiving(kind, &measure(cell(kind, 0.0), few));
-        }
-        let unseen = |kind, rate| Cell {
-            held_out: true,
-            periods_s: unseen_periods_s(minutes),
-            ..cell(kind, rate)
-        };
-        let mut sound = Counts::default();
-        for kind in Kind::SOUND.into_iter().filter(|k| wanted(*k)) {
-            sound.add(&measure(unseen(kind, 0.0), few));
-        }
-        section.held_out("sound", &sound);
-        for times in [2.0, 5.0, 17.0] {
-            let mut leaking = Counts::default();
-            for kind in Kind::LEAKING.into_iter().filter(|k| wanted(*k)) {
-                leaking.add(&measure(unseen(kind, times * measure::LIMIT_PER_MIN), few));
-            }
-            section.held_out(&format!("{times} × limit"), &leaking);
-        }
-        let done = section.text();
-        print!("{done}");
-        write!(text, "{done}").expect("writing to a string");
+    let mut store = arguments.state.as_deref().map_or_else(Store::in_memory, Store::open);
+    arguments.merge.iter().for_each(|path| store.read(path));
+    let wanted = |job: &Job| {
+        arguments
+            .only
+            .as_ref()
+            .is_none_or(|only| format!("{:?}", job.cell.kind) == *only)
+    };
+    let mut sections: Vec<(Option<f64>, Vec<Job>)> = vec![(None, short_jobs(&arguments))];
+    sections.extend(arguments.minutes.iter().map(|m| (Some(*m), jobs(&arguments, *m))));
+    sections.iter_mut().for_each(|(_, jobs)| jobs.retain(wanted));
+    // Shards that were measured apart are not measured again.
+    let mut missing: Vec<&Job> = sections.iter().flat_map(|(_, jobs)| jobs).collect();
+    missing.retain(|job| arguments.merge.is_empty() && !store.has(&job.name(), &arguments.shard.to_string()));
+    missing.sort_by_key(|job| !job.key);
+    for job in missing {
+        let counts = measure(job.cell, job.effort, arguments.shard);
+        store.add(&job.name(), &arguments.shard.to_string(), &counts);
     }
+    let mut text = table::opening(&effort(&std::env::args().skip(1).collect::<Vec<_>>()), &store.parts());
+    let (labelled, wrong, of) = labelled::section();
+    let all = sections.iter().filter(|(minutes, _)| minutes.is_some());
+    let measured = goal::Measured::new(all.flat_map(|(_, jobs)| jobs), &store);
+    text.push_str(&measured.section(wrong, of));
+    text.push_str(&labelled);
+    for (minutes, jobs) in &sections {
+        let section = match minutes {
+            Some(minutes) => section(&store, jobs, *minutes),
+            None => short_section(&store, jobs),
+        };
+        text.push_str(&section);
+    }
+    print!("{text}");
     if let Some(path) = arguments.write {
         std::fs::write(&path, text).unwrap_or_else(|error| panic!("failed to write {path}: {error}"));
     }

@@ -1,4 +1,4 @@
-//! Many traces of one kind judged by every rule, on two threads.
+//! Many traces of one kind judged by every rule, on one thread: shards are for more.
 
 use crate::random::Random;
 use crate::rival;
@@ -7,9 +7,13 @@ use leakcheck_judge::{Answer, Look, Outcome, Question, assess, looks};
 use std::time::Instant;
 
 pub(crate) const LIMIT_PER_MIN: f64 = 2.0;
+/// Numbers of a cell beside the minutes to fail.
+const NUMBERS: usize = 13;
 const MARGIN_OF_MANN_KENDALL: f64 = 0.05;
 /// Theil–Sen looks at all pairs: this many points of a trace, equally spaced, are what it gets.
 const POINTS_OF_THEIL_SEN: usize = 150;
+/// An undecided run goes on once, by this share of its length: two minutes after five, as by default.
+const EXTENSION: f64 = 0.4;
 /// Rotation of the runs that are looked at while they go on.
 const WATCHED_PERIOD_S: f64 = 30.0;
 
@@ -21,6 +25,7 @@ pub(crate) struct Cell {
     pub minutes: f64,
     pub periods_s: &'static [f64],
     pub held_out: bool,
+    pub limit_per_min: f64,
 }
 
 /// Counts over the traces of a cell.
@@ -39,6 +44,9 @@ pub(crate) struct Counts {
     pub watched: usize,
     pub watched_fail: usize,
     pub watched_pass: usize,
+    /// Of these, how many were undecided at their planned length and went on, and failed or passed then.
+    pub extended_fail: usize,
+    pub extended_pass: usize,
     pub fail_minutes: Vec<f64>,
 }
 
@@ -55,7 +63,57 @@ impl Counts {
         self.watched += other.watched;
         self.watched_fail += other.watched_fail;
         self.watched_pass += other.watched_pass;
+        self.extended_fail += other.extended_fail;
+        self.extended_pass += other.extended_pass;
         self.fail_minutes.extend_from_slice(&other.fail_minutes);
+    }
+
+    /// As text, the minutes to fail last.
+    pub(crate) fn numbers(&self) -> Vec<String> {
+        let whole = [
+            self.traces,
+            self.fail,
+            self.pass,
+            self.endpoint_fail,
+            self.least_squares_fail,
+            self.mann_kendall_fail,
+            self.bound_wrong,
+            self.watched,
+            self.watched_fail,
+            self.watched_pass,
+            self.extended_fail,
+            self.extended_pass,
+        ];
+        let mut numbers: Vec<String> = whole.iter().map(usize::to_string).collect();
+        numbers.push(self.microseconds.to_string());
+        let minutes: Vec<String> = self.fail_minutes.iter().map(f64::to_string).collect();
+        numbers.push(format!("[{}]", minutes.join(" ")));
+        numbers
+    }
+
+    /// From text, if it is whole.
+    pub(crate) fn of_numbers(text: &[&str]) -> Option<Self> {
+        let whole = |i: usize| text.get(i)?.parse::<usize>().ok();
+        let minutes = text.get(NUMBERS)?.strip_prefix('[')?.strip_suffix(']')?;
+        Some(Self {
+            traces: whole(0)?,
+            fail: whole(1)?,
+            pass: whole(2)?,
+            endpoint_fail: whole(3)?,
+            least_squares_fail: whole(4)?,
+            mann_kendall_fail: whole(5)?,
+            bound_wrong: whole(6)?,
+            watched: whole(7)?,
+            watched_fail: whole(8)?,
+            watched_pass: whole(9)?,
+            extended_fail: whole(10)?,
+            extended_pass: whole(11)?,
+            microseconds: text.get(12)?.parse().ok()?,
+            fail_minutes: minutes
+                .split_whitespace()
+                .map(|m| m.parse().ok())
+                .collect::<Option<_>>()?,
+        })
     }
 }
 
@@ -69,19 +127,22 @@ pub(crate) struct Effort {
     pub seed: u64,
 }
 
-pub(crate) fn measure(cell: Cell, effort: Effort) -> Counts {
-    let halves = std::thread::scope(|scope| {
-        let half = |odd: usize| scope.spawn(move || measure_every_other(cell, effort, odd));
-        [half(0), half(1)].map(|thread| thread.join().expect("a measuring thread does not panic"))
-    });
-    let mut counts = Counts::default();
-    halves.iter().for_each(|half| counts.add(half));
-    counts
+/// One of several parts of the traces, numbered from 0.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shard {
+    pub part: usize,
+    pub of: usize,
 }
 
-fn measure_every_other(cell: Cell, effort: Effort, odd: usize) -> Counts {
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.part + 1, self.of)
+    }
+}
+
+pub(crate) fn measure(cell: Cell, effort: Effort, shard: Shard) -> Counts {
     let mut counts = Counts::default();
-    for number in (odd..effort.traces).step_by(2) {
+    for number in (shard.part..effort.traces).step_by(shard.of) {
         let seed = seed(cell, effort.seed, number);
         let period_s = Random::new(!seed).one_of(cell.periods_s);
         let setting = Setting {
@@ -91,15 +152,17 @@ fn measure_every_other(cell: Cell, effort: Effort, odd: usize) -> Counts {
             spacing_s: 1.0,
             period_s,
             held_out: cell.held_out,
+            extra_minutes: 0.0,
         };
         let trace = make(setting, seed);
-        at_the_end(&mut counts, &trace, setting, effort.rivals);
+        at_the_end(&mut counts, &trace, cell, setting, effort.rivals);
         if number < effort.watched {
             let setting = Setting {
                 period_s: WATCHED_PERIOD_S,
+                extra_minutes: EXTENSION * setting.minutes,
                 ..setting
             };
-            watched(&mut counts, &make(setting, seed), setting);
+            watched(&mut counts, &make(setting, seed), cell, setting);
         }
     }
     counts
@@ -107,24 +170,26 @@ fn measure_every_other(cell: Cell, effort: Effort, odd: usize) -> Counts {
 
 /// The same trace whatever else is measured.
 fn seed(cell: Cell, seed: u64, number: usize) -> u64 {
-    let cell_number = (cell.kind as u64) << 40 ^ ((cell.rate * 16.0) as u64) << 24 ^ (cell.minutes as u64) << 12;
+    let cell_number =
+        (cell.kind as u64) << 40 ^ ((cell.rate * 16.0) as u64) << 24 ^ ((cell.minutes * 60.0) as u64) << 12;
     seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
         ^ cell_number
         ^ u64::from(cell.held_out) << 60
         ^ (number as u64).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
-fn question(trace: &Trace, setting: Setting, look: Look, samples: usize) -> Question {
+fn question(trace: &Trace, cell: Cell, setting: Setting, look: Look, samples: usize) -> Question {
     Question {
         rotation_period_s: Some(setting.period_s),
         look,
         covariate: trace.containers.as_ref().map(|n| n[..samples].to_vec()),
-        ..Question::at_most(LIMIT_PER_MIN, setting.minutes * 60.0)
+        ..Question::at_most(cell.limit_per_min, setting.minutes * 60.0)
     }
 }
 
-fn at_the_end(counts: &mut Counts, trace: &Trace, setting: Setting, rivals: bool) {
-    let question = question(trace, setting, Look::Final, trace.series.len());
+fn at_the_end(counts: &mut Counts, trace: &Trace, cell: Cell, setting: Setting, rivals: bool) {
+    let limit = cell.limit_per_min;
+    let question = question(trace, cell, setting, Look::Final, trace.series.len());
     let begin = Clock::now();
     let answer = assess(&trace.series, &question);
     counts.microseconds += begin.microseconds();
@@ -137,12 +202,12 @@ fn at_the_end(counts: &mut Counts, trace: &Trace, setting: Setting, rivals: bool
         let values = trace.series.value();
         let per_min = 60.0 / setting.spacing_s;
         let ends = (values[values.len() - 1] - values[0]) / setting.minutes;
-        counts.endpoint_fail += usize::from(ends > LIMIT_PER_MIN);
-        counts.least_squares_fail += usize::from(rival::least_squares(values) * per_min > LIMIT_PER_MIN);
+        counts.endpoint_fail += usize::from(ends > limit);
+        counts.least_squares_fail += usize::from(rival::least_squares(values) * per_min > limit);
         let stride = values.len().div_ceil(POINTS_OF_THEIL_SEN);
         let points: Vec<f64> = values.iter().copied().step_by(stride).collect();
         let slope = rival::theil_sen(&points);
-        let risen = slope * per_min / stride as f64 > LIMIT_PER_MIN;
+        let risen = slope * per_min / stride as f64 > limit;
         counts.mann_kendall_fail +=
             usize::from(risen && rival::mann_kendall_p(&points, slope) < MARGIN_OF_MANN_KENDALL);
     }
@@ -181,28 +246,44 @@ fn count(answer: &Answer, fail: &mut usize, pass: &mut usize) {
     }
 }
 
-/// Looks at a run while it goes on: it ends at the first `fail`.
-fn watched(counts: &mut Counts, trace: &Trace, setting: Setting) {
+/// Looks at a run while it goes on, as the product does: it ends at the first `fail`, or passes at its planned length, or goes on
+/// once.
+fn watched(counts: &mut Counts, trace: &Trace, cell: Cell, setting: Setting) {
     counts.watched += 1;
     let planned_s = setting.minutes * 60.0;
-    for look_s in looks::looks_s(planned_s, Some(setting.period_s))
+    let longest_s = planned_s + setting.extra_minutes * 60.0;
+    let mut looks: Vec<(f64, Look)> = looks::looks_s(longest_s, Some(setting.period_s))
         .into_iter()
-        .chain([planned_s])
-    {
+        .filter(|look_s| *look_s != planned_s)
+        .map(|look_s| (look_s, Look::Early))
+        .collect();
+    looks.extend([(planned_s, Look::Last), (longest_s, Look::Last)]);
+    looks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (look_s, look) in looks {
         let part = trace.series.until(look_s);
-        let last = look_s >= planned_s;
-        // The last look is one among many as well, but it may pass.
-        let mut question = question(trace, setting, Look::Early, part.len());
-        let mut answer = assess(&part, &question);
-        if last && answer.outcome != Outcome::Fail {
-            question.look = Look::Final;
-            let end = assess(&part, &question);
-            answer = if end.outcome == Outcome::Pass { end } else { answer };
-        }
-        count(&answer, &mut counts.watched_fail, &mut counts.watched_pass);
-        if answer.outcome == Outcome::Fail {
-            counts.fail_minutes.push((look_s - trace.onset_s) / 60.0);
-            return;
+        let outcome = assess(&part, &question(trace, cell, setting, look, part.len())).outcome;
+        let extended = look_s > planned_s;
+        match outcome {
+            Outcome::Fail => {
+                let count = if extended {
+                    &mut counts.extended_fail
+                } else {
+                    &mut counts.watched_fail
+                };
+                *count += 1;
+                counts.fail_minutes.push((look_s - trace.onset_s) / 60.0);
+                return;
+            }
+            Outcome::Pass => {
+                let count = if extended {
+                    &mut counts.extended_pass
+                } else {
+                    &mut counts.watched_pass
+                };
+                *count += 1;
+                return;
+            }
+            Outcome::Inconclusive | Outcome::Invalid => {}
         }
     }
 }

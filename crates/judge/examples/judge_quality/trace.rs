@@ -30,6 +30,12 @@ pub(crate) enum Kind {
     BurstLinear,
     ChurnLinear,
     ChurnKnownLinear,
+    // A leak that begins when the run is nearly over.
+    VeryLate,
+    // Counts of a quiet daemon over a short run: noise of 0.3, rounded.
+    Quiet,
+    QuietLinear,
+    QuietLate,
     // Sound, and made to deceive.
     TwoSteps,
     UpAndDown,
@@ -104,6 +110,8 @@ pub(crate) struct Setting {
     pub period_s: f64,
     /// Noise laws that nothing was tuned on.
     pub held_out: bool,
+    /// The trace goes on for so long beyond its minutes, by which its shape is made.
+    pub extra_minutes: f64,
 }
 
 /// A trace and the truth about it.
@@ -127,7 +135,7 @@ struct Maker<'a> {
 pub(crate) fn make(setting: Setting, seed: u64) -> Trace {
     let mut random = Random::new(seed);
     let length_s = setting.minutes * 60.0;
-    let samples = (length_s / setting.spacing_s).floor() as usize + 1;
+    let samples = ((length_s + setting.extra_minutes * 60.0) / setting.spacing_s).floor() as usize + 1;
     let times: Vec<f64> = (0..samples).map(|i| i as f64 * setting.spacing_s).collect();
     let value = vec![1400.0; samples];
     let mut maker = Maker {
@@ -136,10 +144,10 @@ pub(crate) fn make(setting: Setting, seed: u64) -> Trace {
         times,
         value,
     };
-    let onset_s = if setting.kind == Kind::Late {
-        length_s * maker.random.between(0.4, 0.7)
-    } else {
-        0.0
+    let onset_s = match setting.kind {
+        Kind::Late | Kind::QuietLate => length_s * maker.random.between(0.4, 0.7),
+        Kind::VeryLate => length_s * maker.random.between(0.85, 0.97),
+        _ => 0.0,
     };
     let containers = maker.shape(onset_s);
     maker.noise();
@@ -249,7 +257,8 @@ impl Maker<'_> {
         let most = if self.setting.held_out { 250.0 } else { 100.0 };
         let size = self.random.between(10.0, most);
         let phase = self.random.share();
-        let rotations = (self.length_s() / self.setting.period_s) as usize + 3;
+        let last_s = self.times.last().copied().unwrap_or(0.0);
+        let rotations = (last_s / self.setting.period_s) as usize + 3;
         let sizes: Vec<f64> = (0..rotations)
             .map(|_| size * (1.0 + 0.05 * self.random.normal()))
             .collect();
@@ -279,7 +288,8 @@ impl Maker<'_> {
     fn bursts(&mut self) {
         let longest_s = if self.setting.held_out { 60.0 } else { 45.0 };
         let mut at_s = self.random.exponential(120.0);
-        while at_s < self.length_s() {
+        let last_s = self.times.last().copied().unwrap_or(0.0);
+        while at_s < last_s {
             let (end_s, size) = (
                 at_s + self.random.between(5.0, longest_s),
                 self.random.between(50.0, 300.0),
@@ -329,6 +339,13 @@ impl Maker<'_> {
     fn noise(&mut self) {
         if self.setting.kind == Kind::Const {
             return self.flicker();
+        }
+        if matches!(self.setting.kind, Kind::Quiet | Kind::QuietLinear | Kind::QuietLate) {
+            let (level, sd) = (self.random.share(), 0.3);
+            for value in &mut self.value {
+                *value += level + sd * self.random.normal();
+            }
+            return;
         }
         let dt = self.setting.spacing_s;
         let held_out = self.setting.held_out;

@@ -8,12 +8,21 @@ use leakcheck_model::result::Checkpoint;
 use super::Judged;
 use crate::endpoint;
 
+/// A table from elsewhere with no more rows than this is one of checkpoints.
+const TABLE_ROWS: usize = 100;
+
 /// A row for each checkpoint, the first of which is the baseline.
 pub(super) fn table(record: &Record) -> Vec<Checkpoint> {
-    let Some(every) = record.plan.as_ref().map(|p| p.checkpoint_every_s) else {
-        return Vec::new();
-    };
     let judged = Judged::of(record);
+    let Some(every) = record.plan.as_ref().map(|p| p.checkpoint_every_s) else {
+        // A small table from elsewhere is a list of checkpoints itself.
+        let rows = if judged.rows.len() <= TABLE_ROWS {
+            judged.rows.as_slice()
+        } else {
+            &[]
+        };
+        return rows.iter().map(|&row| checkpoint(record, &judged, row)).collect();
+    };
     let t = &record.samples.t_s;
     let mut due = judged.from_s;
     let mut rows = Vec::new();
@@ -48,5 +57,67 @@ fn checkpoint(record: &Record, judged: &Judged, row: usize) -> Checkpoint {
         phase: samples.phase[row],
         values,
         endpoint_per_min: rates,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leakcheck_model::{Phase, Samples};
+
+    use super::*;
+    use crate::judgement::made::Made;
+
+    #[test]
+    fn checkpoints_come_when_due_and_at_the_end() {
+        let made = Made::run(75, 5).metric("fds", |t| (t != 30.0).then_some(100.0 + t));
+        let rows = table(&made.record());
+        let times: Vec<f64> = rows.iter().map(|c| c.t_s).collect();
+        assert_eq!(times, [0.0, 30.0, 60.0, 75.0]);
+        assert!(rows.iter().all(|c| c.phase == Phase::Measure));
+        // The baseline has no rate, and what was not seen has no value.
+        assert_eq!(
+            (rows[0].values["fds"], rows[0].endpoint_per_min.get("fds")),
+            (100.0, None)
+        );
+        assert_eq!(
+            (rows[1].values.get("fds"), rows[1].endpoint_per_min.get("fds")),
+            (None, None)
+        );
+        assert_eq!((rows[2].values["fds"], rows[2].endpoint_per_min["fds"]), (160.0, 60.0));
+        assert_eq!(rows[2].values["containers"], 5.0);
+    }
+
+    #[test]
+    fn a_tick_a_little_before_its_time_is_the_checkpoint() {
+        let made = Made::run(75, 5).metric("fds", Some).with(|r| {
+            let at = r.samples.t_s.iter().position(|t| *t == 30.0).expect("there");
+            r.samples.t_s[at] = 29.6;
+        });
+        let times: Vec<f64> = table(&made.record()).iter().map(|c| c.t_s).collect();
+        assert_eq!(times, [0.0, 29.6, 60.0, 75.0]);
+    }
+
+    #[test]
+    fn after_a_gap_the_next_is_due_at_its_old_time() {
+        let made = Made::run(100, 5)
+            .metric("fds", Some)
+            .without_seconds(|t| t > 25.0 && t < 65.0);
+        let times: Vec<f64> = table(&made.record()).iter().map(|c| c.t_s).collect();
+        assert_eq!(times, [0.0, 65.0, 90.0, 100.0]);
+    }
+
+    #[test]
+    fn a_small_table_is_one_of_checkpoints_and_a_long_one_is_not() {
+        let of = |rows: usize| {
+            let mut samples = Samples::new(vec!["tasks".into()]);
+            for i in 0..rows {
+                samples.t_s.push(480.0 * i as f64);
+                samples.phase.push(Phase::Measure);
+                samples.columns[0].push(Some(4147.0 - 86.0 * i as f64));
+            }
+            table(&Record::of_table("6b".into(), samples, Vec::new(), None))
+        };
+        assert_eq!(of(2)[1].endpoint_per_min["tasks"], -10.75);
+        assert_eq!((of(100).len(), of(101).len()), (100, 0));
     }
 }

@@ -2,6 +2,7 @@
 
 use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::result::LimitResult;
+use leakcheck_model::scenario::LEAST_ROTATIONS;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
@@ -43,14 +44,52 @@ pub(super) fn increase(record: &Record, metric: &str) -> Option<f64> {
     unwrapped(values.into_iter().map(Some)).last().copied()
 }
 
-/// Rotations that the schedule leads one to expect in the judged part so far.
+/// Whole rotations of one container in so many seconds: how much of the next falls into them is chance.
+fn whole(period_s: f64, seconds: f64) -> f64 {
+    (seconds / period_s + 1e-6).floor().max(0.0)
+}
+
+/// Containers whose rotations are planned, and seconds between those of one.
+fn planned(record: &Record) -> Option<(f64, f64)> {
+    let plan = record.plan.as_ref()?;
+    let containers = plan.containers as f64;
+    // A period from the command line is that of a stored run, too.
+    plan.rotations_per_s
+        .filter(|_| containers > 0.0)
+        .and(record.rotation_period_s)
+        .map(|period_s| (containers, period_s))
+}
+
+/// Rotations that the schedule leads one to expect in the judged part so far: the whole ones of each container.
 pub(super) fn expected_rotations(record: &Record) -> Option<f64> {
+    let (containers, period_s) = planned(record)?;
+    Some(containers * whole(period_s, Judged::of(record).length_s()))
+}
+
+/// How many containers there were, if their number did not change while it was measured.
+fn steady_containers(record: &Record) -> Option<f64> {
     let judged = Judged::of(record);
-    record
-        .plan
-        .as_ref()?
-        .rotations_per_s
-        .map(|rate| rate * (judged.to_s - judged.from_s))
+    let column = record.samples.column("containers")?;
+    let mut seen = judged.rows.iter().filter_map(|&i| column[i]);
+    let first = seen.next().filter(|n| *n >= 1.0)?;
+    seen.all(|n| (n - first).abs() < 0.5).then_some(first)
+}
+
+/// Rotations of each container that were counted in the judged part, on average; `None` if nobody counted, or if containers came
+/// and went (one that goes before its first rotation is sound).
+pub(super) fn rotations_of_each(record: &Record) -> Option<f64> {
+    Some(increase(record, "rotations")? / steady_containers(record)?)
+}
+
+/// How often the container that rotated least did, and how often each should have at least, if one stopped though the sum is
+/// enough. Faults on the wire keep rotations back, which is not the container's doing.
+fn one_that_stopped(record: &Record, share: f64) -> Option<(f64, f64)> {
+    let (_, period_s) = planned(record)?;
+    steady_containers(record).filter(|_| record.facts.faults.is_empty())?;
+    let least = increase(record, LEAST_ROTATIONS)?;
+    let due = whole(period_s, Judged::of(record).length_s());
+    // The first and the last may lie beyond the ends.
+    (least < (share * due).floor() - 1.0).then_some((least, due))
 }
 
 /// `increase >= 90% of expected`, `increase < 5`, `rate_per_min >= 100`.
@@ -79,36 +118,65 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, look: Look, res
         }
         _ => ("increase", increase),
     };
-    let bound = match (rule.bound, expected_rotations(record)) {
-        (Bound::Number(bound), _) => bound,
-        (Bound::OfExpected(share), Some(expected)) => share * expected,
-        (Bound::OfExpected(_), None) => {
-            let message = "how many to expect is not known: set [target] rotate_every";
-            return invalid(result, Reason::of(ReasonCode::NotComputable, metric, message));
-        }
-    };
+    let what = format!("the {what} of `{metric}`");
     let code = if floor {
         ReasonCode::FloorMissed
     } else {
         ReasonCode::LimitExceeded
     };
+    match rule.bound {
+        Bound::Number(bound) => compared(result, rule, measured, bound, code, &what),
+        Bound::OfExpected(share) => of_expected(record, metric, rule, share, measured, result),
+    }
+}
+
+/// `increase >= 90% of expected`: of all containers together, and of the one that rotated least.
+fn of_expected(
+    record: &Record,
+    metric: &str,
+    rule: &Limit,
+    share: f64,
+    measured: f64,
+    result: LimitResult,
+) -> LimitResult {
+    let Some(expected) = expected_rotations(record) else {
+        let message = "how many to expect is not known: set [target] rotate_every, and give it a load to follow";
+        return invalid(result, Reason::of(ReasonCode::NotComputable, metric, message));
+    };
+    if expected < 1.0 {
+        let message = "no whole rotation was due in the judged part, so none could be missing: measure longer";
+        return invalid(result, Reason::of(ReasonCode::TooFewRotations, metric, message));
+    }
     let mut told = compared(
         result,
         rule,
         measured,
-        bound,
-        code,
-        &format!("the {what} of `{metric}`"),
+        share * expected,
+        ReasonCode::FloorMissed,
+        metric,
     );
-    if let (Some(reason), Bound::OfExpected(_), Some(expected)) =
-        (&mut told.reason, rule.bound, expected_rotations(record))
-    {
-        reason.message = format!(
+    let missed = if told.outcome != Verdict::Pass {
+        Some(format!(
             "{} of {} expected {metric} were seen; the limit is {}",
             number(measured),
             number(expected),
             rule.text
-        );
+        ))
+    } else {
+        one_that_stopped(record, share)
+            .filter(|_| metric == "rotations")
+            .map(|(least, due)| {
+                format!(
+                    "a container made only {} of {} rotations, though all together made enough; the limit is {}",
+                    number(least),
+                    number(due),
+                    rule.text
+                )
+            })
+    };
+    if let Some(message) = missed {
+        told.outcome = Verdict::Fail;
+        told.reason = Some(Reason::of(ReasonCode::FloorMissed, metric, message));
     }
     told
 }
@@ -121,22 +189,27 @@ fn early_floor(record: &Record, metric: &str, rule: &Limit, increase: f64, resul
         outcome: Verdict::Inconclusive,
         ..result
     };
-    let (Bound::OfExpected(share), Some(plan), Some(period)) = (rule.bound, &record.plan, record.rotation_period_s)
+    let (Bound::OfExpected(share), Some(plan), Some((containers, period_s))) =
+        (rule.bound, &record.plan, planned(record))
     else {
         return undecided;
     };
-    let (Some(rate), so_far) = (plan.rotations_per_s, judged.to_s - judged.from_s) else {
-        return undecided;
+    let so_far = judged.length_s();
+    // A rest of two and a half periods has three rotations at most.
+    let rest_s = (plan.measure_s - so_far).max(0.0);
+    let rest = if rest_s > 0.0 {
+        containers * (whole(period_s, rest_s) + 1.0)
+    } else {
+        0.0
     };
-    let rest = (plan.measure_s - so_far).max(0.0) * rate;
-    let bound = share * plan.measure_s * rate;
-    if so_far < PERIODS * period || increase + rest >= bound {
+    let bound = share * containers * whole(period_s, plan.measure_s);
+    if so_far < PERIODS * period_s || increase + rest >= bound {
         return undecided;
     }
     let message = format!(
         "only {} of {} expected {metric} in {so_far:.0} s; even a faultless rest could not reach `{}` any more",
         number(increase),
-        number(rate * so_far),
+        number(containers * whole(period_s, so_far)),
         rule.text
     );
     LimitResult {
@@ -149,7 +222,12 @@ fn early_floor(record: &Record, metric: &str, rule: &Limit, increase: f64, resul
 
 #[cfg(test)]
 mod tests {
-    use super::unwrapped;
+    use leakcheck_model::facts::FaultSpan;
+
+    use super::*;
+    use crate::judgement::{certain_fails, judge as judged, made::Made};
+
+    const FLOOR: &str = "increase >= 90% of expected";
 
     #[test]
     fn a_restart_counts_from_zero_and_a_series_that_went_away_counts_nothing() {
@@ -157,10 +235,143 @@ mod tests {
         assert_eq!(total(&[10.0, 20.0, 30.0]), Some(20.0));
         assert_eq!(total(&[10.0, 20.0, 3.0, 5.0]), Some(15.0));
         assert_eq!(total(&[500.0, 490.0, 495.0]), Some(5.0));
+        // Half is not less than half.
+        assert_eq!(total(&[10.0, 5.0]), Some(0.0));
+        assert_eq!(total(&[10.0, 4.9]), Some(4.9));
     }
 
     #[test]
     fn a_missing_value_is_carried_on_not_read_as_zero() {
         assert_eq!(unwrapped([Some(5.0), None, Some(9.0)].into_iter()), [0.0, 0.0, 4.0]);
+    }
+
+    /// Ten containers that rotate every `period_s`, of which so many stop after their first.
+    fn rotating(seconds: u32, period_s: f64, stopped: f64) -> Made {
+        let of_one = move |t: f64| (t.max(0.0) / period_s).floor();
+        Made::run(seconds, 10)
+            .rotating_every(period_s)
+            .metric("rotations", move |t| {
+                Some((10.0 - stopped) * of_one(t) + stopped * of_one(t).min(1.0))
+            })
+            .metric(LEAST_ROTATIONS, move |t| {
+                Some(if stopped > 0.0 { of_one(t).min(1.0) } else { of_one(t) })
+            })
+    }
+
+    fn outcome(made: Made, rule: &str) -> (Verdict, Option<ReasonCode>) {
+        let limit = judged(&made.limit("rotations", rule).record()).limits.remove(0);
+        (limit.outcome, limit.reason.map(|r| r.code))
+    }
+
+    #[test]
+    fn whole_rotations_of_each_container_are_expected() {
+        // 120 s / 45 s: two of each, and the two thirds of a third are chance.
+        let record = rotating(120, 45.0, 0.0).record();
+        assert_eq!(expected_rotations(&record), Some(20.0));
+        assert_eq!(outcome(rotating(120, 45.0, 0.0), FLOOR), (Verdict::Pass, None));
+        assert_eq!(expected_rotations(&rotating(300, 30.0, 0.0).record()), Some(100.0));
+        assert_eq!(expected_rotations(&Made::run(300, 10).record()), None);
+    }
+
+    #[test]
+    fn five_loops_that_died_are_missed_and_so_is_one() {
+        let missed = (Verdict::Fail, Some(ReasonCode::FloorMissed));
+        // Five of ten: 55 of 100. One of ten: 91 of 100, which is nine tenths of all, but not of each.
+        assert_eq!(outcome(rotating(300, 30.0, 5.0), FLOOR), missed);
+        assert_eq!(outcome(rotating(300, 30.0, 1.0), FLOOR), missed);
+        assert_eq!(outcome(rotating(300, 30.0, 0.0), FLOOR), (Verdict::Pass, None));
+        // A wire that was broken on purpose holds them back.
+        let broken = rotating(300, 30.0, 1.0).with(|record| {
+            record.facts.faults.push(FaultSpan {
+                index: 0,
+                what: "stall".into(),
+                from_s: 10.0,
+                to_s: Some(20.0),
+            });
+        });
+        assert_eq!(outcome(broken, FLOOR), (Verdict::Pass, None));
+    }
+
+    #[test]
+    fn one_may_lag_by_a_rotation() {
+        let lagging = |least: f64| {
+            Made::run(300, 10)
+                .rotating_every(30.0)
+                .metric("rotations", |t| Some(100.0 * (t.max(0.0) / 300.0)))
+                .metric(LEAST_ROTATIONS, move |t| Some(least * (t.max(0.0) / 300.0)))
+        };
+        assert_eq!(outcome(lagging(8.0), FLOOR).0, Verdict::Pass);
+        assert_eq!(outcome(lagging(7.9), FLOOR).0, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_floor_that_nothing_could_miss_is_invalid() {
+        let too_few = (Verdict::Invalid, Some(ReasonCode::TooFewRotations));
+        assert_eq!(outcome(rotating(120, 130.0, 0.0), FLOOR), too_few);
+        let nobody = Made::run(300, 0)
+            .rotating_every(30.0)
+            .metric("rotations", |_| Some(0.0));
+        assert_eq!(
+            outcome(nobody, FLOOR),
+            (Verdict::Invalid, Some(ReasonCode::NotComputable))
+        );
+    }
+
+    #[test]
+    fn counters_have_an_increase_and_a_rate() {
+        let counting = || Made::run(120, 1).metric("rotations", |t| Some(100.0 + t));
+        for (rule, expected) in [
+            ("increase >= 120", Verdict::Pass),
+            ("increase >= 121", Verdict::Fail),
+            ("increase < 121", Verdict::Pass),
+            ("increase < 120", Verdict::Fail),
+            ("rate_per_min >= 60", Verdict::Pass),
+            ("rate_per_min > 60", Verdict::Fail),
+            ("rate_per_min <= 60", Verdict::Pass),
+        ] {
+            assert_eq!(outcome(counting(), rule).0, expected, "{rule}");
+        }
+        assert_eq!(outcome(counting(), "increase < 120").1, Some(ReasonCode::LimitExceeded));
+        assert_eq!(outcome(counting(), "increase >= 121").1, Some(ReasonCode::FloorMissed));
+        let once = || Made::run(0, 1).metric("rotations", |_| Some(5.0));
+        assert_eq!(outcome(once(), "rate_per_min > 60").1, Some(ReasonCode::TooShort));
+    }
+
+    #[test]
+    fn a_floor_fails_early_only_where_no_rest_could_reach_it() {
+        // Ten containers, 30 min, every 300 s: 60 are expected and 54 asked for. All stop after the first.
+        let after = |seconds: u32, each: f64| {
+            let made = Made::run(1800, 10)
+                .rotating_every(300.0)
+                .metric("rotations", move |t| {
+                    Some(10.0 * (t.max(0.0) / 300.0).floor().min(each))
+                })
+                .limit("rotations", FLOOR)
+                .cut_at(f64::from(seconds));
+            certain_fails(&made.record())
+        };
+        // At 899 s three may come in the rest and one just now; three periods must have gone by.
+        assert_eq!(after(880, 1.0).len(), 0);
+        let fails = after(900, 1.0);
+        assert_eq!(fails.len(), 1);
+        assert_eq!(fails[0].bound, Some(54.0));
+        let message = &fails[0].reason.as_ref().expect("a fail has a reason").message;
+        assert!(
+            message.starts_with("only 10 of 30 expected rotations in 901 s"),
+            "{message}"
+        );
+        assert_eq!(after(900, 99.0).len(), 0);
+    }
+
+    #[test]
+    fn of_a_run_that_was_cut_short_only_what_is_certain_counts() {
+        let cut = rotating(300, 30.0, 0.0)
+            .cut_at(60.0)
+            .with(|record| record.facts.finished = false);
+        assert_eq!(outcome(cut, FLOOR), (Verdict::Inconclusive, None));
+        let early = rotating(300, 30.0, 0.0)
+            .cut_at(60.0)
+            .with(|record| record.facts.saved_s = Some(240.0));
+        assert_eq!(outcome(early, FLOOR), (Verdict::Inconclusive, None));
     }
 }

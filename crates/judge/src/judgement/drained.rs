@@ -6,26 +6,34 @@ use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
 use super::limit::{compared, invalid};
-use crate::drain::{Drained, drained as left_after};
+use crate::drain::{Drained, drained_in as left_after};
 use crate::{Outcome, Series};
 
 /// Level after the load was gone against the level before it came; `None` if one of them was not seen.
 fn measure(record: &Record, metric: &str, allowed: f64) -> Option<Drained> {
-    let of = |wanted: &dyn Fn(Phase) -> bool| {
-        let (t, v) = record.samples.series(metric, wanted).unzip();
+    let of = |wanted: Phase| {
+        let (t, v) = record.samples.series(metric, |phase| phase == wanted).unzip();
         Series::new(t, v).ok()
     };
-    // A target that was started after the load has no level without load: then it may end no higher than it was at its baseline.
-    let idle = of(&|p| p == Phase::Idle)?;
-    let before = if idle.is_empty() {
-        let first = record.samples.rows(Phase::is_judged).next()?;
-        let (from, to) = (record.samples.t_s[first], record.samples.t_s[first] + 10.0);
-        of(&Phase::is_judged)?.since(from).until(to)
-    } else {
-        idle
-    };
-    let measured = left_after(&before, &of(&|p| p == Phase::Drain)?, allowed);
+    let quantum = record.metrics.get(metric).map_or(1.0, |m| m.quantum);
+    let measured = left_after(quantum, &of(Phase::Idle)?, &of(Phase::Drain)?, allowed);
     (measured.outcome != Outcome::Invalid).then_some(measured)
+}
+
+/// Why it is not known whether a metric drained, and what to do about it.
+fn unknown(record: &Record, metric: &str) -> String {
+    let seen = |wanted: Phase| record.samples.rows(|phase| phase == wanted).next().is_some();
+    // A level under load is no level without it: a target that leaked meanwhile would seem to have drained.
+    if !seen(Phase::Idle) {
+        return format!(
+            "`{metric}`: the target was started after the load, so its level without load is not known: give [target] start = \
+             \"before-load\", or leave this limit out"
+        );
+    }
+    if !seen(Phase::Drain) {
+        return format!("`{metric}`: nothing was sampled after the load was gone, so whether it drained is not known");
+    }
+    format!("`{metric}` was not seen before or after the load, so whether it drained is not known")
 }
 
 /// Level after the load was gone less the level before it; `None` if one of them was not seen.
@@ -46,7 +54,7 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
         );
     };
     let Some(measured) = measure(record, metric, bound) else {
-        let message = format!("`{metric}` was not seen before or after the load, so whether it drained is not known");
+        let message = unknown(record, metric);
         return invalid(result, Reason::of(ReasonCode::NotComputable, metric, message));
     };
     let what = format!("after the load was gone, what was left of `{metric}` above its level before the load");
@@ -72,4 +80,95 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
         told.reason = Some(Reason::of(ReasonCode::Straddles, metric, message));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::judgement::{judge as judged, made::Made};
+
+    use super::*;
+
+    /// A run whose metric is 40 before the load, 95 under it, and so much after it.
+    fn left(after: impl Fn(f64) -> f64, rule: &str) -> LimitResult {
+        let made = Made::run(60, 5).metric("fds", |t| {
+            Some(match t {
+                t if t < -5.0 => 40.0,
+                t if t <= 60.0 => 95.0,
+                t => after(t),
+            })
+        });
+        judged(&made.limit("fds", rule).record()).limits.remove(0)
+    }
+
+    fn code(limit: &LimitResult) -> Option<ReasonCode> {
+        limit.reason.as_ref().map(|r| r.code)
+    }
+
+    #[test]
+    fn what_is_left_is_held_against_the_limit() {
+        let sound = left(|_| 42.0, "drained <= 2");
+        assert_eq!(
+            (sound.outcome, sound.measured, code(&sound)),
+            (Verdict::Pass, Some(2.0), None)
+        );
+        assert_eq!((sound.low, sound.high), (Some(2.0), Some(2.0)));
+        let leaked = left(|_| 43.0, "drained <= 2");
+        assert_eq!(
+            (leaked.outcome, code(&leaked)),
+            (Verdict::Fail, Some(ReasonCode::NotDrained))
+        );
+        assert_eq!(left(|_| 20.0, "drained <= 2").outcome, Verdict::Pass);
+        // A floor is held against what was measured, whatever its interval.
+        assert_eq!(left(|_| 43.0, "drained >= 3").outcome, Verdict::Pass);
+        assert_eq!(left(|_| 43.0, "drained >= 4").outcome, Verdict::Fail);
+    }
+
+    #[test]
+    fn noise_about_the_limit_leaves_doubt() {
+        let doubt = left(|t| 41.0 + t % 3.0, "drained <= 2");
+        assert_eq!(
+            (doubt.outcome, code(&doubt)),
+            (Verdict::Inconclusive, Some(ReasonCode::Straddles))
+        );
+        let (low, high) = (doubt.low.expect("known"), doubt.high.expect("known"));
+        assert!(low < 2.0 && high > 2.0 && low + high > 2.0, "{low} {high}");
+        let over = left(|t| 141.0 + t % 3.0, "drained <= 2");
+        assert_eq!(over.outcome, Verdict::Fail);
+    }
+
+    #[test]
+    fn without_a_level_without_load_nothing_is_known() {
+        let made = || {
+            Made::run(60, 5)
+                .metric("fds", |_| Some(95.0))
+                .limit("fds", "drained <= 2")
+        };
+        let of = |made: Made| {
+            let limit = judged(&made.record()).limits.remove(0);
+            let reason = limit.reason.expect("a reason");
+            (limit.outcome, reason.code, reason.message)
+        };
+        let (outcome, code, message) = of(made().without(Phase::Idle));
+        assert_eq!((outcome, code), (Verdict::Invalid, ReasonCode::NotComputable));
+        assert!(message.contains("start = \"before-load\""), "{message}");
+        let (outcome, code, message) = of(made().without(Phase::Drain));
+        assert_eq!((outcome, code), (Verdict::Invalid, ReasonCode::NotComputable));
+        assert!(message.contains("after the load was gone"), "{message}");
+        let (outcome, _, message) = of(Made::run(60, 5)
+            .metric("fds", |t| (t >= 0.0).then_some(95.0))
+            .limit("fds", "drained <= 2"));
+        assert_eq!(outcome, Verdict::Invalid);
+        assert!(message.contains("was not seen before or after"), "{message}");
+        assert_eq!(super::left(&made().without(Phase::Idle).record(), "fds"), None);
+        assert_eq!(super::left(&made().record(), "fds"), Some(0.0));
+    }
+
+    #[test]
+    fn a_share_of_what_is_expected_is_no_level() {
+        let limit = left(|_| 40.0, "drained <= 90% of expected");
+        assert_eq!(
+            (limit.outcome, code(&limit)),
+            (Verdict::Invalid, Some(ReasonCode::NotComputable))
+        );
+    }
 }

@@ -39,3 +39,49 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use leakcheck_model::verdict::Verdict;
+
+    use super::*;
+    use crate::judgement::{judge as judged, made::Made};
+
+    #[test]
+    fn levels_are_those_of_the_judged_part() {
+        // 0 to 60 and back; 500 before and after.
+        let told = |rule: &str| {
+            let made = Made::run(120, 5).metric("streams", |t| {
+                Some(if (0.0..=120.0).contains(&t) {
+                    60.0 - (t - 60.0).abs() + 1.0
+                } else {
+                    500.0
+                })
+            });
+            let limit = judged(&made.limit("streams", rule).record()).limits.remove(0);
+            (limit.outcome, limit.measured, limit.reason.map(|r| (r.code, r.message)))
+        };
+        for (rule, outcome, measured) in [
+            ("min >= 1", Verdict::Pass, 1.0),
+            ("min >= 2", Verdict::Fail, 1.0),
+            ("max <= 61", Verdict::Pass, 61.0),
+            ("max < 61", Verdict::Fail, 61.0),
+            ("last == 1", Verdict::Pass, 1.0),
+            ("last > 1", Verdict::Fail, 1.0),
+        ] {
+            let (got, value, _) = told(rule);
+            assert_eq!((got, value), (outcome, Some(measured)), "{rule}");
+        }
+        // Twice 1 … 60 and 61: 3721 over 121.
+        let (_, mean, _) = told("mean < 100");
+        assert!((mean.expect("known") - 3721.0 / 121.0).abs() < 1e-9, "{mean:?}");
+        let reason = |rule: &str| told(rule).2.expect("a reason");
+        assert_eq!(reason("min >= 2").0, ReasonCode::FloorMissed);
+        assert_eq!(reason("max < 61").0, ReasonCode::LimitExceeded);
+        assert!(reason("min >= 2").1.starts_with("the smallest `streams` is 1"));
+        assert!(reason("max < 61").1.starts_with("the largest"));
+        assert!(reason("mean < 1").1.starts_with("the mean"));
+        assert!(reason("last > 1").1.starts_with("the last"));
+        assert_eq!(reason("min >= 90% of expected").0, ReasonCode::NotComputable);
+    }
+}

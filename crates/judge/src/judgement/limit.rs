@@ -5,8 +5,7 @@ use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
-use super::{Judged, counter, drained, growth, level, lines};
-use crate::Look;
+use super::{Asked, Judged, counter, drained, frozen, growth, level, lines};
 
 /// Share of the samples in which a metric must have been seen (contract: 95 %).
 const SEEN: f64 = 0.95;
@@ -15,7 +14,8 @@ const SEEN: f64 = 0.95;
 const ENOUGH_LOAD: f64 = 3.0;
 
 /// What became of one limit.
-pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, look: Look) -> LimitResult {
+pub(super) fn judge(asked: &Asked, metric: &str, rule: &Limit) -> LimitResult {
+    let record = asked.record;
     let result = empty(metric, rule);
     if metric == "lines" {
         return lines::judge(record, rule, result);
@@ -23,15 +23,31 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, look: Look) -> 
     if let Some(reason) = blind(record, metric, rule) {
         return invalid(result, reason);
     }
+    let judged = by_statistic(asked, metric, rule, result);
+    let scraped = record.metrics.get(metric).is_some_and(|info| info.source == "metrics");
+    if judged.outcome == Verdict::Pass
+        && scraped
+        && let Some(since_s) = frozen::since_s(record)
+    {
+        let message = format!(
+            "everything on the target's /metrics has stood still since {since_s:.0} s, though work was counted before and the load went on"
+        );
+        return invalid(judged, Reason::of(ReasonCode::MetricStuck, metric, message));
+    }
+    judged
+}
+
+fn by_statistic(asked: &Asked, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
+    let record = asked.record;
     match rule.statistic {
-        Statistic::GrowthPerMin => growth::per_minute(record, metric, rule, look, result),
-        Statistic::PerRotation => growth::per_rotation(record, metric, rule, look, result),
-        Statistic::Growth => growth::net(record, metric, rule, result),
-        Statistic::EndpointPerMin => growth::endpoint(record, metric, rule, result),
+        Statistic::GrowthPerMin => growth::per_minute(asked, metric, rule, result),
+        Statistic::PerRotation => growth::per_rotation(asked, metric, rule, result),
+        Statistic::Growth => growth::net(asked, metric, rule, result),
+        Statistic::EndpointPerMin => growth::endpoint(asked, metric, rule, result),
         Statistic::Min | Statistic::Max | Statistic::Mean | Statistic::Last => {
             level::judge(record, metric, rule, result)
         }
-        Statistic::Increase | Statistic::RatePerMin => counter::judge(record, metric, rule, look, result),
+        Statistic::Increase | Statistic::RatePerMin => counter::judge(record, metric, rule, asked.look, result),
         Statistic::Drained => drained::judge(record, metric, rule, result),
         Statistic::Lost | Statistic::Duplicated | Statistic::Reordered | Statistic::Torn | Statistic::Delivered => {
             let message = format!(
@@ -182,4 +198,135 @@ fn stuck(record: &Record, metric: &str, column: &[Option<f64>]) -> Option<Reason
         );
         Reason::of(ReasonCode::MetricStuck, metric, message)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judgement::{judge as judged, made::Made};
+
+    fn told(made: Made, rule: &str) -> (Verdict, Option<ReasonCode>, String) {
+        let limit = judged(&made.limit("fds", rule).record()).limits.remove(0);
+        let message = limit.reason.as_ref().map_or(String::new(), |r| r.message.clone());
+        (limit.outcome, limit.reason.map(|r| r.code), message)
+    }
+
+    fn seen_in(missed: f64) -> (Verdict, Option<ReasonCode>, String) {
+        // 61 samples in the judged part.
+        told(
+            Made::run(60, 5).metric("fds", move |t| (t < 0.0 || t >= missed).then_some(40.0)),
+            "max < 100",
+        )
+    }
+
+    #[test]
+    fn a_metric_must_be_seen_in_nineteen_of_twenty_samples() {
+        assert_eq!(seen_in(0.0).0, Verdict::Pass);
+        // 58 of 61 are 95.1 %, 57 are 93.4 %.
+        assert_eq!(seen_in(3.0).0, Verdict::Pass);
+        let (outcome, code, message) = seen_in(4.0);
+        assert_eq!((outcome, code), (Verdict::Invalid, Some(ReasonCode::MetricSparse)));
+        assert_eq!(message, "`fds` was seen in 57 of 61 samples; 95 % are needed");
+    }
+
+    #[test]
+    fn a_metric_that_never_appeared_is_absent_and_not_zero() {
+        let (outcome, code, message) = told(Made::run(60, 5).metric("fds", |_| None), "max < 100");
+        assert_eq!((outcome, code), (Verdict::Invalid, Some(ReasonCode::MetricAbsent)));
+        assert!(message.contains("/metrics"), "{message}");
+        let of_proc = Made::run(60, 5).metric("fds", |_| None).with(|r| {
+            r.metrics.get_mut("fds").expect("there").source = "proc".into();
+        });
+        assert!(told(of_proc, "max < 100").2.starts_with("`fds` was never seen"));
+        let nowhere = told(Made::run(60, 5), "max < 100");
+        assert_eq!(nowhere.1, Some(ReasonCode::MetricAbsent));
+        // Seen without load and after it: that says nothing of the judged part, and all that `drained` needs.
+        let outside = || Made::run(60, 5).metric("fds", |t| (!(0.0..=60.0).contains(&t)).then_some(40.0));
+        assert_eq!(told(outside(), "max < 100").1, Some(ReasonCode::MetricAbsent));
+        assert_eq!(told(outside(), "drained <= 2").1, Some(ReasonCode::MetricSparse));
+        assert_eq!(
+            told(Made::run(60, 5).metric("fds", |_| None), "drained <= 2").1,
+            Some(ReasonCode::MetricAbsent)
+        );
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_was_judged_is_too_short() {
+        let nothing = || Made::run(60, 5).metric("fds", |_| Some(40.0)).without(Phase::Measure);
+        assert_eq!(told(nothing(), "max < 100").1, Some(ReasonCode::TooShort));
+        // What is left after the load is known all the same.
+        assert_eq!(told(nothing(), "drained <= 2").0, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_metric_that_load_moves_and_that_did_not_move_is_stuck() {
+        let still = |containers: u64, moves: bool, value: fn(f64) -> f64| {
+            let made = Made::run(60, containers).metric("fds", move |t| Some(value(t)));
+            told(
+                made.with(|r| r.metrics.get_mut("fds").expect("there").moves_with_load = moves),
+                "max < 100",
+            )
+        };
+        let (outcome, code, message) = still(5, true, |_| 40.0);
+        assert_eq!((outcome, code), (Verdict::Invalid, Some(ReasonCode::MetricStuck)));
+        assert!(
+            message.starts_with("`fds` was 40 throughout, though 5 containers came"),
+            "{message}"
+        );
+        // Three are enough, two are not; and not every metric moves with load.
+        assert_eq!(still(3, true, |_| 40.0).0, Verdict::Invalid);
+        assert_eq!(still(2, true, |_| 40.0).0, Verdict::Pass);
+        assert_eq!(still(5, false, |_| 40.0).0, Verdict::Pass);
+        assert_eq!(still(5, true, |t| if t < 0.0 { 40.0 } else { 45.0 }).0, Verdict::Pass);
+        let never_idle = Made::run(60, 5)
+            .metric("fds", |_| Some(40.0))
+            .with(|r| r.metrics.get_mut("fds").expect("there").moves_with_load = true)
+            .without(Phase::Idle);
+        assert_eq!(told(never_idle, "max < 100").0, Verdict::Pass);
+    }
+
+    #[test]
+    fn what_is_of_lines_is_of_no_metric() {
+        let (outcome, code, message) = told(Made::run(60, 5).metric("fds", |_| Some(40.0)), "lost == 0");
+        assert_eq!((outcome, code), (Verdict::Invalid, Some(ReasonCode::NotComputable)));
+        assert_eq!(message, "`lost` is a statistic of `lines`, not of `fds`");
+    }
+
+    #[test]
+    fn a_limit_that_is_exceeded_says_by_what() {
+        let (outcome, code, message) = told(Made::run(60, 5).metric("fds", |_| Some(40.0)), "max < 40");
+        assert_eq!((outcome, code), (Verdict::Fail, Some(ReasonCode::LimitExceeded)));
+        assert_eq!(message, "the largest `fds` is 40, and the limit is < 40");
+        let memory = told(Made::run(60, 5).metric("fds", |_| Some(3_145_728.0)), "max < 2 MiB");
+        assert_eq!(memory.2, "the largest `fds` is 3 MiB, and the limit is < 2 MiB");
+    }
+
+    #[test]
+    fn numbers_have_as_many_decimals_as_they_need() {
+        for (x, shown) in [
+            (0.0, "0"),
+            (-0.000_01, "0"),
+            (3.0, "3"),
+            (0.05, "0.0500"),
+            (0.1, "0.10"),
+            (99.5, "99.50"),
+            (100.0, "100"),
+            (100.25, "100.2"),
+            (-2.5, "-2.50"),
+        ] {
+            assert_eq!(number(x), shown);
+        }
+        assert_eq!(amount(512.0, "B"), "0.50 KiB");
+        assert_eq!(amount(1_048_576.0, "B"), "1 MiB");
+        assert_eq!(amount(1_048_575.0, "B"), "1024.0 KiB");
+        assert_eq!(amount(1_048_576.0, ""), "1048576");
+        assert_eq!(
+            (
+                unit("growth_per_min < 1 MiB"),
+                unit("growth_per_min < 2"),
+                unit("x < 1 KiB/min")
+            ),
+            ("B", "", "B")
+        );
+    }
 }

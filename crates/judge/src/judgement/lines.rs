@@ -58,3 +58,72 @@ pub(super) fn judge(record: &Record, rule: &Limit, result: LimitResult) -> Limit
     }
     judged
 }
+
+#[cfg(test)]
+mod tests {
+    use leakcheck_model::lines::LineCounts;
+
+    use super::*;
+    use crate::judgement::{judge as judged, made::Made};
+
+    fn told(counts: Option<LineCounts>, rule: &str) -> (Verdict, Option<ReasonCode>, Option<f64>) {
+        let made = Made::run(60, 5).limit("lines", rule).with(|r| r.facts.lines = counts);
+        let limit = judged(&made.record()).limits.remove(0);
+        (limit.outcome, limit.reason.map(|r| r.code), limit.measured)
+    }
+
+    fn counts() -> LineCounts {
+        LineCounts {
+            sent: 100,
+            delivered: 98,
+            lost: 2,
+            duplicated: 3,
+            reordered: 4,
+            torn: 5,
+            ..LineCounts::default()
+        }
+    }
+
+    #[test]
+    fn each_count_is_held_against_its_limit() {
+        for (rule, measured) in [
+            ("lost", 2.0),
+            ("duplicated", 3.0),
+            ("reordered", 4.0),
+            ("torn", 5.0),
+            ("delivered", 98.0),
+        ] {
+            let kept = told(Some(counts()), &format!("{rule} <= {measured}"));
+            assert_eq!(kept, (Verdict::Pass, None, Some(measured)), "{rule}");
+            let (outcome, code, _) = told(Some(counts()), &format!("{rule} < {measured}"));
+            assert_eq!(
+                (outcome, code),
+                (Verdict::Fail, Some(ReasonCode::LimitExceeded)),
+                "{rule}"
+            );
+        }
+        let floor = |rule: &str| told(Some(counts()), rule);
+        assert_eq!(floor("delivered >= 98% of expected").0, Verdict::Pass);
+        assert_eq!(floor("delivered >= 99% of expected").1, Some(ReasonCode::FloorMissed));
+        // That none was lost where one should have been is not a floor of work.
+        assert_eq!(floor("lost > 2").1, Some(ReasonCode::LimitExceeded));
+    }
+
+    #[test]
+    fn what_cannot_be_accounted_for_is_no_pass() {
+        let (outcome, code, _) = told(None, "lost == 0");
+        assert_eq!((outcome, code), (Verdict::Invalid, Some(ReasonCode::LinesUnaccounted)));
+        let some = LineCounts {
+            unaccounted: 1,
+            ..counts()
+        };
+        assert_eq!(
+            told(Some(some.clone()), "lost < 3").1,
+            Some(ReasonCode::LinesUnaccounted)
+        );
+        // What was seen to be wrong is wrong.
+        assert_eq!(told(Some(some), "lost == 0").0, Verdict::Fail);
+        let none = told(Some(LineCounts::default()), "lost == 0");
+        assert_eq!((none.0, none.1), (Verdict::Invalid, Some(ReasonCode::LoadNotDelivered)));
+    }
+}

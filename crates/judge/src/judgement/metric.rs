@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use leakcheck_model::Phase;
 use leakcheck_model::record::MetricInfo;
 use leakcheck_model::result::{Growth, LimitResult, MetricResult};
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
-use leakcheck_model::{Phase, Record};
 
 use super::limit::{amount, number};
-use super::{Judged, drained, growth};
-use crate::{Answer, Form, Look, assess, assess_per_rotation, endpoint};
+use super::{Asked, Judged, drained, growth};
+use crate::{Answer, Form, endpoint};
 
 /// Everything that is said of one metric.
-pub(super) fn measure(record: &Record, name: &str, info: &MetricInfo, limits: &[LimitResult]) -> MetricResult {
+pub(super) fn measure(asked: &Asked, name: &str, info: &MetricInfo, limits: &[LimitResult]) -> MetricResult {
+    let record = asked.record;
     let judged = Judged::of(record);
     let values: Vec<f64> = record.samples.series(name, Phase::is_judged).map(|(_, v)| v).collect();
     let series = growth::series(record, name).ok();
@@ -28,24 +29,24 @@ pub(super) fn measure(record: &Record, name: &str, info: &MetricInfo, limits: &[
         drained: drained::left(record, name),
         ..MetricResult::default()
     };
-    let Some(series) = series.filter(|s| s.len() >= 2) else {
+    if series.is_none_or(|s| s.len() < 2) {
         return result;
-    };
+    }
     let bound = limits
         .iter()
         .find(|l| l.metric == name && l.rule.starts_with("growth_per_min"))
         .and_then(|l| l.bound);
     // Without a limit of its own, growth is looked at on the metric's own scale.
     let bound = bound.filter(|b| *b > 0.0).unwrap_or(info.quantum.max(1.0));
-    let question = growth::question(record, name, bound, Look::Final);
-    let answer = assess(&series, &question);
+    let Ok(answer) = asked.per_minute(name, bound) else {
+        return result;
+    };
     result.growth_per_min = interval(&answer);
     result.shape = shape(&answer, info.unit);
     result.smallest_late_leak_per_min = answer.smallest_late_leak.map(|l| l.per_min);
-    if name != "rotations"
-        && let Some(rotations) = growth::rotations(record, name)
-    {
-        result.per_rotation = interval(&assess_per_rotation(&series, &rotations, &question));
+    result.late_window_s = answer.smallest_late_leak.map(|l| l.window_s);
+    if name != "rotations" && growth::rotations(record, name).is_some() {
+        result.per_rotation = asked.per_rotation(name, bound).ok().as_deref().and_then(interval);
     }
     result
 }
@@ -128,4 +129,91 @@ pub(super) fn warnings(
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judgement::{judge as judged, made::Made};
+
+    fn noise(t: f64) -> f64 {
+        (t.abs() * 7919.0 % 7.0).floor() - 3.0
+    }
+
+    fn measured(seconds: u32, value: impl Fn(f64) -> f64) -> MetricResult {
+        let made = Made::run(seconds, 5).metric("fds", move |t| Some((1000.0 + value(t) + noise(t)).round()));
+        judged(&made.record()).metrics.remove("fds").expect("measured")
+    }
+
+    #[test]
+    fn a_metric_is_told_in_figures() {
+        let made = Made::run(120, 5).metric("fds", |t| (t != 50.0).then_some(100.0 + t / 2.0));
+        let result = judged(&made.record()).metrics.remove("fds").expect("measured");
+        assert_eq!((result.samples, result.missing), (120, 1));
+        assert_eq!((result.baseline, result.last), (Some(100.0), Some(160.0)));
+        assert_eq!((result.min, result.max), (Some(100.0), Some(160.0)));
+        assert_eq!(result.endpoint_per_min, Some(30.0));
+        let growth = result.growth_per_min.expect("fitted");
+        assert!(growth.low <= 30.0 && 30.0 <= growth.high, "{growth:?}");
+        assert_eq!(result.per_rotation, None);
+        assert!(result.smallest_late_leak_per_min.is_some() && result.late_window_s == Some(121.0 / 8.0));
+        let once = Made::run(0, 5).metric("fds", |_| Some(3.0));
+        let once = judged(&once.record()).metrics.remove("fds").expect("measured");
+        assert_eq!((once.samples, once.growth_per_min), (1, None));
+    }
+
+    #[test]
+    fn what_a_series_looks_like_is_told_in_words() {
+        let shape = |value: fn(f64) -> f64| measured(1800, value).shape.expect("told");
+        assert_eq!(shape(|_| 0.0), "flat");
+        assert_eq!(shape(|t| t / 6.0), "a steady ramp");
+        let up = shape(|t| if t > 690.0 { 90.0 } else { 0.0 });
+        assert!(up.contains("step") && up.contains("step of +"), "{up}");
+        let down = shape(|t| if t > 690.0 { -90.0 } else { 0.0 });
+        assert!(down.contains("step") && down.contains("step of -"), "{down}");
+        let two = shape(|t| {
+            if t > 1200.0 {
+                160.0
+            } else if t > 500.0 {
+                60.0
+            } else {
+                0.0
+            }
+        });
+        assert!(two.starts_with("steps of ") && two.contains(" s and "), "{two}");
+        let late = shape(|t| 138.0 * (t - 1080.0).max(0.0) / 60.0);
+        assert!(late.starts_with("growth that began at 10"), "{late}");
+        let ended = shape(|t| 40.0 * t.min(600.0) / 60.0);
+        assert!(ended.starts_with("growth that ended at "), "{ended}");
+        let warm = shape(|t| 300.0 * (1.0 - (-t.max(0.0) / 60.0).exp()));
+        assert!(
+            warm.starts_with("a warm-up of ") && warm.contains("within about"),
+            "{warm}"
+        );
+    }
+
+    #[test]
+    fn growth_for_each_rotation_is_told_where_they_are_counted() {
+        let made = Made::run(600, 5)
+            .metric("fds", |t| Some(1000.0 + 4.0 * (t.max(0.0) / 30.0).floor() + noise(t)))
+            .metric("rotations", |t| Some((t.max(0.0) / 30.0).floor()));
+        let metrics = judged(&made.record()).metrics;
+        let each = metrics["fds"].per_rotation.expect("counted");
+        assert!((each.estimate - 4.0).abs() < 0.4, "{each:?}");
+        assert_eq!(metrics["rotations"].per_rotation, None);
+    }
+
+    #[test]
+    fn growth_inside_its_limit_is_a_warning() {
+        let warned = |value: fn(f64) -> f64, rule: &str| {
+            let made = Made::run(1800, 5).metric("fds", move |t| Some((1000.0 + value(t) + noise(t)).round()));
+            judged(&made.limit("fds", rule).record()).warnings
+        };
+        let told = warned(|t| t / 60.0, "growth_per_min < 2");
+        assert_eq!(told.len(), 1);
+        assert!(told[0].message.contains("`fds` grows by 1"), "{}", told[0].message);
+        assert!(warned(|_| 0.0, "growth_per_min < 2").is_empty());
+        assert!(warned(|t| t / 6.0, "growth_per_min < 2").is_empty(), "a fail says more");
+        assert!(warned(|t| t / 60.0, "max < 9000").is_empty());
+    }
 }

@@ -4,6 +4,8 @@ use leakcheck_model::Record;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
 use super::Judged;
+use crate::median::median_of;
+use crate::sparse::FEW;
 
 /// Share of the planned samples that may be missing (JUDGE.md, gate A).
 const GAPS: f64 = 0.05;
@@ -91,6 +93,47 @@ fn weight(code: ReasonCode) -> Verdict {
     }
 }
 
+/// A spacing this many times the usual one is a gap in a table whose plan is not known: samples of it are missing.
+const GAP: f64 = 3.0;
+
+/// Gaps in a table from elsewhere, told by its own spacing. A handful of checkpoints has no usual spacing, and never passes.
+fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
+    let spacings: Vec<(f64, f64)> = judged
+        .rows
+        .windows(2)
+        .map(|pair| (t[pair[0]], t[pair[1]] - t[pair[0]]))
+        .collect();
+    let Some(usual) = median_of(&mut spacings.iter().map(|(_, s)| *s).collect::<Vec<_>>()) else {
+        return;
+    };
+    if judged.rows.len() < FEW || usual <= 0.0 {
+        return;
+    }
+    let missing_s: f64 = spacings
+        .iter()
+        .map(|(_, s)| *s)
+        .filter(|s| *s > GAP * usual)
+        .map(|s| s - usual)
+        .sum();
+    let share = missing_s / (judged.to_s - judged.from_s);
+    if share <= GAPS {
+        return;
+    }
+    let longest = spacings
+        .iter()
+        .copied()
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .unwrap_or_default();
+    let message = format!(
+        "{:.0} % of the time has no samples, 5 % may have none: a sample comes every {} s, and none from {:.0} s to {:.0} s",
+        share * 100.0,
+        super::limit::number(usual),
+        longest.0,
+        longest.0 + longest.1
+    );
+    whole.say(Verdict::Invalid, Reason::new(ReasonCode::SamplesMissed, message));
+}
+
 /// Gaps in the samples, and a clock that does not run forward.
 fn samples(record: &Record, whole: &mut Whole) {
     let t = &record.samples.t_s;
@@ -101,7 +144,10 @@ fn samples(record: &Record, whole: &mut Whole) {
         );
     }
     let judged = Judged::of(record);
-    let Some(plan) = &record.plan else { return };
+    let Some(plan) = &record.plan else {
+        gaps(&judged, t, whole);
+        return;
+    };
     if judged.rows.is_empty() {
         if !whole.reasons.is_empty() {
             return;
@@ -113,9 +159,159 @@ fn samples(record: &Record, whole: &mut Whole) {
         return;
     }
     let planned = (judged.to_s - judged.from_s) / plan.sample_every_s + 1.0;
-    let missing = 1.0 - judged.rows.len() as f64 / planned;
-    if missing > GAPS {
-        let message = format!("{:.0} % of the samples are missing; 5 % may be", missing * 100.0);
+    let missing = planned - judged.rows.len() as f64;
+    // One alone is 5 % of a short run, and hides nothing that its neighbours do not show.
+    if missing > GAPS * planned && missing > 1.5 {
+        let message = format!(
+            "{:.0} % of the samples are missing; 5 % may be",
+            100.0 * missing / planned
+        );
         whole.say(Verdict::Invalid, Reason::new(ReasonCode::SamplesMissed, message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leakcheck_model::Samples;
+
+    use super::*;
+    use crate::judgement::{judge as judged, made::Made};
+
+    fn told(made: Made) -> (Verdict, Vec<ReasonCode>) {
+        let judgement = judged(&made.limit("fds", "max < 100").record());
+        (judgement.verdict, judgement.reasons.iter().map(|r| r.code).collect())
+    }
+
+    fn sound() -> Made {
+        Made::run(60, 5).metric("fds", |_| Some(40.0))
+    }
+
+    #[test]
+    fn a_run_without_incident_says_nothing() {
+        assert_eq!(told(sound()), (Verdict::Pass, vec![]));
+    }
+
+    #[test]
+    fn what_the_runner_saw_decides_by_its_code() {
+        let impaired = |code| told(sound().with(|r| r.facts.impairments.push(Reason::new(code, "so"))));
+        for (code, verdict) in [
+            (ReasonCode::TargetDied, Verdict::Fail),
+            (ReasonCode::TargetNotReady, Verdict::Fail),
+            (ReasonCode::LoadNotDelivered, Verdict::Invalid),
+            (ReasonCode::EngineLost, Verdict::Invalid),
+        ] {
+            assert_eq!(impaired(code), (verdict, vec![code]));
+        }
+    }
+
+    #[test]
+    fn a_target_that_died_fails_and_one_that_was_restarted_is_another() {
+        let died = sound().with(|r| r.facts.died = Some((33.0, "exit status 3".into())));
+        assert_eq!(told(died), (Verdict::Fail, vec![ReasonCode::TargetDied]));
+        // Samples that a dead target did not give are not missing.
+        let dead = sound()
+            .cut_at(33.0)
+            .with(|r| r.facts.died = Some((33.0, "exit status 3".into())));
+        assert_eq!(told(dead), (Verdict::Fail, vec![ReasonCode::TargetDied]));
+        let restarted = || sound().with(|r| r.facts.restarted = Some("pid 7 is now 8".into()));
+        assert_eq!(told(restarted()), (Verdict::Invalid, vec![ReasonCode::TargetRestarted]));
+    }
+
+    #[test]
+    fn what_was_not_measured_as_asked_outweighs_any_limit() {
+        let leaking = |code| {
+            let made = Made::run(60, 5)
+                .metric("fds", |_| Some(400.0))
+                .with(|r| r.facts.impairments.push(Reason::new(code, "so")));
+            told(made).0
+        };
+        for code in [
+            ReasonCode::TargetRestarted,
+            ReasonCode::ClockJumped,
+            ReasonCode::EngineLost,
+            ReasonCode::EngineUnreachable,
+            ReasonCode::StaleBuild,
+        ] {
+            assert_eq!(leaking(code), Verdict::Invalid, "{code:?}");
+        }
+        assert_eq!(leaking(ReasonCode::LoadNotDelivered), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_is_undecided() {
+        let interrupted = sound().with(|r| r.facts.interrupted = true);
+        assert_eq!(
+            told(interrupted),
+            (Verdict::Inconclusive, vec![ReasonCode::Interrupted])
+        );
+        let killed = sound().with(|r| r.facts.finished = false);
+        assert_eq!(told(killed), (Verdict::Inconclusive, vec![ReasonCode::Interrupted]));
+        let table = sound().with(|r| (r.facts.finished, r.plan) = (false, None));
+        assert_eq!(told(table), (Verdict::Pass, vec![]));
+    }
+
+    #[test]
+    fn without_a_limit_nothing_was_judged() {
+        let judgement = judged(&sound().record());
+        assert_eq!(judgement.verdict, Verdict::Invalid);
+        assert_eq!(judgement.reasons[0].code, ReasonCode::NoLimits);
+    }
+
+    #[test]
+    fn a_single_missing_sample_is_no_gap_in_a_short_run() {
+        // Of 11 samples one is 9 %, two are 18 %.
+        let missing = |last: f64| {
+            let short = Made::run(10, 5).metric("fds", |_| Some(40.0));
+            told(short.without_seconds(|t| t > 3.0 && t <= last))
+        };
+        assert_eq!(missing(4.0), (Verdict::Pass, vec![]));
+        assert_eq!(missing(5.0), (Verdict::Invalid, vec![ReasonCode::SamplesMissed]));
+    }
+
+    #[test]
+    fn more_than_a_twentieth_of_the_samples_may_not_be_missing() {
+        // Of 61 samples three may be missing, four may not: 4/61 is 6.6 %.
+        let missing = |last: f64| told(sound().without_seconds(|t| t > 10.0 && t <= last));
+        assert_eq!(missing(13.0), (Verdict::Pass, vec![]));
+        assert_eq!(missing(14.0), (Verdict::Invalid, vec![ReasonCode::SamplesMissed]));
+        let nothing = told(sound().without(leakcheck_model::Phase::Measure));
+        assert_eq!(nothing.0, Verdict::Invalid);
+        assert_eq!(nothing.1[0], ReasonCode::TooShort);
+    }
+
+    #[test]
+    fn time_that_does_not_go_forward_is_a_clock_that_jumped() {
+        let jumped = told(sound().with(|r| r.samples.t_s[30] = r.samples.t_s[29]));
+        assert_eq!(jumped, (Verdict::Invalid, vec![ReasonCode::ClockJumped]));
+    }
+
+    fn table(times: impl Iterator<Item = f64>) -> (Verdict, Vec<ReasonCode>) {
+        let mut samples = Samples::new(vec!["fds".into()]);
+        for t_s in times {
+            samples.t_s.push(t_s);
+            samples.phase.push(leakcheck_model::Phase::Measure);
+            samples.columns[0].push(Some(40.0));
+        }
+        let limits = vec![("fds".to_owned(), "max < 100".parse().expect("a rule"))];
+        let judgement = judged(&Record::of_table("t".into(), samples, limits, None));
+        (judgement.verdict, judgement.reasons.iter().map(|r| r.code).collect())
+    }
+
+    #[test]
+    fn gaps_in_a_table_are_told_by_its_own_spacing() {
+        let minutes = |from: u32, to: u32| {
+            table(
+                (0..=3600)
+                    .filter(move |i| !(from * 60..to * 60).contains(i))
+                    .map(f64::from),
+            )
+        };
+        assert_eq!(minutes(10, 50), (Verdict::Invalid, vec![ReasonCode::SamplesMissed]));
+        assert_eq!(minutes(10, 14), (Verdict::Invalid, vec![ReasonCode::SamplesMissed]));
+        assert_eq!(minutes(10, 13), (Verdict::Pass, vec![]));
+        // Uneven spacings are no gaps, and a handful of checkpoints has no usual one.
+        let uneven = (0..200).map(|i| f64::from(i) * 10.0 + f64::from(i % 7));
+        assert_eq!(table(uneven), (Verdict::Pass, vec![]));
+        assert_eq!(table([0.0, 1.0, 2.0, 600.0].into_iter()), (Verdict::Pass, vec![]));
     }
 }

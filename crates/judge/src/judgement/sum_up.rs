@@ -12,6 +12,11 @@ const INTERRUPTED: u8 = 130;
 #[must_use]
 pub fn sum_up(record: &Record, judgement: Judgement) -> RunResult {
     let facts = &record.facts;
+    let mut attribution = facts.attribution.clone();
+    if !judgement.engine_grew.is_empty() {
+        let sentences = &mut attribution.get_or_insert_default().sentences;
+        sentences.extend(judgement.engine_grew);
+    }
     let t = &record.samples.t_s;
     let duration_s = t
         .last()
@@ -41,8 +46,63 @@ pub fn sum_up(record: &Record, judgement: Judgement) -> RunResult {
         limits: judgement.limits,
         checkpoints: judgement.checkpoints,
         lines: facts.lines.clone(),
-        attribution: facts.attribution.clone(),
+        attribution,
         self_cost: facts.self_cost.clone(),
         command: facts.command.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leakcheck_model::event::Attribution;
+    use leakcheck_model::verdict::Verdict;
+
+    use super::*;
+    use crate::judgement::{judge as judged, made::Made};
+
+    fn summed(change: impl FnOnce(&mut Record)) -> RunResult {
+        let made = Made::run(60, 5).metric("fds", |_| Some(40.0)).limit("fds", "max < 100");
+        let record = made.with(change).record();
+        sum_up(&record, judged(&record))
+    }
+
+    #[test]
+    fn a_run_is_summed_up_with_its_verdicts_exit_code() {
+        let sound = summed(|_| {});
+        assert_eq!((sound.verdict, sound.exit_code), (Verdict::Pass, 0));
+        assert_eq!((sound.run_id.as_str(), sound.scenario.as_str()), ("made", "made"));
+        // From -15 s to 75 s.
+        assert_eq!((sound.duration_s, sound.containers), (90.0, Some(5)));
+        assert!(!sound.stopped_early && sound.saved_s.is_none() && sound.attribution.is_none());
+        assert_eq!(summed(|r| r.facts.run_id = Some("x1".into())).run_id, "x1");
+        assert_eq!(
+            summed(|r| r.samples = leakcheck_model::Samples::default()).duration_s,
+            0.0
+        );
+    }
+
+    #[test]
+    fn an_interruption_has_its_own_exit_code_and_an_early_stop_says_what_it_saved() {
+        assert_eq!(summed(|r| r.facts.interrupted = true).exit_code, 130);
+        let early = summed(|r| r.facts.saved_s = Some(240.0));
+        assert!(early.stopped_early);
+        assert_eq!(early.saved_s, Some(240.0));
+    }
+
+    #[test]
+    fn what_the_engine_did_is_told_beside_who_leaked() {
+        let record = Made::run(60, 5).record();
+        let judgement = Judgement {
+            engine_grew: vec!["the engine grew".into()],
+            ..judged(&record)
+        };
+        let told = |record: &Record| sum_up(record, judgement.clone()).attribution.expect("told").sentences;
+        assert_eq!(told(&record), ["the engine grew"]);
+        let mut known = record;
+        known.facts.attribution = Some(Attribution {
+            sentences: vec!["+9 sockets".into()],
+            ..Attribution::default()
+        });
+        assert_eq!(told(&known), ["+9 sockets", "the engine grew"]);
     }
 }

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 pub(super) use leakcheck_chaos::Arguments;
-use leakcheck_chaos::{FaultEvent, Plan};
+use leakcheck_chaos::{FaultEvent, News, Plan};
 
 use super::{Failure, runtime, stop_on_signal};
 use crate::style;
 
-/// Beginnings and ends of faults that may wait to be told.
-const EVENTS: usize = 64;
+/// News that is no fault's beginning or end and may wait to be told.
+const OTHER_NEWS: usize = 8;
 
 /// Serves until SIGTERM or SIGINT; each fault's beginning and end is a line on standard error.
 ///
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     ));
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");
-    let (sender, mut events) = tokio::sync::mpsc::channel::<FaultEvent>(EVENTS);
+    let (sender, mut events) = tokio::sync::mpsc::channel(2 * plan.faults.len() + OTHER_NEWS);
     runtime
         .block_on(async {
             let serving = leakcheck_chaos::serve(&arguments.listen, &arguments.upstream, plan, Some(sender), stop);
@@ -36,13 +36,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             loop {
                 tokio::select! {
                     served = &mut serving => return served,
-                    Some(event) = events.recv() => {
-                        let verb = if event.began { "begins" } else { "ends" };
-                        style::say(&format!("{:7.1} s  fault {} {verb}: {}", event.after.as_secs_f64(), event.index + 1, event.what));
-                    }
+                    Some(news) = events.recv() => tell(news),
                 }
             }
         })
         .map_err(anyhow::Error::from)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn tell(news: News) {
+    match news {
+        News::Fault(FaultEvent {
+            index,
+            began,
+            after,
+            what,
+        }) => {
+            let verb = if began { "begins" } else { "ends" };
+            style::say(&format!(
+                "{:7.1} s  fault {} {verb}: {what}",
+                after.as_secs_f64(),
+                index + 1
+            ));
+        }
+        News::Unknown { container, why } => style::say(&format!(
+            "note: could not find out who the container {container} is, so faults that choose may not strike as meant \
+             (told once): {why}"
+        )),
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use leakcheck_model::scenario::{EngineKind, Rate, Start};
+use leakcheck_model::scenario::{EngineKind, Rate, Start, Traffic};
 use leakcheck_model::{Scenario, Span};
 
 use super::{Failure, USAGE};
@@ -12,6 +12,11 @@ use crate::{scenario_file, style};
 
 /// Arguments of `leakcheck check`.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  leakcheck check my-daemon.toml
+  leakcheck check scenarios/*.toml
+  leakcheck check my-daemon.toml --set load.noisy.containers=200")]
 pub(super) struct Arguments {
     /// Scenario files
     #[arg(required = true)]
@@ -54,6 +59,7 @@ fn explained(scenario: &Scenario) -> String {
     row(
         "engine",
         match scenario.engine.kind {
+            EngineKind::Auto if !scenario.needs_engine() => "none is needed".into(),
             EngineKind::Auto => "Docker if it answers, else simulated".into(),
             EngineKind::Docker => "Docker".into(),
             EngineKind::Simulated => "simulated".into(),
@@ -70,7 +76,12 @@ fn explained(scenario: &Scenario) -> String {
             .map_or(String::new(), |l| format!(", each replaced after {l}"));
         row("load", format!("{} x {}: {pace}{churn}", load.containers, load.name));
     }
-    row("in all", totals(scenario));
+    if !scenario.load.is_empty() {
+        row("in all", totals(scenario));
+    }
+    if let Some(traffic) = &scenario.traffic {
+        row("traffic", work(traffic));
+    }
     row("target", target(scenario));
     row("time", timing(scenario));
     for (metric, limit) in scenario.all_limits() {
@@ -90,8 +101,24 @@ fn explained(scenario: &Scenario) -> String {
             format!("{} after {} for {}, {whom}", fault.kind.name(), fault.at, fault.length),
         );
     }
+    let tight = super::plan::too_tight(scenario, "measure");
+    for hint in drained_unknown(scenario).into_iter().chain(tight) {
+        row("hint", hint);
+    }
     text.push('\n');
     text
+}
+
+/// What to do about a `drained` that will be `invalid`.
+pub(super) fn drained_unknown(scenario: &Scenario) -> Option<String> {
+    let metrics = scenario.drained_unknown();
+    (!metrics.is_empty()).then(|| {
+        format!(
+            "`drained` of {} will be invalid: the target is started after the load, so its level without load is not known; give \
+             [target] start = \"before-load\"",
+            metrics.join(" and ")
+        )
+    })
 }
 
 fn totals(scenario: &Scenario) -> String {
@@ -104,19 +131,28 @@ fn totals(scenario: &Scenario) -> String {
         Some(lines) => format!("{lines} lines/s, {:.1} kB/s", bytes / 1000.0),
         None => "as many lines as the engine takes".into(),
     };
-    let rotations = scenario.plan().rotations_per_s.map_or("no rotation".into(), |rate| {
+    let rotations = scenario.rotation_period_s().map_or("no rotation".into(), |period_s| {
+        let of_each = (scenario.schedule.measure.as_secs() / period_s + 1e-6).floor();
         format!(
             "{:.0} rotations expected in {}",
-            rate * scenario.schedule.measure.as_secs(),
+            scenario.containers() as f64 * of_each,
             scenario.schedule.measure
         )
     });
     format!("{} containers, {lines}, {rotations}", scenario.containers())
 }
 
+fn work(traffic: &Traffic) -> String {
+    match &traffic.url {
+        Some(url) => format!("{} {url}, {} times a second", traffic.method, traffic.per_second),
+        None => traffic.command.join(" "),
+    }
+}
+
 fn target(scenario: &Scenario) -> String {
     let target = &scenario.target;
     let start = match target.starts() {
+        _ if scenario.load.is_empty() => "no containers",
         Start::BeforeLoad => "started before the load",
         Start::AfterLoad => "started after the load",
     };
@@ -140,13 +176,14 @@ fn timing(scenario: &Scenario) -> String {
     let s = &scenario.schedule;
     // Launch and removal: about 0.15 s a container on two cores (DEPS.md), counted in whole seconds.
     let launch = Span::seconds(3 + scenario.containers() / 5);
-    let all = Span(s.warm_up.0 + s.measure.0 + s.drain.0 + launch.0);
+    let drain = if scenario.has_load() { s.drain } else { Span::ZERO };
+    let all = Span(s.warm_up.0 + s.measure.0 + drain.0 + launch.0);
     format!(
         "warm up {}, measure {} with a sample every {}, drain {}: about {all} in all{}",
         s.warm_up,
         s.measure,
         s.sample_every,
-        s.drain,
+        drain,
         if s.extend.0.is_zero() {
             String::new()
         } else {

@@ -11,6 +11,11 @@ use crate::style;
 
 /// Arguments of `leakcheck clean`.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  leakcheck clean                                 the containers of every run, also of one that goes on
+  leakcheck clean --run 20261122-213352-jjbp      of this run only
+  leakcheck clean --images                        the load images too")]
 pub(super) struct Arguments {
     /// Address of the engine [default: DOCKER_HOST, then the default socket]
     #[arg(long, value_name = "URI")]
@@ -34,10 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
         docker.hello().await.map_err(failed)?;
         let removed = remove_all(&docker, arguments.run.as_deref()).await.map_err(failed)?;
-        style::say(&format!(
-            "removed {removed} container{}",
-            if removed == 1 { "" } else { "s" }
-        ));
+        style::say(&told(removed, arguments.run.as_deref()));
         if arguments.images {
             for image in docker.images_with(IMAGE_LABEL).await.map_err(failed)? {
                 match docker.remove_image(&image).await {
@@ -48,4 +50,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// What was removed; of a run that left nothing (or whose id is mistyped) that there is nothing of this name.
+fn told(removed: usize, run: Option<&str>) -> String {
+    let plural = if removed == 1 { "" } else { "s" };
+    match (removed, run) {
+        (0, Some(run)) => format!("nothing to remove: no run called `{run}` left a container on this engine"),
+        (0, None) => "nothing to remove: no run left a container on this engine".into(),
+        _ => format!("removed {removed} container{plural}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn a_run_that_left_nothing_is_named() {
+        assert!(told(0, Some("nope")).contains("no run called `nope` left a container"));
+        assert!(told(0, None).starts_with("nothing to remove"));
+        assert_eq!(told(1, Some("x")), "removed 1 container");
+        assert_eq!(told(12, None), "removed 12 containers");
+    }
 }

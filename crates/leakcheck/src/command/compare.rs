@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use leakcheck_model::Verdict;
+use leakcheck_model::{ReasonCode, Verdict};
 use serde_json::json;
 
 use super::{Failure, NO_VERDICT};
@@ -23,8 +23,12 @@ const WORSE: u8 = 1;
 #[derive(Args)]
 #[command(after_help = "\
 The newest run (by when it began) is worse if its verdict is worse than that of any other run, if a metric grows faster
-than in any other run and their intervals do not overlap, if fewer of the expected rotations were seen, or if more lines
-were lost or repeated. Runs without a verdict are shown and not compared with.
+than in any other run and their intervals do not overlap, if a metric that was seen is seen no more, if fewer of the expected
+rotations were seen, or if more lines were lost or repeated. Runs without a verdict are shown and not compared with.
+
+Examples:
+  leakcheck compare reports/smoke/*
+  leakcheck compare main/reports/smoke/RUN_ID reports/smoke/RUN_ID --json
 
 Exit codes: 0 not worse, 1 worse, 2 usage error, 125 no verdict to compare (`git bisect run` skips the commit)")]
 pub(super) struct Arguments {
@@ -87,7 +91,7 @@ fn rows(arguments: &Arguments) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     let mut seen = Vec::new();
     for path in &arguments.folders {
-        let row = Row::read(path).map_err(anyhow::Error::from)?;
+        let row = Row::read(path)?;
         let place = path.canonicalize().unwrap_or_else(|_| path.clone());
         if seen.contains(&place) {
             return Err(Failure::usage(format!("{} is named twice", path.display())));
@@ -108,15 +112,28 @@ fn rows(arguments: &Arguments) -> Result<Vec<Row>, Failure> {
 
 fn judge(newest: &Row, others: &[Row]) -> (Outcome, Vec<Finding>) {
     let comparable: Vec<&Row> = others.iter().filter(|r| decided(r.result.verdict)).collect();
-    if !decided(newest.result.verdict) || comparable.is_empty() {
-        return (Outcome::NoVerdict, Vec::new());
-    }
-    let findings: Vec<Finding> = comparable.iter().flat_map(|other| worse::than(newest, other)).collect();
-    if findings.is_empty() {
-        (Outcome::NotWorse, findings)
+    let is_decided = decided(newest.result.verdict);
+    let findings: Vec<Finding> = if is_decided {
+        comparable.iter().flat_map(|other| worse::than(newest, other)).collect()
+    } else if is_blind(newest) {
+        comparable
+            .iter()
+            .flat_map(|other| worse::vanished(newest, other))
+            .collect()
     } else {
-        (Outcome::Worse, findings)
+        Vec::new()
+    };
+    match (findings.is_empty(), is_decided && !comparable.is_empty()) {
+        (false, _) => (Outcome::Worse, findings),
+        (true, true) => (Outcome::NotWorse, findings),
+        (true, false) => (Outcome::NoVerdict, findings),
     }
+}
+
+/// Whether a run has no verdict only because metrics are gone.
+fn is_blind(row: &Row) -> bool {
+    let reasons = &row.result.reasons;
+    !reasons.is_empty() && reasons.iter().all(|r| r.code == ReasonCode::MetricAbsent)
 }
 
 fn decided(verdict: Verdict) -> bool {

@@ -21,6 +21,14 @@ const BYTES_PER_CONTAINER: u64 = 13 << 20;
 
 /// Arguments of `leakcheck doctor`.
 #[derive(Args)]
+#[command(after_help = "\
+The findings are what is asked for, so they go to standard output: `leakcheck doctor | grep bad`.
+
+Examples:
+  leakcheck doctor
+  leakcheck doctor --containers 1000
+
+Exit codes: 0 a run can be expected to work, 125 it cannot")]
 pub(super) struct Arguments {
     /// For how many containers
     #[arg(long, default_value_t = 55)]
@@ -43,7 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             None => format!("{DOUBT}note{PLAIN}"),
         };
         healthy &= ok != Some(false);
-        style::say(&format!("{mark} {text}"));
+        style::print_styled(&format!("{mark} {text}\n"));
     };
     let n = arguments.containers;
     let host = engine::host(arguments.docker_host.as_deref()).map_err(|e| Failure::usage(e.to_string()))?;

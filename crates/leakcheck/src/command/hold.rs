@@ -13,6 +13,9 @@ use super::Failure;
 /// Arguments of `leakcheck hold`.
 #[derive(Args)]
 pub(super) struct Arguments {
+    /// The soft limit of open files that it is to have
+    #[arg(long, value_name = "N")]
+    open_files: Option<u64>,
     /// The command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
@@ -28,6 +31,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .map_err(|e| Failure::usage(format!("failed to bind to the parent: {e}")))?;
     if getppid() != parent {
         return Ok(ExitCode::from(super::NO_VERDICT));
+    }
+    if let Some(files) = arguments.open_files {
+        leakcheck_runner::lower_open_files(files)
+            .map_err(|e| Failure::usage(format!("failed to set the limit of open files: {e}")))?;
     }
     let Some((program, words)) = arguments.command.split_first() else {
         return Err(Failure::usage("there is no command to hold"));

@@ -14,8 +14,13 @@ pub(super) const TEMPLATE: &str = include_str!("init.toml");
 
 /// Arguments of `leakcheck init`.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  leakcheck init                    writes leakcheck.toml; `leakcheck run leakcheck.toml` runs it as it is
+  leakcheck init - | less           to look at
+  leakcheck init my-daemon.toml && $EDITOR my-daemon.toml")]
 pub(super) struct Arguments {
-    /// Where to write it
+    /// Where to write it; `-` is standard output
     #[arg(default_value = "leakcheck.toml")]
     file: PathBuf,
 }
@@ -25,6 +30,10 @@ pub(super) struct Arguments {
 /// # Errors
 /// If the file exists or cannot be written.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.file.as_os_str() == "-" {
+        style::print(TEMPLATE);
+        return Ok(ExitCode::SUCCESS);
+    }
     let file = arguments.file.display();
     let mut out = std::fs::File::create_new(&arguments.file).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {

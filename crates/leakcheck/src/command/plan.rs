@@ -25,8 +25,13 @@ Two figures stand beside each other: what no judge can beat with this noise and 
 did in rehearsals, that is on generated runs with this noise. The judge is slower than the bound, because it will not take
 a warm-up or a step for a leak.
 
-Without --noise-of the noise is assumed: counts with a standard deviation of 2 that is forgotten in 10 s (a quiet daemon),
-memory with 256 KiB that are forgotten in 30 s.")]
+Without --noise-of the noise is assumed. Of leakcheck's own daemon, as measured: counts with a standard deviation of 1 that is
+forgotten from one sample to the next, memory with 256 KiB that are forgotten in 7 s. Of any other, a quiet daemon's: counts
+with 2 that is forgotten in 10 s, memory with 256 KiB that are forgotten in 30 s.
+
+Examples:
+  leakcheck plan scenarios/55-containers.toml
+  leakcheck plan my-daemon.toml --set schedule.measure=20m --noise-of reports/my-daemon/RUN_ID")]
 pub(super) struct Arguments {
     /// The scenario file
     scenario: PathBuf,
@@ -83,6 +88,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is known before a run of limits that are too tight for its schedule; `longer` is what makes it longer.
+pub(super) fn too_tight(scenario: &Scenario, longer: &str) -> Vec<String> {
+    let schedule = &scenario.schedule;
+    let within = Span(schedule.measure.0 + schedule.extend.0);
+    outlook::never_passed(scenario)
+        .into_iter()
+        .map(|(rule, length_s)| {
+            let or = length_s.map_or(String::new(), |s| format!(", or {longer} {}", words::round_up(s)));
+            format!("`{rule}` cannot pass within {within}, not even for a target that stands still: allow more{or}")
+        })
+        .collect()
+}
+
 fn planned(scenario: Scenario, earlier: Option<&EarlierRun>) -> Plan {
     let outlooks = outlook::of(&scenario, earlier);
     let measure_s = scenario.schedule.measure.as_secs();
@@ -91,7 +109,7 @@ fn planned(scenario: Scenario, earlier: Option<&EarlierRun>) -> Plan {
         takes: takes(&scenario),
         rotations: period.map(|period_s| Rotations {
             per_stream: (measure_s / period_s + 1e-6).floor(),
-            expected: scenario.plan().rotations_per_s.unwrap_or(0.0) * measure_s,
+            expected: scenario.containers() as f64 * (measure_s / period_s + 1e-6).floor(),
             period_s,
         }),
         looks_s: if scenario.schedule.early_stop {
@@ -113,10 +131,10 @@ fn takes(scenario: &Scenario) -> Takes {
     } else {
         Span::seconds(3 + scenario.containers() / 5)
     };
-    let drain = if scenario.load.is_empty() {
-        Span::ZERO
-    } else {
+    let drain = if scenario.has_load() {
         schedule.drain
+    } else {
+        Span::ZERO
     };
     let least = launch.0 + schedule.warm_up.0 + schedule.measure.0 + drain.0;
     Takes {
@@ -144,6 +162,7 @@ fn hints(scenario: &Scenario, outlooks: &[Outlook]) -> Vec<String> {
             words::round_up(rehearse::LONGEST_S)
         ));
     }
+    hints.extend(super::check::drained_unknown(scenario));
     hints.extend(faster(scenario, !undecided.is_empty()));
     hints
 }

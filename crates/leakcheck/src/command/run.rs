@@ -5,17 +5,25 @@ use std::process::ExitCode;
 
 use clap::Args;
 use leakcheck_model::scenario::EngineKind;
-use leakcheck_model::{Scenario, Span};
+use leakcheck_model::{Scenario, Span, with_causes};
 use leakcheck_report::github;
 use leakcheck_runner::engine::EngineError;
-use leakcheck_runner::{Audience, Nobody, Outcome, Request, RunError};
+use leakcheck_runner::{Audience, Nobody, Outcome, Request, RunError, startable};
 
+use super::plan::too_tight;
 use super::{Failure, runtime, stop_on_signal};
 use crate::display::Display;
 use crate::{scenario_file, style, summary};
 
 /// Arguments of `leakcheck run`.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  leakcheck run scenarios/55-containers.toml
+  leakcheck run my-daemon.toml --measure 2m --set target.rotate_every=2s
+  leakcheck run my-daemon.toml --engine simulated --json > result.json
+
+Exit codes: 0 pass, 1 fail, 2 usage or scenario error (nothing was started), 125 no verdict, 130 interrupted")]
 pub(super) struct Arguments {
     /// The scenario file
     scenario: PathBuf,
@@ -78,6 +86,7 @@ impl Arguments {
 /// A scenario that is wrong, or no engine.
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let scenario = arguments.scenario()?;
+    startable(&scenario).map_err(|error| Failure::usage(format!("[target] command: {error}; nothing was started")))?;
     let runtime = runtime()?;
     let stop = stop_on_signal(
         &runtime,
@@ -86,6 +95,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let audience: Box<dyn Audience> = if arguments.quiet {
         Box::new(Nobody)
     } else {
+        too_tight(&scenario, "measure")
+            .iter()
+            .for_each(|hint| style::note(hint));
         Box::new(Display::new(&scenario))
     };
     let request = Request {
@@ -133,20 +145,13 @@ fn tell_github(outcome: &Outcome) {
 
 /// No engine is no verdict; the user is told what to do about it.
 fn explained(error: &RunError) -> Failure {
-    let mut message = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        if !message.contains(&inner.to_string()) {
-            message = format!("{message}: {inner}");
-        }
-        cause = inner.source();
-    }
+    let mut message = with_causes(error);
     if let RunError::Engine(EngineError::Unreachable { .. }) = error {
         message.push_str(
             "\n  is Docker running, and may you use its socket? `leakcheck doctor` looks closer.\n  another engine: --docker-host URI, or DOCKER_HOST; without Docker: --engine simulated",
         );
     }
-    if let RunError::Engine(EngineError::Host(_)) = error {
+    if let RunError::Engine(EngineError::Host(_)) | RunError::Mistaken(_) = error {
         return Failure::usage(message);
     }
     Failure::no_verdict(message)

@@ -13,10 +13,11 @@ use leakcheck_model::scenario::{EngineKind, Schedule};
 use leakcheck_model::{Limit, Scenario, Span};
 use leakcheck_probe::ProcessError;
 use leakcheck_probe::sight::{Sight, exposed};
-use leakcheck_runner::Request;
 use leakcheck_runner::docker::Docker;
+use leakcheck_runner::{Request, container, startable};
 
 use super::judge::metric_and_limit;
+use super::plan::too_tight;
 use super::run::{carry_out, quoted};
 use super::{Failure, runtime, stop_on_signal};
 use crate::display::Display;
@@ -29,6 +30,9 @@ const WARM_UP: Span = Span::seconds(5);
 /// Ctrl-C after this much measuring is the end that the user chose, and the verdict stands; before it, an interruption.
 const ENOUGH: Duration = Duration::from_secs(30);
 
+/// An undecided watch goes on by itself no longer than this: who watches for an hour need not wait for another.
+const LONGEST_EXTENSION: Span = Span::seconds(600);
+
 /// Least samples of a short watch: a minute's worth at one a second.
 const SAMPLES: u32 = 60;
 
@@ -40,17 +44,20 @@ const NAME: usize = 40;
 #[command(group = ArgGroup::new("target").required(true), after_help = "\
 Without --limit: descriptors, threads and tasks may grow by less than 1 a minute, memory by less than 1 MiB. Tasks, and
 what else the target knows of itself, come from its /metrics if a port of it answers there. Any series of /metrics can be
-limited by its name. Ctrl-C after 30 s of measuring ends the watch with a verdict on what was measured.
+limited by its name. A certain fail ends the watch at once, an undecided one goes on once more, and Ctrl-C after 30 s of
+measuring ends it with a verdict on what was measured.
 
 Examples:
   leakcheck watch --pid 4711
   leakcheck watch --duration 10m -- ./agent --config agent.toml
+  leakcheck watch --tree -- gunicorn --workers 4 app:app
+  leakcheck watch --container web --limit 'cgroup_memory: growth_per_min < 1 MiB'
   leakcheck watch --metrics http://127.0.0.1:9090/metrics --limit 'go_goroutines: growth_per_min < 2'")]
 pub(super) struct Arguments {
     /// A process that runs already
     #[arg(long, value_name = "N", group = "target")]
     pid: Option<u32>,
-    /// A container that runs already, by name or id
+    /// A container that runs already, by name, id or Compose service
     #[arg(long, value_name = "NAME", group = "target")]
     container: Option<String>,
     /// Only an exposition of metrics
@@ -65,6 +72,15 @@ pub(super) struct Arguments {
     /// Measure this long
     #[arg(long, value_name = "D", default_value = "60s")]
     duration: Span,
+    /// If it is undecided then, go on once, this much longer [default: as long again, at most 10m]
+    #[arg(long, value_name = "D")]
+    extend: Option<Span>,
+    /// Run the full length even when a fail is certain before
+    #[arg(long)]
+    no_early_stop: bool,
+    /// Count the process with all its descendants (of a container they count anyway)
+    #[arg(long)]
+    tree: bool,
     /// Where run folders go
     #[arg(long, value_name = "DIR", default_value = "reports")]
     out: PathBuf,
@@ -87,13 +103,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(url) = &arguments.metrics {
         let sight = runtime.block_on(at(url))?;
         let notes = wanted.complete(&mut scenario, &sight).map_err(Failure::usage)?;
-        for note in notes {
-            style::say(&format!("{}note{}: {note}", style::DOUBT, style::PLAIN));
-        }
+        notes.iter().for_each(|note| style::note(note));
     }
-    if let Some(container) = &arguments.container {
-        runtime.block_on(runs(container, arguments.docker_host.as_deref()))?;
+    startable(&scenario).map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(pid) = runtime.block_on(arguments.running())? {
+        runtime.block_on(wanted.check(&scenario, pid))?;
     }
+    too_tight(&scenario, "--duration")
+        .iter()
+        .for_each(|hint| style::note(hint));
     let stop = stop_on_signal(&runtime, "\nending the watch (once more: leave at once)");
     let request = Request {
         audience: Box::new(Display::new(&scenario)),
@@ -122,20 +140,22 @@ async fn at(url: &str) -> Result<Sight, Failure> {
     }
 }
 
-/// A container that is not there is a mistake of the user's, and nothing is started for it. An engine that does not
-/// answer is told by the run.
-async fn runs(container: &str, host: Option<&str>) -> Result<(), Failure> {
-    let host = leakcheck_runner::engine::host(host).map_err(|error| Failure::usage(error.to_string()))?;
-    match Docker::new(host).pid(container).await {
-        Ok(None) => Err(Failure::usage(format!("--container {container}: it does not run"))),
-        Err(error) if error.is_not_found() => Err(Failure::usage(format!(
-            "--container {container}: there is no such container"
-        ))),
-        Ok(Some(_)) | Err(_) => Ok(()),
-    }
-}
-
 impl Arguments {
+    /// The process, if it runs already. A container that is not there is a mistake of the user's, and nothing is started
+    /// for it; an engine that does not answer is told by the run.
+    async fn running(&self) -> Result<Option<u32>, Failure> {
+        let Some(name) = &self.container else {
+            return Ok(self.pid);
+        };
+        let host = leakcheck_runner::engine::host(self.docker_host.as_deref());
+        let host = host.map_err(|error| Failure::usage(error.to_string()))?;
+        match container::find(&Docker::new(host), name).await {
+            Ok(running) => Ok(Some(running.pid)),
+            Err(error) if error.is_mistake() => Err(Failure::usage(format!("--container {name}: {error}"))),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// The scenario as far as it is known before the target is looked at.
     fn scenario(&self, wanted: &Wanted) -> Result<Scenario, Failure> {
         let (name, target) = self.target()?;
@@ -153,6 +173,7 @@ impl Arguments {
         });
         if let Ok(scenario) = &mut scenario {
             scenario.schedule = self.schedule();
+            scenario.target.tree = self.tree.then_some(true);
             if self.container.is_some() {
                 scenario.engine.kind = EngineKind::Docker;
             }
@@ -203,16 +224,17 @@ impl Arguments {
     }
 
     fn schedule(&self) -> Schedule {
-        let checkpoint = (self.duration.0 / 6).clamp(Duration::from_secs(1), Duration::from_secs(30));
+        // Whole seconds, as people would write them.
+        let share = |of: u32| Span::seconds((self.duration.0 / of).as_secs());
         Schedule {
-            warm_up: Span(self.duration.0 / 4).clamp(Span::seconds(1), WARM_UP),
+            warm_up: share(4).clamp(Span::seconds(1), WARM_UP),
             measure: self.duration,
             sample_every: self.sample_every(),
-            checkpoint_every: Span(checkpoint),
+            checkpoint_every: share(6).clamp(Span::seconds(1), Span::seconds(30)),
             // There is no load that could go.
             drain: Span::ZERO,
-            early_stop: true,
-            extend: Span::ZERO,
+            early_stop: !self.no_early_stop,
+            extend: self.extend.unwrap_or(self.duration.min(LONGEST_EXTENSION)),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The second look at a scenario: what is well formed and yet makes no sense.
 
-use super::{BUILT_IN, Fault, FaultKind, Load, PRESETS, Problem, Scenario, Start, TargetKind};
+mod traffic;
+
+use super::{
+    BUILT_IN, BuildRequirement, CGROUP, Fault, Load, OF_ENGINE, PRESETS, Port, Problem, Scenario, Start, TargetKind,
+};
 use crate::limit::{Bound, Statistic};
 use crate::stamp::MIN_LINE_BYTES;
 use crate::suggest::did_you_mean;
@@ -16,6 +20,9 @@ pub(super) fn check(scenario: &Scenario, text: &str) -> Vec<Problem> {
         one_load(scenario, i, load, &mut found);
     }
     target(scenario, &mut found);
+    if let Some(traffic) = &scenario.traffic {
+        traffic::check(traffic, &mut found);
+    }
     schedule(scenario, &mut found);
     metrics(scenario, &mut found);
     limits(scenario, &mut found);
@@ -206,6 +213,39 @@ fn target(scenario: &Scenario, found: &mut Found<'_>) {
             );
         }
     }
+    let ours = matches!(target.kind, TargetKind::Capture | TargetKind::Command);
+    if target.ready.as_ref().is_some_and(|r| r.log.is_some()) && !ours {
+        found.say(
+            &["target", "ready"],
+            format!(
+                "the output of a target of kind `{}` is not read, so no line of it can tell that it is ready",
+                target.kind.name()
+            ),
+            "use `url`, `port` or `after`".to_owned(),
+        );
+    }
+    let build = target.build.as_ref();
+    if build.is_some_and(|b| b.repo.is_empty() && b.require.contains(&BuildRequirement::Committed)) {
+        found.say(
+            &["target", "build"],
+            "`committed` is required of no repository",
+            "say which: repo = \".\"".to_owned(),
+        );
+    }
+    if target.ready.as_ref().is_some_and(|r| r.port == Some(Port::Given)) && !ours {
+        found.say(
+            &["target", "ready"],
+            "`{port}` is told to a target that leakcheck starts, and this one runs already",
+            "write the port's number".to_owned(),
+        );
+    }
+    if target.tree == Some(true) && target.kind == TargetKind::Metrics {
+        found.say(
+            &["target", "tree"],
+            "a target of kind `metrics` has no processes here",
+            "leave `tree` out".to_owned(),
+        );
+    }
     if target.start == Some(Start::BeforeLoad) && matches!(target.kind, TargetKind::Pid | TargetKind::Container) {
         found.say(
             &["target", "start"],
@@ -274,7 +314,7 @@ fn schedule(scenario: &Scenario, found: &mut Found<'_>) {
 fn metrics(scenario: &Scenario, found: &mut Found<'_>) {
     for (name, metric) in &scenario.metrics {
         let at = ["metrics", name.as_str()];
-        if name == "lines" || ["containers", "faults", "phase", "t_s"].contains(&name.as_str()) {
+        if name == "lines" || ["containers", "faults", "phase", "t_s", "traffic"].contains(&name.as_str()) {
             found.say(
                 &at,
                 format!("`{name}` is a name of leakcheck's own"),
@@ -282,13 +322,26 @@ fn metrics(scenario: &Scenario, found: &mut Found<'_>) {
             );
         }
         let sources = usize::from(metric.proc.is_some())
+            + usize::from(metric.cgroup.is_some())
             + usize::from(metric.metrics.is_some())
-            + usize::from(metric.log.is_some());
+            + usize::from(metric.log.is_some())
+            + usize::from(metric.engine.is_some());
+        let kind = scenario.target.kind;
+        if metric.log.is_some() && !matches!(kind, TargetKind::Capture | TargetKind::Command) {
+            found.say(
+                &["metrics", name, "log"],
+                format!(
+                    "the output of a target of kind `{}` is not read, so no line of it can be counted",
+                    kind.name()
+                ),
+                "count it in a metric that the target serves, or let leakcheck start the target".to_owned(),
+            );
+        }
         if sources != 1 {
             found.say(
                 &at,
                 format!("metric `{name}` has {sources} sources"),
-                "give exactly one of `proc`, `metrics`, `log`".to_owned(),
+                "give exactly one of `proc`, `cgroup`, `metrics`, `log`, `engine`".to_owned(),
             );
         }
         if let Some(proc) = &metric.proc
@@ -299,6 +352,46 @@ fn metrics(scenario: &Scenario, found: &mut Found<'_>) {
                 &["metrics", name, "proc"],
                 format!("/proc has no metric `{proc}`; there are {}", names.join(", ")),
                 Some(did_you_mean(proc, names)).filter(|h| !h.is_empty()),
+            );
+        }
+        if let Some(engine) = &metric.engine
+            && !OF_ENGINE.iter().any(|(_, what)| what == engine)
+        {
+            let names = OF_ENGINE.map(|(_, what)| what);
+            found.say(
+                &["metrics", name, "engine"],
+                format!(
+                    "the engine's process has no count `{engine}`; there are {}",
+                    names.join(", ")
+                ),
+                Some(did_you_mean(engine, names)).filter(|h| !h.is_empty()),
+            );
+        }
+        if let Some(controller) = &metric.cgroup
+            && !CGROUP.contains(&controller.as_str())
+        {
+            found.say(
+                &["metrics", name, "cgroup"],
+                format!(
+                    "no `{controller}` is read of a control group; there are {}",
+                    CGROUP.join(", ")
+                ),
+                Some(did_you_mean(controller, CGROUP)).filter(|h| !h.is_empty()),
+            );
+        }
+        let has_process = scenario.target.kind != TargetKind::Metrics;
+        if (metric.proc.is_some() || metric.cgroup.is_some()) && !has_process {
+            found.say(
+                &at,
+                format!("metric `{name}` is read of a process, and a target of kind `metrics` has none here"),
+                "read it from /metrics".to_owned(),
+            );
+        }
+        if metric.metrics.is_none() && (!metric.labels.is_empty() || !metric.or.is_empty()) {
+            found.say(
+                &at,
+                format!("metric `{name}` has `labels` or `or`, which belong to a series of /metrics"),
+                "name the series: metrics = \"…\"".to_owned(),
             );
         }
         let exposed = scenario.target.metrics_url.is_some() || scenario.target.kind == TargetKind::Capture;
@@ -334,9 +427,9 @@ fn limits(scenario: &Scenario, found: &mut Found<'_>) {
             continue;
         }
         for rule in &rules.0 {
-            let counted = known
-                .get(metric)
-                .is_some_and(|m| m.proc.is_some() && m.info().unit != "B");
+            let counted = known.get(metric).is_some_and(|m| {
+                (m.proc.is_some() || m.cgroup.is_some() || m.engine.is_some()) && m.info().unit != "B"
+            });
             if (counted || metric == "lines") && rule.text.ends_with('B') {
                 found.say(
                     &at,
@@ -393,8 +486,8 @@ fn one_fault(scenario: &Scenario, i: usize, fault: &Fault, found: &mut Found<'_>
             Some(did_you_mean(group, names)).filter(|h| !h.is_empty()),
         );
     }
-    if fault.share.is_some_and(|s| !(0.0..=1.0).contains(&s)) {
-        found.say(&at("share"), "`share` is from 0 to 1", None);
+    if let Some((key, wrong, meant)) = fault.contradiction() {
+        found.say(&at(key), wrong, meant.map(str::to_owned));
     }
     if fault.at >= scenario.schedule.measure {
         found.say(
@@ -405,15 +498,6 @@ fn one_fault(scenario: &Scenario, i: usize, fault: &Fault, found: &mut Found<'_>
             ),
             "let it begin earlier, or measure longer".to_owned(),
         );
-    }
-    if fault.status.is_some() != (fault.kind == FaultKind::ErrorStatus) {
-        found.say(
-            &at("kind"),
-            "`status` belongs to the kind `error-status`, and to no other",
-            "kind = \"error-status\", status = 503".to_owned(),
-        );
-    } else if fault.status.is_some_and(|s| !(400..=599).contains(&s)) {
-        found.say(&at("status"), "`status` is from 400 to 599", None);
     }
     if matches!(
         scenario.target.kind,

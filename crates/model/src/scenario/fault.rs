@@ -28,9 +28,57 @@ pub struct Fault {
     /// `cut-idle`: streams silent for this long are cut. `delay`: by how much. `drip`: between bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Span>,
-    /// `error-status`: 409, 500 or 503.
+    /// `error-status`: what log requests are answered with, 400 to 599; 500 if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+}
+
+impl Fault {
+    /// What is wrong with it by itself: the key, what is wrong, and what was perhaps meant. One rule for scenarios and for
+    /// the scripts of `leakcheck chaos`.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<(&'static str, &'static str, Option<&'static str>)> {
+        let of_all = matches!(self.kind, FaultKind::Delay | FaultKind::EngineGone);
+        let waits = matches!(self.kind, FaultKind::CutIdle | FaultKind::Delay | FaultKind::Drip);
+        if self.length.0.is_zero() {
+            return Some(("for", "it has no length", Some("for = \"20s\"")));
+        }
+        if self.share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+            return Some(("share", "`share` is from 0 to 1", None));
+        }
+        if of_all && self.containers.is_some() {
+            return Some((
+                "containers",
+                "`delay` and `engine-gone` befall everybody: they have no `containers`",
+                None,
+            ));
+        }
+        if of_all && self.share.is_some() {
+            return Some((
+                "share",
+                "`delay` and `engine-gone` befall everybody: they have no `share`",
+                None,
+            ));
+        }
+        if self.after.is_some() && !waits {
+            return Some((
+                "after",
+                "`after` belongs to the kinds `cut-idle`, `delay` and `drip`, and to no other",
+                None,
+            ));
+        }
+        if self.status.is_some() && self.kind != FaultKind::ErrorStatus {
+            return Some((
+                "status",
+                "`status` belongs to the kind `error-status`, and to no other",
+                Some("kind = \"error-status\", status = 503"),
+            ));
+        }
+        if self.status.is_some_and(|status| !(400..=599).contains(&status)) {
+            return Some(("status", "`status` is from 400 to 599", None));
+        }
+        None
+    }
 }
 
 /// What breaks.

@@ -15,6 +15,9 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
+/// How the TOML reader ends its complaint about a value that stands where a list must.
+const A_LIST_WANTED: &str = ", expected a sequence";
+
 impl Problem {
     /// What the TOML reader found, with a suggestion where a name was misspelt.
     pub(super) fn of_toml(error: &toml::de::Error, text: &str) -> Self {
@@ -29,8 +32,10 @@ impl Problem {
             Some((wrong, right)) if message.starts_with("unknown") && !right.is_empty() => {
                 Some(did_you_mean(wrong, right.iter().copied())).filter(|h| !h.is_empty())
             }
+            _ if message.ends_with(A_LIST_WANTED) => Some(as_list(&text[span.clone()])),
             _ => None,
         };
+        let message = message.replace(A_LIST_WANTED, ", a list is wanted");
         let message = match message.split_once(", expected one of ") {
             Some((head, list)) if message.starts_with("unknown") => {
                 format!("{head}; there are {list}")
@@ -48,6 +53,13 @@ impl Problem {
             help: help.into(),
         }
     }
+}
+
+/// How a value is written as a list; the words of a command are its members.
+fn as_list(value: &str) -> String {
+    let words = value.trim_matches(['"', '\'']).split_whitespace();
+    let words: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
+    format!("write [{}]", words.join(", "))
 }
 
 /// Where the value at `path` stands in `text`; numbers index arrays. The nearest enclosing value if it is not written.

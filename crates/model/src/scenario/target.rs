@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
+use super::preset::{CAPTURE, PRESETS};
 use crate::units::Span;
 
 /// What is tested, and how it is reached.
@@ -41,15 +42,22 @@ pub struct Target {
     /// `pid`: the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// `container`: its name or id.
+    /// `container`: its name, its id, or the name of its service in a Compose project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// Whether all descendants of its process count, added up: threads, descriptors, memory, processor time. Left out, they
+    /// do for a container and do not otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<bool>,
     /// Files in which the target writes what it collected (a glob), for the line check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered: Option<String>,
     /// The stale-build check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// Whether it is looked at closely, so that the report can say who leaks.
+    #[serde(default)]
+    pub attribution: Attribute,
     /// Whether it is started before the load (then `drained` compares with the level without load) or after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
@@ -92,6 +100,20 @@ impl TargetKind {
     }
 }
 
+/// Whether a target is looked at closely: each of its descriptors, threads and mappings, some 10 µs for each, without
+/// stopping it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attribute {
+    /// At the baseline, where growth is suspected, and at the end; descriptors only up to 50,000.
+    #[default]
+    Auto,
+    /// Also if it has more descriptors than that.
+    Always,
+    /// Not at all.
+    Never,
+}
+
 /// When the target is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -109,9 +131,9 @@ pub struct Ready {
     /// This URL answers with 2xx.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// This TCP port of 127.0.0.1 accepts.
+    /// This TCP port of 127.0.0.1 accepts: a number, or `"{port}"` for the one that the target is told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
+    pub port: Option<Port>,
     /// A line with this text is in its output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
@@ -120,6 +142,37 @@ pub struct Ready {
     pub after: Option<Span>,
     /// Not ready within this long is a `fail`.
     pub within: Option<Span>,
+}
+
+/// A TCP port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "a port's number, or \"{port}\" for the one that the target is told"
+)]
+pub enum Port {
+    /// This one.
+    Number(u16),
+    /// The one that the target is told.
+    #[serde(with = "given")]
+    #[schemars(with = "String")]
+    Given,
+}
+
+/// `"{port}"`, as it stands in commands too.
+mod given {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    const WORD: &str = "{port}";
+
+    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(WORD)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        let word = String::deserialize(deserializer)?;
+        (word == WORD).then_some(()).ok_or_else(|| D::Error::custom(WORD))
+    }
 }
 
 /// The stale-build check.
@@ -131,6 +184,10 @@ pub struct Build {
     /// The executable, if it is not the command's first word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binary: Option<String>,
+    /// A command that prints the target's version and commit, for a target that does not serve them:
+    /// `["./agent", "--version"]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub version_command: Vec<String>,
     /// What makes the run `invalid` before anything starts.
     pub require: Vec<BuildRequirement>,
 }
@@ -145,90 +202,6 @@ pub enum BuildRequirement {
     Fresh,
 }
 
-/// What a preset maps: the name in limits, the series, whether it is a counter.
-type PresetMetric = (&'static str, &'static str, bool);
-
-/// The presets and the metrics that each maps.
-pub const PRESETS: [(&str, &[PresetMetric]); 9] = [
-    (
-        "go",
-        &[
-            ("tasks", "go_goroutines", false),
-            ("open_fds", "process_open_fds", false),
-            ("heap", "go_memstats_heap_inuse_bytes", false),
-        ],
-    ),
-    (
-        "tokio",
-        &[
-            ("tasks", "tokio_alive_tasks", false),
-            ("open_fds", "process_open_fds", false),
-        ],
-    ),
-    (
-        "python",
-        &[
-            ("open_fds", "process_open_fds", false),
-            ("objects", "python_gc_objects_uncollectable_total", true),
-        ],
-    ),
-    (
-        "jvm",
-        &[
-            ("tasks", "jvm_threads_current", false),
-            ("open_fds", "process_open_fds", false),
-            ("heap", "jvm_memory_used_bytes", false),
-        ],
-    ),
-    (
-        "node",
-        &[
-            ("tasks", "nodejs_active_handles_total", false),
-            ("open_fds", "process_open_fds", false),
-            ("heap", "nodejs_heap_size_used_bytes", false),
-        ],
-    ),
-    (
-        "vector",
-        &[
-            ("streams", "vector_component_received_events_total", true),
-            ("errors", "vector_component_errors_total", true),
-        ],
-    ),
-    (
-        "otel-collector",
-        &[
-            ("heap", "otelcol_process_runtime_heap_alloc_bytes", false),
-            ("errors", "otelcol_receiver_refused_log_records", true),
-        ],
-    ),
-    (
-        "fluent-bit",
-        &[
-            ("records", "fluentbit_input_records_total", true),
-            ("errors", "fluentbit_output_errors_total", true),
-        ],
-    ),
-    (
-        "prometheus",
-        &[
-            ("tasks", "go_goroutines", false),
-            ("open_fds", "process_open_fds", false),
-            ("series", "prometheus_tsdb_head_series", false),
-        ],
-    ),
-];
-
-/// What the capture core's /metrics are called in limits (names from the contract).
-const CAPTURE: [PresetMetric; 6] = [
-    ("tasks", "log_capturer_tasks", false),
-    ("streams", "log_capturer_container_streams_active", false),
-    ("rotations", "log_capturer_container_stream_rotations_total", true),
-    ("errors", "log_capturer_stream_errors_total", true),
-    ("captured_lines", "log_capturer_lines_total", true),
-    ("queue", "log_capturer_dispatcher_queue_length", false),
-];
-
 impl Target {
     /// The metrics that come with the kind or the preset.
     pub(super) fn metrics(&self) -> BTreeMap<String, Metric> {
@@ -242,8 +215,13 @@ impl Target {
             &[]
         };
         let all = own.iter().chain(preset.unwrap_or_default());
-        all.map(|(name, series, counter)| ((*name).to_owned(), Metric::of_metrics(series, *counter)))
-            .collect()
+        all.map(|known| (known.name.to_owned(), known.metric())).collect()
+    }
+
+    /// Whether its descendants count too: of a container they are what runs in it.
+    #[must_use]
+    pub fn counts_tree(&self) -> bool {
+        self.tree.unwrap_or(self.kind == TargetKind::Container)
     }
 
     /// Whether load is known to move this metric: of the capture core, each stream costs a task and a descriptor.

@@ -174,3 +174,67 @@ fn the_schema_knows_every_table() {
         assert!(schema.contains(word), "{word}");
     }
 }
+
+#[test]
+fn traffic_alone_needs_no_engine_and_is_checked() {
+    let text = "name = \"t\"\n[target]\nkind = \"command\"\ncommand = [\"./d\"]\n[traffic]\nurl = \"http://127.0.0.1:{port}/\"\n[limits]\nfds = \"max < 9\"\n";
+    let scenario = Scenario::parse(text).expect("a good scenario");
+    assert!(!scenario.needs_engine() && scenario.has_load());
+    assert_eq!(
+        Scenario::parse(&scenario.to_toml().expect("TOML")).expect("reads back"),
+        scenario
+    );
+    for (wrong, named) in [
+        ("url = \"https://x/\"", "is not an http:// address"),
+        ("per_second = 5", "here is neither"),
+        ("url = \"http://x/\"\ncommand = [\"./w\"]", "here is both"),
+        ("url = \"http://x/\"\nper_second = 0", "more than 0"),
+        ("url = \"http://x/\"\nmethod = \"get \"", "no method of HTTP"),
+        ("url = \"http://x/\"\nper_secnd = 5", "did you mean `per_second`?"),
+    ] {
+        let (said, _) = one_problem(&text.replace("url = \"http://127.0.0.1:{port}/\"", wrong));
+        assert!(said.contains(named), "{said}");
+    }
+}
+
+#[test]
+fn drained_of_a_target_that_starts_after_its_load_is_not_known() {
+    let written = |start: &str| {
+        let text = format!(
+            "name = \"a\"\n[[load]]\nname = \"idle\"\ncontainers = 2\n[target]\nkind = \"command\"\ncommand = [\"x\"]\n{start}\n[limits]\nfds = [\"growth_per_min < 1\", \"drained <= 2\"]\nrss = \"growth_per_min < 1 MiB\"\n"
+        );
+        Scenario::parse(&text).expect("a scenario")
+    };
+    assert_eq!(written("").drained_unknown(), ["fds"]);
+    assert_eq!(written("start = \"before-load\"").drained_unknown(), [""; 0]);
+}
+
+#[test]
+fn the_least_of_the_rotations_is_read_beside_their_sum() {
+    let text = "name = \"a\"\n[[load]]\nname = \"idle\"\ncontainers = 2\n[target]\nkind = \"capture\"\nrotate_every = \"5s\"\n[limits]\nfds = \"growth_per_min < 1\"\n";
+    let metrics = Scenario::parse(text).expect("a scenario").all_metrics();
+    let least = &metrics[crate::scenario::LEAST_ROTATIONS];
+    assert_eq!(
+        (least.aggregate, &least.metrics),
+        (crate::scenario::Aggregate::Min, &metrics["rotations"].metrics)
+    );
+    assert!(least.counter);
+}
+
+#[test]
+fn what_a_kind_of_fault_would_ignore_is_refused_at_its_key() {
+    for (kind, more, key) in [
+        ("delay", "share = 0.5", "share"),
+        ("engine-gone", "containers = \"idle\"", "containers"),
+        ("reset", "after = \"1s\"", "after"),
+        ("stall", "status = 500", "status"),
+        ("error-status", "status = 200", "status"),
+    ] {
+        let fault = format!("kind = \"{kind}\"\n{more}\n");
+        let (said, place) = one_problem(&MAIN.replace("kind = \"stall\"\ncontainers = \"idle\"\n", &fault));
+        assert!(said.contains(&format!("`{key}`")), "{kind}: {said}");
+        assert!(more.contains(&place), "{kind}: {place}");
+    }
+    let plain = MAIN.replace("kind = \"stall\"\ncontainers = \"idle\"\n", "kind = \"error-status\"\n");
+    assert!(Scenario::parse(&plain).is_ok(), "its status has a default");
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use leakcheck_model::event::{Attribution, GrownFds, GrownTasks};
 
-use super::{FdGroup, Groups, Snapshot, sentence};
+use super::{Circumstances, Course, FdGroup, Groups, Snapshot, sentence};
 
 /// Kinds that are listed; the rest of a long tail helps nobody.
 const LISTED: usize = 20;
@@ -12,47 +12,44 @@ const LISTED: usize = 20;
 /// Different names of one pattern (`worker-1`, `worker-2`, …) from which on they are shown as one (`worker-*`).
 const ALIKE: usize = 3;
 
-/// What is known of the time between two snapshots.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Circumstances {
-    /// How often streams were rotated.
-    pub rotations: Option<f64>,
-    /// Which time, in words: `between checkpoint 3 and 4`.
-    pub when: Option<String>,
-}
-
 pub(super) fn between(before: &Snapshot, after: &Snapshot, circumstances: &Circumstances) -> Attribution {
     let mut attribution = Attribution::default();
     if let (Some(before), Some(after)) = (&before.fds, &after.fds) {
         let total = total(after) - total(before);
         attribution.fds = fds(before, after);
-        attribution
-            .sentences
-            .extend(sentence::of_fds(total, &attribution.fds, circumstances));
+        let sentence = sentence::of_fds(total, &attribution.fds, &circumstances.fds);
+        attribution.sentences.extend(sentence);
     }
     if let (Some(before), Some(after)) = (&before.tasks, &after.tasks) {
-        add("task", "", before, after, circumstances, &mut attribution);
+        add("task", "", before, after, &circumstances.tasks, &mut attribution);
     }
-    add(
-        "thread",
-        "thread ",
-        &before.threads,
-        &after.threads,
-        circumstances,
-        &mut attribution,
-    );
+    let (then, now) = (&before.threads, &after.threads);
+    add("thread", "thread ", then, now, &circumstances.threads, &mut attribution);
+    let (then, now) = (&before.children, &after.children);
     add(
         "child process",
         "child ",
-        &before.children,
-        &after.children,
-        circumstances,
+        then,
+        now,
+        &circumstances.children,
         &mut attribution,
     );
+    let (grown, sentence) = sentence::of_memory(&before.memory, &after.memory, &circumstances.memory);
+    attribution.memory = grown.into_iter().take(LISTED).collect();
+    attribution.sentences.extend(sentence);
+    let is_blind = before.fds.is_none() || after.fds.is_none();
+    if is_blind || !attribution.sentences.is_empty() {
+        attribution.sentences.extend(unseen(before, after));
+    }
     attribution
-        .sentences
-        .extend(sentence::of_memory(&before.memory, &after.memory));
-    attribution
+}
+
+/// What could not be seen in one of the two looks is not said to have grown, but it is said that it was not seen.
+fn unseen(before: &Snapshot, after: &Snapshot) -> Option<String> {
+    let mut all: Vec<&str> = before.unseen.iter().chain(&after.unseen).map(String::as_str).collect();
+    all.sort_unstable();
+    all.dedup();
+    (!all.is_empty()).then(|| format!("not seen: {}", all.join("; ")))
 }
 
 fn fds(before: &BTreeMap<FdGroup, u64>, after: &BTreeMap<FdGroup, u64>) -> Vec<GrownFds> {
@@ -75,7 +72,7 @@ fn fds(before: &BTreeMap<FdGroup, u64>, after: &BTreeMap<FdGroup, u64>) -> Vec<G
 }
 
 /// Adds the growth of threads, tasks or children. One that merely waits elsewhere than before has not grown.
-fn add(what: &str, prefix: &str, before: &Groups, after: &Groups, circumstances: &Circumstances, to: &mut Attribution) {
+fn add(what: &str, prefix: &str, before: &Groups, after: &Groups, course: &Course, to: &mut Attribution) {
     let patterns = Patterns::of(before.keys().chain(after.keys()).map(|(name, _)| name));
     let shown = |groups: &Groups| regroup(groups, |(name, state)| (patterns.show(name), state.clone()));
     let (before, after) = (shown(before), shown(after));
@@ -99,7 +96,7 @@ fn add(what: &str, prefix: &str, before: &Groups, after: &Groups, circumstances:
         what,
         total(&after) - total(&before),
         &listed,
-        circumstances,
+        course,
     ));
     to.tasks.extend(listed.into_iter().map(|t| GrownTasks {
         name: format!("{prefix}{}", t.name),
@@ -216,8 +213,12 @@ mod tests {
         let before = descriptors(&[("unix-socket", "docker.sock", 55), ("pipe", "", 2)]);
         let after = descriptors(&[("unix-socket", "docker.sock", 625), ("pipe", "", 4)]);
         let circumstances = Circumstances {
-            rotations: Some(550.0),
-            when: Some("between checkpoint 3 and 4".into()),
+            fds: Course {
+                when: Some("between checkpoint 3 and 4".into()),
+                causes: vec![("rotation", 550.0)],
+                ..Course::default()
+            },
+            ..Circumstances::default()
         };
         let attribution = after.since(&before, &circumstances);
         assert_eq!(
@@ -301,5 +302,30 @@ mod tests {
             after.since(&Snapshot::default(), &Circumstances::default()),
             Attribution::default()
         );
+        let before = Snapshot {
+            unseen: vec!["the file descriptors are too many".into()],
+            ..Snapshot::default()
+        };
+        let sentences = after.since(&before, &Circumstances::default()).sentences;
+        assert_eq!(sentences, ["not seen: the file descriptors are too many"]);
+    }
+
+    #[test]
+    fn only_the_growth_of_a_stretch_is_put_down_to_what_happened_in_it() {
+        // 57 grew in all, 50 of them while 10 containers started
+        let circumstances = Circumstances {
+            fds: Course {
+                when: Some("after checkpoint 2".into()),
+                share: 50.0 / 57.0,
+                causes: vec![("rotation", 500.0), ("container start", 10.0)],
+            },
+            ..Circumstances::default()
+        };
+        let sentences = descriptors(&[("pipe", "", 57)])
+            .since(&descriptors(&[]), &circumstances)
+            .sentences;
+        let expected = "+57 file descriptors: 57 are pipes; opened after checkpoint 2, 0.10 for each of 500 rotations, \
+                        5.00 for each of 10 container starts";
+        assert_eq!(sentences, [expected]);
     }
 }

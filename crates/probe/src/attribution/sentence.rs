@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use leakcheck_model::event::{GrownFds, GrownTasks};
+use leakcheck_model::event::{GrownFds, GrownMemory, GrownTasks};
 
-use super::Circumstances;
+use super::Course;
 
 /// Kinds that a sentence names.
 const NAMED: usize = 3;
@@ -13,7 +13,7 @@ const NAMED: usize = 3;
 const MEMORY: u64 = 1 << 20;
 
 /// Of descriptors; none if there are not more of them.
-pub(super) fn of_fds(total: i64, grown: &[GrownFds], circumstances: &Circumstances) -> Option<String> {
+pub(super) fn of_fds(total: i64, grown: &[GrownFds], course: &Course) -> Option<String> {
     if total <= 0 {
         return None;
     }
@@ -26,11 +26,11 @@ pub(super) fn of_fds(total: i64, grown: &[GrownFds], circumstances: &Circumstanc
     } else {
         "file descriptors"
     };
-    Some(sentence(total, what, parts.collect(), "opened", circumstances))
+    Some(sentence(total, what, parts.collect(), "opened", course))
 }
 
 /// Of tasks, threads or child processes.
-pub(super) fn of_tasks(what: &str, total: i64, grown: &[GrownTasks], circumstances: &Circumstances) -> Option<String> {
+pub(super) fn of_tasks(what: &str, total: i64, grown: &[GrownTasks], course: &Course) -> Option<String> {
     if total <= 0 {
         return None;
     }
@@ -49,51 +49,47 @@ pub(super) fn of_tasks(what: &str, total: i64, grown: &[GrownTasks], circumstanc
     } else {
         format!("{what}{several}")
     };
-    Some(sentence(total, &what, parts.collect(), "begun", circumstances))
+    Some(sentence(total, &what, parts.collect(), "begun", course))
 }
 
-/// Of resident memory.
-pub(super) fn of_memory(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> Option<String> {
+/// Resident memory by what grew most, and in a sentence; nothing if it is no more than the allocator's noise.
+pub(super) fn of_memory(
+    before: &BTreeMap<String, u64>,
+    after: &BTreeMap<String, u64>,
+    course: &Course,
+) -> (Vec<GrownMemory>, Option<String>) {
     let sum = |groups: &BTreeMap<String, u64>| groups.values().sum::<u64>();
     let total = sum(after).saturating_sub(sum(before));
     if before.is_empty() || total < MEMORY {
-        return None;
+        return (Vec::new(), None);
     }
-    let mut grown: Vec<(u64, &str)> = after
-        .iter()
-        .map(|(kind, bytes)| {
-            (
-                bytes.saturating_sub(before.get(kind).copied().unwrap_or_default()),
-                kind.as_str(),
-            )
-        })
-        .filter(|(bytes, _)| *bytes >= MEMORY / 4)
+    let more = |(kind, bytes): (&String, &u64)| GrownMemory {
+        kind: kind.clone(),
+        grew_by: bytes.saturating_sub(before.get(kind).copied().unwrap_or_default()),
+    };
+    let mut grown: Vec<GrownMemory> = after.iter().map(more).filter(|g| g.grew_by >= MEMORY / 4).collect();
+    grown.sort_by_key(|g| std::cmp::Reverse(g.grew_by));
+    let parts = grown.iter().take(NAMED);
+    let parts: Vec<String> = parts
+        .map(|g| format!("{} in {}", bytes(g.grew_by as f64), g.kind))
         .collect();
-    grown.sort_unstable_by(|a, b| b.cmp(a));
-    let parts = grown
-        .iter()
-        .take(NAMED)
-        .map(|(bytes, kind)| format!("{} in {kind}", mebibytes(*bytes)));
-    let parts = parts.collect::<Vec<_>>().join(", ");
-    Some(format!("+{} of resident memory: {parts}", mebibytes(total)))
+    let sentence = format!(
+        "+{} of resident memory: {}{}",
+        bytes(total as f64),
+        parts.join(", "),
+        course.in_words("taken", total as f64, bytes)
+    );
+    (grown, Some(sentence))
 }
 
-fn sentence(total: i64, what: &str, parts: Vec<String>, verb: &str, circumstances: &Circumstances) -> String {
-    let mut out = format!("+{total} {what}");
-    if !parts.is_empty() {
-        out.push_str(": ");
-        out.push_str(&parts.join(", "));
-    }
-    if let Some(when) = &circumstances.when {
-        out.push_str(&format!("; {verb} {when}"));
-    }
-    if let Some(rotations) = circumstances.rotations.filter(|r| *r >= 1.0) {
-        #[expect(clippy::cast_precision_loss, reason = "a count of descriptors")]
-        let each = total as f64 / rotations;
-        let joint = if circumstances.when.is_some() { ", " } else { "; " };
-        out.push_str(&format!("{joint}{each:.2} for each of {rotations:.0} rotations"));
-    }
-    out
+fn sentence(total: i64, what: &str, parts: Vec<String>, verb: &str, course: &Course) -> String {
+    let parts = if parts.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", parts.join(", "))
+    };
+    let course = course.in_words(verb, total as f64, |each| format!("{each:.2}"));
+    format!("+{total} {what}{parts}{course}")
 }
 
 fn fd_in_words(kind: &str, peer: Option<&str>, several: bool) -> String {
@@ -135,10 +131,14 @@ fn fd_in_words(kind: &str, peer: Option<&str>, several: bool) -> String {
     }
 }
 
-fn mebibytes(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "bytes of memory, one decimal shown")]
-    let mebibytes = bytes as f64 / f64::from(1 << 20);
-    format!("{mebibytes:.1} MiB")
+/// Bytes as people say them.
+fn bytes(bytes: f64) -> String {
+    const KIB: f64 = 1024.0;
+    if bytes < KIB * KIB {
+        format!("{:.1} KiB", bytes / KIB)
+    } else {
+        format!("{:.1} MiB", bytes / KIB / KIB)
+    }
 }
 
 #[cfg(test)]
@@ -184,10 +184,16 @@ mod tests {
     #[test]
     fn memory_is_told_by_what_it_is_and_small_growth_is_not() {
         let groups = |heap: u64| BTreeMap::from([("the heap".to_owned(), heap << 20), ("libc".to_owned(), 2 << 20)]);
+        let rotations = Course {
+            causes: vec![("rotation", 480.0)],
+            ..Course::default()
+        };
+        let (grown, sentence) = of_memory(&groups(10), &groups(130), &rotations);
         assert_eq!(
-            of_memory(&groups(10), &groups(130)).as_deref(),
-            Some("+120.0 MiB of resident memory: 120.0 MiB in the heap")
+            sentence.as_deref(),
+            Some("+120.0 MiB of resident memory: 120.0 MiB in the heap; 256.0 KiB for each of 480 rotations")
         );
-        assert_eq!(of_memory(&groups(10), &groups(10)), None);
+        assert_eq!((grown.len(), grown[0].grew_by), (1, 120 << 20));
+        assert_eq!(of_memory(&groups(10), &groups(10), &rotations), (Vec::new(), None));
     }
 }

@@ -8,7 +8,7 @@ use super::Groups;
 use crate::scrape;
 
 /// How long a dump may take. Go stops all goroutines for its profile; with 100 000 of them that takes a good second.
-const DEADLINE: Duration = Duration::from_secs(3);
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Packages of Go's standard library that only wait on somebody's behalf: the first function of another package says who.
 const LIBRARY: [&str; 18] = [

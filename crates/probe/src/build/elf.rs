@@ -1,10 +1,16 @@
-//! The build id of an ELF executable: a note of type 3 named GNU, which the linker makes from the contents (elf(5)).
+//! What an ELF executable says of itself (elf(5)): its build id, which is a note of type 3 named GNU that the linker makes
+//! from the contents, and the dynamic loader that it needs.
 
 use std::fs::File;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 
 /// Largest table or note that is read; real ones have a few hundred bytes.
 const PART_BYTES: u64 = 64 << 10;
+
+/// Segment type of the dynamic loader's path.
+const PT_INTERP: u32 = 3;
 
 /// Segment type of notes.
 const PT_NOTE: u32 = 4;
@@ -14,6 +20,22 @@ const NT_GNU_BUILD_ID: u32 = 3;
 
 /// The build id in hexadecimal; `None` if the file is no 64-bit little-endian ELF, or has none.
 pub(super) fn build_id(file: &File) -> Option<String> {
+    in_segments(file, PT_NOTE, |notes, align| {
+        in_notes(notes, if align == 8 { 8 } else { 4 })
+    })
+}
+
+/// The dynamic loader; `None` if the file is no 64-bit little-endian ELF, or static.
+#[must_use]
+pub fn interpreter(file: &File) -> Option<PathBuf> {
+    in_segments(file, PT_INTERP, |text, _| {
+        let path = text.split(|b| *b == 0).next()?.to_vec();
+        Some(PathBuf::from(std::ffi::OsString::from_vec(path)))
+    })
+}
+
+/// What `look` finds in the first segment of this type that has it; it is given the segment and its alignment.
+fn in_segments<T>(file: &File, wanted: u32, look: impl Fn(&[u8], u64) -> Option<T>) -> Option<T> {
     let head = part(file, 0, 64)?;
     if head.get(..6)? != b"\x7fELF\x02\x01" {
         return None;
@@ -21,12 +43,11 @@ pub(super) fn build_id(file: &File) -> Option<String> {
     let (table, size, count) = (u64_at(&head, 32)?, u16_at(&head, 54)?, u16_at(&head, 56)?);
     let headers = part(file, table, u64::from(size) * u64::from(count))?;
     headers.chunks_exact(usize::from(size.max(56))).find_map(|header| {
-        if u32_at(header, 0)? != PT_NOTE {
+        if u32_at(header, 0)? != wanted {
             return None;
         }
-        let notes = part(file, u64_at(header, 8)?, u64_at(header, 32)?)?;
-        let align = if u64_at(header, 48)? == 8 { 8 } else { 4 };
-        in_notes(&notes, align)
+        let segment = part(file, u64_at(header, 8)?, u64_at(header, 32)?)?;
+        look(&segment, u64_at(header, 48)?)
     })
 }
 
@@ -79,10 +100,28 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_script_has_no_build_id() {
-        let mut file = tempfile::tempfile().expect("a file");
-        file.write_all(b"#!/bin/sh\nexit 0\n").expect("written");
-        assert_eq!(build_id(&file), None);
+    fn a_shell_script_has_no_build_id_and_no_loader() {
+        for bytes in [
+            &b"#!/bin/sh\nexit 0\n"[..],
+            b"",
+            b"\x7fELF",
+            &[b"\x7fELF\x02\x01", &[0xff; 100][..]].concat(),
+        ] {
+            let mut file = tempfile::tempfile().expect("a file");
+            file.write_all(bytes).expect("written");
+            assert_eq!((build_id(&file), interpreter(&file)), (None, None));
+        }
+    }
+
+    #[test]
+    fn this_very_executable_names_its_loader_if_it_is_dynamic() {
+        let file = File::open(std::env::current_exe().expect("our path")).expect("ours");
+        if let Some(loader) = interpreter(&file) {
+            assert!(
+                loader.is_file() && loader.to_string_lossy().contains("ld"),
+                "{loader:?}"
+            );
+        }
     }
 
     proptest! {
@@ -92,7 +131,7 @@ mod tests {
             let _ = in_notes(&bytes, 8);
             let mut file = tempfile::tempfile().expect("a file");
             file.write_all(b"\x7fELF\x02\x01").and_then(|()| file.write_all(&bytes)).expect("written");
-            let _ = build_id(&file);
+            let _ = (build_id(&file), interpreter(&file));
         }
     }
 }

@@ -16,6 +16,34 @@ const DELETED: &[u8] = b" (deleted)";
 /// Largest executable that is searched or summed.
 const LARGEST: u64 = 1 << 30;
 
+/// Bytes of an executable that are searched at once.
+const PIECE: usize = 256 << 10;
+
+/// Bytes that two pieces have in common: more than a key with its value has.
+const COMMON: usize = 256;
+
+/// An executable on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executable {
+    /// Where it is.
+    pub path: PathBuf,
+    /// When it was written, RFC 3339.
+    pub built_at: Option<String>,
+    /// Its build id in hexadecimal, if its linker gave it one.
+    pub build_id: Option<String>,
+}
+
+impl Executable {
+    /// The one at `path`, which was written at this time.
+    pub(super) fn of(path: &Path, built: SystemTime) -> Self {
+        Self {
+            path: path.to_owned(),
+            built_at: jiff::Timestamp::try_from(built).ok().map(|at| format!("{at:.0}")),
+            build_id: File::open(path).ok().as_ref().and_then(elf::build_id),
+        }
+    }
+}
+
 /// The path without the kernel's remark.
 pub(super) fn without_deleted(path: PathBuf) -> PathBuf {
     match path.as_os_str().as_bytes().strip_suffix(DELETED) {
@@ -34,6 +62,15 @@ pub(super) fn compare(process: &Process, named: Option<&Path>, report: &mut Buil
         report.findings.push(BuildFinding::Unknown { what });
         return false;
     };
+    if named.is_none() && is_elsewhere(process) {
+        let what = format!(
+            "process {} runs {} of another mount namespace (a container's): there is nothing here to compare it with",
+            process.pid(),
+            link.display()
+        );
+        report.findings.push(BuildFinding::Unknown { what });
+        return true;
+    }
     let is_deleted = link.as_os_str().as_bytes().ends_with(DELETED);
     let path = without_deleted(link);
     if let Some(named) = named.filter(|n| is_script(n)) {
@@ -113,7 +150,14 @@ fn began(process: &Process) -> Option<SystemTime> {
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(boot) + Duration::from_secs_f64(process.start_s() + 1.0))
 }
 
-fn is_script(path: &Path) -> bool {
+/// Whether a process sees other files than this one does, as one in a container does.
+pub(super) fn is_elsewhere(process: &Process) -> bool {
+    let space = |p: &Process| p.link("ns/mnt").ok();
+    space(process) != Process::open(std::process::id()).ok().as_ref().and_then(space)
+}
+
+/// Whether an interpreter reads this file.
+pub(super) fn is_script(path: &Path) -> bool {
     let mut head = [0; 2];
     let has_line = File::open(path).and_then(|mut f| f.read_exact(&mut head)).is_ok() && &head == b"#!";
     has_line
@@ -148,11 +192,10 @@ pub(super) fn compare_with_commit(binary: &Path, report: &mut BuildReport) {
     if meta.len() > LARGEST || is_script(binary) {
         return;
     }
-    let Ok(bytes) = std::fs::read(binary) else { return };
-    let Some(built_from) = go_setting(&bytes, b"vcs.revision=") else {
+    let keys: [&[u8]; 2] = [b"vcs.revision=", b"vcs.modified="];
+    let Ok([Some(built_from), modified]) = File::open(binary).and_then(|file| go_settings(file, keys)) else {
         return;
     };
-    let modified = go_setting(&bytes, b"vcs.modified=");
     match &report.commit {
         Some(commit) if *commit != built_from => {
             let checked_out = commit.clone();
@@ -170,6 +213,28 @@ pub(super) fn compare_with_commit(binary: &Path, report: &mut BuildReport) {
         report.findings.push(BuildFinding::BuiltFromChanges {
             binary: binary.to_owned(),
         });
+    }
+}
+
+/// What Go's build information says of each key. The file is read in pieces, because executables are large and this is the
+/// harness's own memory; what stands across the border of two pieces is found by what they have in common.
+fn go_settings<const N: usize>(mut file: impl io::Read, keys: [&[u8]; N]) -> io::Result<[Option<String>; N]> {
+    let mut found = [const { None }; N];
+    let mut piece = vec![0; PIECE + COMMON];
+    let mut filled = 0;
+    loop {
+        let length = file.read(&mut piece[filled..])?;
+        filled += length;
+        if length == 0 || filled == piece.len() {
+            for (value, key) in found.iter_mut().zip(keys) {
+                *value = value.take().or_else(|| go_setting(&piece[..filled], key));
+            }
+            if length == 0 || found.iter().all(Option::is_some) {
+                return Ok(found);
+            }
+            piece.copy_within(filled - COMMON.., 0);
+            filled = COMMON;
+        }
     }
 }
 
@@ -196,6 +261,19 @@ mod tests {
         assert_eq!(go_setting(bytes, b"vcs.revision="), Some("0123abcd".into()));
         assert_eq!(go_setting(bytes, b"vcs.modified="), Some("true".into()));
         assert_eq!(go_setting(b"vcs.revision=0123abcd\n", b"vcs.revision="), None);
+    }
+
+    #[test]
+    fn what_stands_across_two_pieces_is_found_too() {
+        let keys: [&[u8]; 2] = [b"vcs.revision=", b"vcs.modified="];
+        for before in [0, 7, PIECE - 300, PIECE - 20, PIECE, PIECE + COMMON - 20, 3 * PIECE - 5] {
+            let mut bytes = vec![0; before];
+            bytes.extend_from_slice(b"\nbuild\tvcs.revision=0123abcd\nbuild\tvcs.modified=true\n");
+            bytes.resize(bytes.len() + 1000, 0);
+            let found = go_settings(bytes.as_slice(), keys).expect("readable");
+            assert_eq!(found, [Some("0123abcd".into()), Some("true".into())], "{before}");
+        }
+        assert_eq!(go_settings(&b""[..], keys).expect("readable"), [None, None]);
     }
 
     #[test]

@@ -30,6 +30,24 @@ pub enum BuildFinding {
         /// What is checked out.
         checked_out: String,
     },
+    /// The target, or its image, says of itself that it was built from another commit.
+    ToldOtherCommit {
+        /// Who says it.
+        who: String,
+        /// What it says.
+        told: String,
+        /// What is checked out.
+        checked_out: String,
+    },
+    /// The container runs another image than its image's name means now.
+    ImageReplaced {
+        /// The image's name.
+        name: String,
+        /// What runs.
+        running: String,
+        /// What the name means now.
+        now: String,
+    },
     /// The executable says of itself that it was built from uncommitted changes.
     BuiltFromChanges {
         /// The executable.
@@ -128,6 +146,16 @@ impl fmt::Display for BuildFinding {
                     "the executable was built from commit {built_from}, and {checked_out} is checked out"
                 )
             }
+            Self::ToldOtherCommit { who, told, checked_out } => {
+                write!(
+                    f,
+                    "{who} says that it was built from commit {told}, and {checked_out} is checked out"
+                )
+            }
+            Self::ImageReplaced { name, running, now } => write!(
+                f,
+                "the container runs image {running}, and `{name}` is {now} now: it was not started anew"
+            ),
             Self::BuiltFromChanges { binary } => {
                 write!(f, "{} was built from uncommitted changes", binary.display())
             }

@@ -65,6 +65,12 @@ pub(super) fn newest(binary: &Path, listed: &[PathBuf]) -> Option<Newest> {
     }
 }
 
+/// Whether this file is one of the repository's own.
+pub(super) fn are_among(file: &Path, listed: &[PathBuf]) -> bool {
+    // git tells the repository's own path with its links resolved.
+    file.canonicalize().is_ok_and(|place| listed.contains(&place))
+}
+
 fn of<'p>(paths: impl Iterator<Item = &'p PathBuf>, how: &'static str) -> Option<Newest> {
     let mut count = 0;
     let mut newest: Option<(SystemTime, &PathBuf)> = None;

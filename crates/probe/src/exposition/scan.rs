@@ -16,6 +16,8 @@ pub const SERIES: usize = 100_000;
 #[derive(Debug)]
 pub struct Scan {
     selectors: Vec<Selector>,
+    /// By which of its names each selector was matched so far.
+    ranks: Vec<usize>,
     /// Which matching series were seen, to leave out repeated ones; kept to use its memory again.
     seen: HashSet<u64>,
 }
@@ -42,6 +44,7 @@ impl Scan {
     #[must_use]
     pub fn new(selectors: Vec<Selector>) -> Self {
         Self {
+            ranks: vec![usize::MAX; selectors.len()],
             selectors,
             seen: HashSet::new(),
         }
@@ -62,6 +65,7 @@ impl Scan {
     /// Reads one body.
     pub fn read(&mut self, body: &[u8]) -> Scanned {
         self.seen.clear();
+        self.ranks.fill(usize::MAX);
         let mut scanned = Scanned {
             values: vec![None; self.selectors.len()],
             ..Scanned::default()
@@ -93,12 +97,18 @@ impl Scan {
     fn take(&mut self, line: &line::Line<'_>, scanned: &mut Scanned) {
         let mut is_new = None;
         for (i, selector) in self.selectors.iter().enumerate() {
-            if !selector.matches(line) {
-                continue;
-            }
+            let Some(rank) = selector.matches(line) else { continue };
             if !*is_new.get_or_insert_with(|| self.seen.insert(identity(line))) {
                 scanned.repeated += 1;
                 return;
+            }
+            // A series under a later name is forgotten when one under an earlier name comes.
+            if rank > self.ranks[i] {
+                continue;
+            }
+            if rank < self.ranks[i] {
+                self.ranks[i] = rank;
+                scanned.values[i] = None;
             }
             if line.value.is_finite() {
                 scanned.values[i] = Some(selector.combine(scanned.values[i], line.value));
@@ -168,6 +178,39 @@ mod tests {
         let scanned = scan(&wanted, BODY);
         assert_eq!(scanned.values, [Some(7.0), Some(4.0), Some(3.0), Some(2.0), Some(4.0)]);
         assert_eq!((scanned.series, scanned.unread, scanned.repeated), (5, 1, 1));
+    }
+
+    #[test]
+    fn of_several_names_the_first_that_is_there_counts_wherever_it_stands() {
+        let either = Selector {
+            others: vec!["old_name".into(), "oldest".into()],
+            ..Selector::of("new_name")
+        };
+        let value = |body: &str| scan(std::slice::from_ref(&either), body).values[0];
+        assert_eq!(value("old_name 3\noldest 9\n"), Some(3.0));
+        assert_eq!(
+            value("old_name 3\nnew_name 5\nnew_name{a=\"b\"} 1\nold_name{a=\"b\"} 4\n"),
+            Some(6.0)
+        );
+        assert_eq!(value("old_name 3\nnew_name NaN\n"), None);
+        assert_eq!(value("other 1\n"), None);
+    }
+
+    #[test]
+    fn the_count_of_a_histogram_is_a_series_like_any_other() {
+        let body = "# TYPE wait_seconds histogram\nwait_seconds_bucket{pool=\"a\",le=\"0.1\"} 3\n\
+            wait_seconds_bucket{pool=\"a\",le=\"+Inf\"} 5\nwait_seconds_sum{pool=\"a\"} 1.5\n\
+            wait_seconds_count{pool=\"a\"} 5\nwait_seconds_count{pool=\"b\"} 7\n";
+        let labelled = |series: &str, labels: &[(&str, &str)]| Selector {
+            labels: labels.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
+            ..Selector::of(series)
+        };
+        let wanted = [
+            Selector::of("wait_seconds_count"),
+            labelled("wait_seconds_count", &[("pool", "b")]),
+            labelled("wait_seconds_bucket", &[("le", "+Inf"), ("pool", "a")]),
+        ];
+        assert_eq!(scan(&wanted, body).values, [Some(12.0), Some(7.0), Some(5.0)]);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::line::{self, Line};
 pub struct Selector {
     /// The series' full name, `_total`, `_count` and the like included.
     pub series: String,
+    /// Other names that it has, in other versions of what exposes it; the first that is there counts.
+    pub others: Vec<String>,
     /// Labels that it must have, with these values.
     pub labels: Vec<(String, String)>,
     /// How several matching series become one number.
@@ -21,6 +23,7 @@ impl Selector {
     pub fn of(series: &str) -> Self {
         Self {
             series: series.into(),
+            others: Vec::new(),
             labels: Vec::new(),
             aggregate: Aggregate::Sum,
         }
@@ -31,18 +34,22 @@ impl Selector {
     pub fn from_metric(metric: &Metric) -> Option<Self> {
         Some(Self {
             series: metric.metrics.clone()?,
+            others: metric.or.clone(),
             labels: metric.labels.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
             aggregate: metric.aggregate,
         })
     }
 
-    pub(super) fn matches(&self, line: &Line<'_>) -> bool {
-        line::means(line.name, self.series.as_bytes())
-            && self.labels.iter().all(|(name, value)| {
-                line::labels(line.labels)
-                    .flatten()
-                    .any(|(n, v)| line::means(n, name.as_bytes()) && line::means(v, value.as_bytes()))
-            })
+    /// Which of its names this line has, counted from 0, if it has the labels too.
+    pub(super) fn matches(&self, line: &Line<'_>) -> Option<usize> {
+        let mut names = std::iter::once(&self.series).chain(&self.others);
+        let rank = names.position(|name| line::means(line.name, name.as_bytes()))?;
+        let has_labels = self.labels.iter().all(|(name, value)| {
+            line::labels(line.labels)
+                .flatten()
+                .any(|(n, v)| line::means(n, name.as_bytes()) && line::means(v, value.as_bytes()))
+        });
+        has_labels.then_some(rank)
     }
 
     pub(super) fn combine(&self, so_far: Option<f64>, value: f64) -> f64 {

@@ -67,6 +67,29 @@ fn all_lines_once_and_in_order_are_nothing_to_report() {
 }
 
 #[test]
+fn each_emitter_and_each_group_has_its_own_count() {
+    let body = ndjson(&[
+        line("noisy-01", 1),
+        line("noisy-02", 1),
+        line("noisy-02", 2),
+        line("idle-1", 1),
+    ]);
+    let counts = counts(&body, &[("noisy-01", 4), ("noisy-02", 2), ("idle-1", 1)]);
+    let of = |lines: &[EmitterLines]| -> Vec<(String, u64, u64)> {
+        lines.iter().map(|l| (l.emitter.clone(), l.sent, l.lost)).collect()
+    };
+    assert_eq!(of(&counts.groups), [("idle".into(), 1, 0), ("noisy".into(), 6, 3)]);
+    assert_eq!(
+        of(&counts.each),
+        [
+            ("idle-1".into(), 1, 0),
+            ("noisy-01".into(), 4, 3),
+            ("noisy-02".into(), 2, 0)
+        ]
+    );
+}
+
+#[test]
 fn a_lost_a_repeated_and_a_late_line_are_each_called_by_their_name() {
     let body = ndjson(&[line("a", 1), line("a", 3), line("a", 2), line("a", 3), line("a", 6)]);
     let counts = counts(&body, &[("a", 9)]);

@@ -10,7 +10,7 @@ impl Process {
     /// As [`Process::stat`].
     pub fn rss_bytes(&self) -> Result<u64, ProcessError> {
         let mut buffer = [0; 256];
-        let text = self.read_small("statm", &mut buffer)?;
+        let text = self.read_again("statm", &self.statm, &mut buffer)?;
         // proc_pid_statm(5): size resident shared …, in pages.
         let pages = std::str::from_utf8(text)
             .ok()

@@ -11,6 +11,8 @@ pub struct Stat {
     pub user_ticks: u64,
     /// Processor time in the kernel, clock ticks.
     pub system_ticks: u64,
+    /// Processor time, of both kinds, of children that have ended and were waited for, and of theirs; clock ticks.
+    pub waited_ticks: u64,
     /// Threads.
     pub threads: u64,
     /// When it began, clock ticks after the boot.
@@ -32,8 +34,12 @@ impl Stat {
         let mut fields = fields.skip(9);
         let user_ticks = fields.next()?.parse().ok()?;
         let system_ticks = fields.next()?.parse().ok()?;
-        // 16 to 19 are not read; 20 is num_threads, 21 is not read, 22 is starttime.
-        let mut fields = fields.skip(4);
+        // 16 and 17 are cutime and cstime, which the kernel prints as signed numbers.
+        let mut ticks = || fields.next()?.parse::<i64>().ok();
+        let waited = ticks()?.saturating_add(ticks()?);
+        let waited_ticks = u64::try_from(waited).unwrap_or(0);
+        // 18 and 19 are not read; 20 is num_threads, 21 is not read, 22 is starttime.
+        let mut fields = fields.skip(2);
         let threads = fields.next()?.parse().ok()?;
         let start_ticks = fields.nth(1)?.parse().ok()?;
         Some(Self {
@@ -41,6 +47,7 @@ impl Stat {
             parent,
             user_ticks,
             system_ticks,
+            waited_ticks,
             threads,
             start_ticks,
         })
@@ -60,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_fields_are_found_behind_a_name_with_brackets_and_blanks() {
-        let line = b"4711 (a) b (c) S 1 4711 4711 0 -1 4194304 100 0 0 0 12 34 0 0 20 0 7 0 987654 1000 2 3 4 5\n";
+        let line = b"4711 (a) b (c) S 1 4711 4711 0 -1 4194304 100 0 0 0 12 34 5 6 20 0 7 0 987654 1000 2 3 4 5\n";
         assert_eq!(
             Stat::parse(line),
             Some(Stat {
@@ -68,6 +75,7 @@ mod tests {
                 parent: 1,
                 user_ticks: 12,
                 system_ticks: 34,
+                waited_ticks: 11,
                 threads: 7,
                 start_ticks: 987_654
             })

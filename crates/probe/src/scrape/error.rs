@@ -8,7 +8,7 @@ use super::BODY_BYTES;
 #[derive(Debug, thiserror::Error)]
 pub enum ScrapeError {
     /// The URL is none.
-    #[error("`{url}` is not an http:// address")]
+    #[error("`{url}` is not an http:// address{}", tls(url))]
     Url {
         /// As given.
         url: String,
@@ -106,4 +106,13 @@ fn innermost(error: &dyn std::error::Error) -> String {
         error = source;
     }
     error.to_string()
+}
+
+/// What to do about an address that is encrypted.
+fn tls(url: &str) -> &'static str {
+    if url.starts_with("https://") {
+        " (no TLS is spoken: give it the local end of a tunnel, `ssh -L 9100:127.0.0.1:9100 HOST` for example)"
+    } else {
+        ""
+    }
 }

@@ -8,7 +8,7 @@ mod plane;
 use plotters::backend::DrawingBackend;
 
 use super::ChartError;
-use super::axis::{time_ticks, value_axis};
+use super::axis::time_ticks;
 use super::canvas::{Align, Canvas};
 use super::palette;
 use crate::figure::{Figure, Point};
@@ -17,11 +17,10 @@ use plane::Plane;
 
 pub(super) use head::title;
 
-/// Letters on axes and in the legend: 9 px when the chart is shown 600 px wide.
-const SMALL: f64 = 18.0;
-/// Ticks that fit on each axis without touching.
+/// The smallest letters, on axes and in the legend: 10 px when the chart is shown 600 px wide.
+const SMALL: f64 = 20.0;
+/// Ticks that fit on the axis of time without touching.
 const TIME_TICKS: usize = 11;
-const VALUE_TICKS: usize = 5;
 /// Slices of the growth's wedge.
 const WEDGE_SLICES: u8 = 100;
 /// Room for one mark of a checkpoint; of more only every so many is marked.
@@ -56,10 +55,7 @@ pub(super) fn paint<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, figure: &Figure
 }
 
 fn grid<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane, figure: &Figure) -> Result<(), ChartError> {
-    let whole = figure.points.iter().all(|p| p.value.fract() == 0.0);
-    let (low, high) = plane.values;
-    let axis = value_axis(low, high, figure.unit, VALUE_TICKS, whole);
-    for tick in &axis.ticks {
+    for tick in &plane.axis.ticks {
         let y = plane.y(tick.at);
         canvas.line(&[(plane.left, y), (plane.right, y)], palette::GRID, 1.0)?;
         // The unit stands there.
@@ -73,25 +69,25 @@ fn grid<DB: DrawingBackend>(canvas: &Canvas<'_, DB>, plane: &Plane, figure: &Fig
         canvas.line(&[(x, plane.bottom), (x, plane.bottom + 6.0)], palette::FRAME, 1.0)?;
         canvas.text(
             &tick.label,
-            (x, plane.bottom + 22.0),
+            (x, plane.bottom + 24.0),
             SMALL,
             palette::INK,
             Align::Center,
         )?;
     }
-    let unit = match (axis.unit, figure.counter) {
+    let unit = match (plane.axis.unit, figure.counter) {
         ("", false) => "count",
         ("", true) => "increase",
         (unit, _) => unit,
     };
     canvas.text(
         unit,
-        (plane.left - 10.0, plane.top - 15.0),
+        (plane.left - 10.0, plane.top - 16.0),
         SMALL,
         palette::QUIET,
         Align::Right,
     )?;
-    let below = (plane.right, plane.bottom + 48.0);
+    let below = (plane.right, plane.bottom + 52.0);
     canvas.text(figure.time, below, SMALL, palette::QUIET, Align::Right)
 }
 

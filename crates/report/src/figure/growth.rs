@@ -2,12 +2,16 @@
 
 use leakcheck_model::result::Growth;
 
+/// How many times half the width of the densest half of the values a value may lie off the line and still lie on it: 2.7 standard
+/// deviations of normal noise, of which the densest half is 1.35 wide.
+const ON_THE_LINE: f64 = 4.0;
+
 /// A line with a wedge around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GrowthLine {
-    /// Beginning of the judged part, seconds.
+    /// First judged moment at which the values lie on it, seconds.
     pub from_s: f64,
-    /// Its end, seconds.
+    /// Last one.
     pub to_s: f64,
     /// The line's value at the beginning.
     pub from: f64,
@@ -16,21 +20,35 @@ pub struct GrowthLine {
 }
 
 impl GrowthLine {
-    /// The line of this slope that has half the values above it and half below (the intercept that goes with
-    /// Theil's slope: the median of what the slope leaves over).
+    /// The line of this slope that most values lie on, where they do: growth that began late or stopped is no line through
+    /// everything. Its intercept is the median of what the slope leaves over, of those values that lie near the shortest range that
+    /// holds half of them (the least median of squares, reweighted: Rousseeuw 1984, *J. Am. Stat. Assoc.* 79, 871).
     #[must_use]
-    pub fn through(per_min: Growth, judged: &[(f64, f64)]) -> Option<Self> {
-        let (from_s, to_s) = (judged.first()?.0, judged.last()?.0);
-        let mut rest: Vec<f64> = judged
+    pub fn through(per_min: Growth, judged: &[(f64, f64)], quantum: f64) -> Option<Self> {
+        let begin_s = judged.first()?.0;
+        let grown = |t_s: f64| per_min.estimate * (t_s - begin_s) / 60.0;
+        let mut rest: Vec<f64> = judged.iter().map(|(t, v)| v - grown(*t)).collect();
+        rest.sort_unstable_by(f64::total_cmp);
+        let half = rest.len() / 2;
+        let (low, high) = rest
             .iter()
-            .map(|(t, v)| v - per_min.estimate * (t - from_s) / 60.0)
-            .collect();
-        let middle = rest.len() / 2;
-        let from = *rest.select_nth_unstable_by(middle, f64::total_cmp).1;
+            .zip(&rest[half..])
+            .min_by(|(a, b), (c, d)| (*b - *a).total_cmp(&(*d - *c)))?;
+        let densest = f64::midpoint(*low, *high);
+        // One step of the metric is no distance.
+        let reach = (ON_THE_LINE * (high - low) / 2.0).max(quantum);
+        rest.retain(|rest| (rest - densest).abs() <= reach);
+        let middle = *rest.get(rest.len() / 2)?;
+        let mut on_it = judged
+            .iter()
+            .filter(|(t, v)| (v - grown(*t) - middle).abs() <= reach)
+            .map(|(t, _)| *t);
+        let from_s = on_it.next()?;
+        let to_s = on_it.next_back().unwrap_or(from_s);
         Some(Self {
             from_s,
             to_s,
-            from,
+            from: middle + grown(from_s),
             per_min,
         })
     }

@@ -39,7 +39,7 @@ pub(super) fn lines(
                 let (from_t, from) = baseline?;
                 let end_t = judged.last()?.0;
                 let bound = bound(limit, rule)?;
-                line(rule.statistic, bound, (from_t, from), end_t, before_load, span_s.1)
+                line(rule, bound, (from_t, from), end_t, before_load, span_s.1)
             };
             LimitLine {
                 rule: shown(limit, rule.as_ref(), unit),
@@ -73,7 +73,7 @@ fn bound(limit: &LimitResult, rule: &Limit) -> Option<f64> {
 }
 
 fn line(
-    statistic: Statistic,
+    rule: &Limit,
     bound: f64,
     (from_t, from): (f64, f64),
     end_t: f64,
@@ -81,10 +81,13 @@ fn line(
     last_t: f64,
 ) -> Option<[(f64, f64); 2]> {
     let flat = |value: f64| Some([(from_t, value), (end_t, value)]);
-    match statistic {
+    let ceiling = rule.comparison.is_ceiling();
+    match rule.statistic {
         Statistic::GrowthPerMin | Statistic::EndpointPerMin | Statistic::RatePerMin => {
             Some([(from_t, from), (end_t, from + bound * (end_t - from_t) / 60.0)])
         }
+        // A floor under an increase is reached step by step; a ceiling over it holds at every moment.
+        Statistic::Increase if !ceiling => Some([(from_t, from), (end_t, from + bound)]),
         Statistic::Growth | Statistic::Increase => flat(from + bound),
         Statistic::Min | Statistic::Max | Statistic::Mean | Statistic::Last => flat(bound),
         Statistic::Drained => {

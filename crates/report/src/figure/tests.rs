@@ -43,7 +43,7 @@ fn a_counter_is_drawn_as_its_increase_and_a_restart_takes_nothing_away() {
     let example = Example::new([1.0, 1.0, 1.0, 6.0, 0.0])
         .metric("rotations", "", |t| Some(if t < 3.0 { 100.0 + t } else { t - 3.0 }));
     let values: Vec<f64> = of(&example, "rotations").points.iter().map(|p| p.value).collect();
-    assert_eq!(values, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 6.0, 7.0]);
+    assert_eq!(values, [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 2.0, 3.0, 4.0]);
 }
 
 #[test]
@@ -56,6 +56,27 @@ fn series_that_leave_with_their_containers_are_no_restart() {
 }
 
 #[test]
+fn a_counter_and_its_floor_are_counted_from_where_the_judge_counts() {
+    let example = Example::new([1.0, 1.0, 8.0, 60.0, 5.0])
+        .metric("rotations", "", |t| Some(40.0 + 2.0 * t))
+        .limit("rotations", "increase >= 90", 118.0, Verdict::Pass)
+        .limit("rotations", "increase < 500", 118.0, Verdict::Pass);
+    let figure = of(&example, "rotations");
+    let begins = figure
+        .phases
+        .iter()
+        .find(|p| p.phase.is_judged())
+        .expect("judged")
+        .from_s;
+    let at = |t: f64| figure.points.iter().find(|p| p.t_s == t).expect("a point").value;
+    assert_eq!(at(begins), 0.0);
+    let line = |rule: &str| figure.limits.iter().find(|l| l.rule == rule).expect(rule).line;
+    let end = begins + 59.0;
+    assert_eq!(line("increase >= 90"), Some([(begins, 0.0), (end, 90.0)]));
+    assert_eq!(line("increase < 500"), Some([(begins, 500.0), (end, 500.0)]));
+}
+
+#[test]
 fn a_first_sample_soon_after_the_beginning_is_drawn_from_zero() {
     assert_eq!(span(0.5, 300.0), (0.0, 300.0));
     assert_eq!(span(600.0, 900.0), (600.0, 900.0));
@@ -63,13 +84,33 @@ fn a_first_sample_soon_after_the_beginning_is_drawn_from_zero() {
 }
 
 #[test]
-fn the_fitted_line_has_half_the_values_above_it() {
+fn the_fitted_line_lies_in_the_middle_of_the_values() {
     let example = Example::new(FIVE_MINUTES)
         .metric("tasks", "", |t| Some(100.0 + t / 30.0))
         .growth("tasks", 2.0, 1.5, 2.5);
     let growth = of(&example, "tasks").growth.expect("growth");
     assert!((growth.from - 100.0).abs() < 1e-9);
     assert!((growth.end(2.0) - (100.0 + 299.0 / 30.0)).abs() < 1e-9);
+}
+
+#[test]
+fn the_line_of_growth_that_stopped_or_began_late_is_where_it_grew() {
+    // Half a unit a second in two thirds of the judged part, which has 300 values, and nothing in the rest.
+    for (stops, grows_s) in [(true, (0.0, 200.0)), (false, (100.0, 299.0))] {
+        let grown = move |t: f64| if stops { t.min(200.0) } else { t.max(100.0) } / 2.0;
+        let example = Example::new(FIVE_MINUTES)
+            .metric("tasks", "", move |t| Some(100.0 + grown(t)))
+            .growth("tasks", 30.0, 29.0, 31.0);
+        let figure = of(&example, "tasks");
+        let (growth, begin_s) = (figure.growth.expect("growth"), figure.baseline.expect("begun").0);
+        let (from_s, to_s) = (growth.from_s - begin_s, growth.to_s - begin_s);
+        // One step of the metric takes two seconds.
+        assert!(
+            (from_s - grows_s.0).abs() <= 2.0 && (to_s - grows_s.1).abs() <= 2.0,
+            "{growth:?}"
+        );
+        assert!((growth.from - 100.0 - grown(from_s)).abs() <= 1.0, "{growth:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use leakcheck_model::{Event, Samples, Scenario};
 
 use super::{EVENTS, RunFolder, SAMPLES, SCENARIO};
 use crate::error::Error;
-use crate::table::{TableOptions, parse_table};
+use crate::table::{Table, TableOptions, parse_table};
 
 impl RunFolder {
     /// The scenario, the samples and the events; a run that was killed before its first sample has none.
@@ -54,7 +54,9 @@ impl RunFolder {
         if bytes.is_empty() {
             return Ok(Samples::default());
         }
-        parse_table(&bytes, &TableOptions::default()).map_err(|source| Error::Table { path, source })
+        parse_table(&bytes, &TableOptions::default())
+            .and_then(Table::whole)
+            .map_err(|source| Error::Table { path, source })
     }
 
     /// The events alone.

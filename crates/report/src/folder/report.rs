@@ -30,19 +30,10 @@ impl RunFolder {
         self.write(HTML, page.as_bytes())?;
         let charts = self.path.join(CHARTS);
         fs::create_dir_all(&charts).map_err(Error::io("create", &charts))?;
-        let figures = figures(result, record, PICTURE_POINTS);
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = figures.len().div_ceil(workers).max(1);
-        std::thread::scope(|scope| {
-            let drawing: Vec<_> = figures
-                .chunks(share)
-                .map(|some| scope.spawn(|| some.iter().try_for_each(|figure| self.write_chart(figure))))
-                .collect();
-            drawing.into_iter().try_for_each(|worker| {
-                let panicked = |_| Error::render(CHARTS)("drawing panicked");
-                worker.join().map_err(panicked)?
-            })
-        })
+        // One after the other: the raster of a picture is the most memory that a run needs at one time.
+        figures(result, record, PICTURE_POINTS)
+            .iter()
+            .try_for_each(|figure| self.write_chart(figure))
     }
 
     fn write_chart(&self, figure: &Figure) -> Result<(), Error> {

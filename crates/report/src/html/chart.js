@@ -2,6 +2,14 @@
 // No library, no network. All charts share one window of time and one cursor, so what happened together is seen together.
 "use strict";
 (() => {
+  // Paper has nothing to click: what is folded is printed open, and folded again.
+  let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("details:not([open])")];
+    for (const folded of unfolded) folded.open = true;
+  });
+  addEventListener("afterprint", () => { for (const folded of unfolded) folded.open = false; });
+
   const source = document.getElementById("run-data");
   if (!source) return;
   const run = JSON.parse(source.textContent);
@@ -94,6 +102,14 @@
     return at === times.length || t - times[at - 1] <= times[at] - t ? at - 1 : at;
   }
 
+  // Which series are switched off survives a reload (a live report reloads); a browser may refuse to keep it.
+  function remembered(metric) {
+    try { return JSON.parse(sessionStorage.getItem(`hidden of ${metric}`)); } catch { return null; }
+  }
+  function remember(metric, hidden) {
+    try { sessionStorage.setItem(`hidden of ${metric}`, JSON.stringify(hidden)); } catch { /* not kept */ }
+  }
+
   // --- what all charts share ---
   const charts = [];
   const shared = { from: run.span[0], to: Math.max(run.span[1], run.span[0] + 1), cursor: null };
@@ -113,7 +129,7 @@
     constructor(section, figure) {
       this.figure = figure;
       this.breaks = new Set(figure.breaks);
-      this.hidden = new Set(["rotations"]);
+      this.hidden = new Set(remembered(figure.metric) || ["rotations"]);
       const plot = section.querySelector(".plot");
       plot.textContent = "";
       this.toolbar(plot);
@@ -142,6 +158,7 @@
         button.addEventListener("click", () => {
           if (!this.hidden.delete(series)) this.hidden.add(series);
           button.setAttribute("aria-pressed", !this.hidden.has(series));
+          remember(this.figure.metric, [...this.hidden]);
           this.draw();
         });
       }
@@ -400,7 +417,7 @@
       const t = blind ? shared.cursor : f.t[i];
       const phase = run.phases.find(({ from, to }) => t >= from && t < to) || run.phases[run.phases.length - 1];
       const faults = run.faults.filter(({ from, to }) => t >= from && t <= to).map(({ label, what }) => `${label} ${what}`);
-      const grown = f.baseline !== null && t >= f.baseline[0] ? ` (${signed(f.v[i] - f.baseline[1], f.unit)} since the baseline)` : "";
+      const grown = !f.counter && f.baseline !== null && t >= f.baseline[0] ? ` (${signed(f.v[i] - f.baseline[1], f.unit)} since the baseline)` : "";
       const value = blind ? "not seen" : show(f.v[i], f.unit) + grown;
       this.readout.textContent = [clock(t), phase && phase.name, value, ...faults].filter(Boolean).join(" · ");
       const x = this.x(t);

@@ -1,9 +1,10 @@
 //! The tables of the page.
 
-use leakcheck_model::{Record, RunResult};
+use leakcheck_model::lines::EmitterLines;
+use leakcheck_model::{Record, RunResult, Verdict};
 use maud::{Markup, html};
 
-use super::{badge, code};
+use super::{Life, badge, code};
 use crate::quantity::{Unit, clock, count, duration};
 use crate::words;
 
@@ -12,11 +13,12 @@ fn scrolling(label: &str, table: &Markup) -> Markup {
     html! { .scroll role="region" tabindex="0" aria-label=(label) { table { (table) } } }
 }
 
-pub(super) fn limits(result: &RunResult, record: &Record) -> Markup {
+pub(super) fn limits(result: &RunResult, record: &Record, life: Life) -> Markup {
     if result.limits.is_empty() {
         return html! { h2 { "Limits" } p { "No limit was given." } };
     }
-    let explained = result.limits.iter().any(|l| l.reason.is_some());
+    let why = |outcome: Verdict| !life.is_open(outcome);
+    let explained = result.limits.iter().any(|l| why(l.outcome) && l.reason.is_some());
     let rows = html! {
         thead { tr {
             th scope="col" { "metric" } th scope="col" { "outcome" } th scope="col" { "limit" }
@@ -29,14 +31,14 @@ pub(super) fn limits(result: &RunResult, record: &Record) -> Markup {
                 @let (value, interval) = words::measured(limit, unit);
                 tr {
                     th scope="row" { (limit.metric) }
-                    td { (badge(limit.outcome)) }
+                    td { (badge(limit.outcome, life)) }
                     td {
                         code { (limit.rule) }
                         @if let Some(bound) = limit.bound && limit.rule.contains('%') { " (" (unit.show(bound)) ")" }
                     }
                     td.number { (value) }
                     td.number { (interval) }
-                    @if explained { td.text { @if let Some(reason) = &limit.reason { (code(&reason.message)) } } }
+                    @if explained { td.text { @if let Some(reason) = limit.reason.as_ref().filter(|_| why(limit.outcome)) { (code(&reason.message)) } } }
                 }
             }
         }
@@ -46,27 +48,20 @@ pub(super) fn limits(result: &RunResult, record: &Record) -> Markup {
 
 pub(super) fn lines(result: &RunResult) -> Markup {
     let Some(lines) = &result.lines else { return html! {} };
-    let rows = html! {
-        thead { tr {
-            th scope="col" { "emitter" }
-            @for name in ["sent", "lost", "duplicated", "reordered", "torn"] { th.number scope="col" { (name) } }
-            th scope="col" { "missing" }
-        } }
-        tbody {
-            tr {
-                th scope="row" { "all together" }
-                @for n in [lines.sent, lines.lost, lines.duplicated, lines.reordered, lines.torn] { td.number { (count(n)) } }
-                td.text {}
-            }
-            @for e in &lines.worst {
-                tr {
-                    th scope="row" { (e.emitter) }
-                    @for n in [e.sent, e.lost, e.duplicated, e.reordered, e.torn] { td.number { (count(n)) } }
-                    td.text { (e.missing.join(", ")) }
-                }
-            }
-        }
+    let all = EmitterLines {
+        emitter: "all together".into(),
+        sent: lines.sent,
+        lost: lines.lost,
+        duplicated: lines.duplicated,
+        reordered: lines.reordered,
+        torn: lines.torn,
+        missing: Vec::new(),
     };
+    let groups = lines.groups.iter().map(|g| EmitterLines {
+        emitter: format!("group {}", g.emitter),
+        ..g.clone()
+    });
+    let rows: Vec<EmitterLines> = std::iter::once(all).chain(groups).chain(lines.worst.clone()).collect();
     html! {
         h2 { "Lines" }
         p {
@@ -76,7 +71,30 @@ pub(super) fn lines(result: &RunResult) -> Markup {
                 " Of " (count(lines.unaccounted)) " emitters nobody knows how many lines they sent."
             }
         }
-        (scrolling("Lines by emitter, worst first", &rows))
+        (scrolling("Lines in all, by group, and of emitters with anything wrong, worst first", &line_rows(&rows)))
+        @if !lines.each.is_empty() {
+            details {
+                summary { "Each of " (count(lines.each.len() as u64)) " emitters" }
+                (scrolling("Lines of each emitter", &line_rows(&lines.each)))
+            }
+        }
+    }
+}
+
+fn line_rows(lines: &[EmitterLines]) -> Markup {
+    html! {
+        thead { tr {
+            th scope="col" { "emitter" }
+            @for name in ["sent", "lost", "duplicated", "reordered", "torn"] { th.number scope="col" { (name) } }
+            th scope="col" { "missing" }
+        } }
+        tbody { @for e in lines {
+            tr {
+                th scope="row" { (e.emitter) }
+                @for n in [e.sent, e.lost, e.duplicated, e.reordered, e.torn] { td.number { (count(n)) } }
+                td.text { (e.missing.join(", ")) }
+            }
+        } }
     }
 }
 

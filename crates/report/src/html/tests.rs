@@ -3,7 +3,7 @@
 use super::*;
 use crate::example::{Example, leaking};
 
-fn built(example: &Example) -> String {
+pub(super) fn built(example: &Example) -> String {
     page(&example.result, &example.record, Some("name = \"example\"\n")).expect("builds")
 }
 
@@ -57,81 +57,39 @@ fn a_run_without_samples_has_a_page_without_charts() {
     assert!(text.contains("It is not a pass") && !text.contains("<h2>Charts</h2>"));
 }
 
-/// A browser that can run without a screen, if one is installed.
-fn browser() -> Option<&'static str> {
-    ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find(|name| std::process::Command::new(name).arg("--version").output().is_ok())
+#[test]
+fn every_group_and_every_container_has_its_lines() {
+    let text = built(&leaking());
+    for words in [
+        "group noisy",
+        "group idle",
+        "Each of 40 emitters",
+        ">noisy-39<",
+        "o 17..19",
+    ] {
+        assert!(text.contains(words), "{words}");
+    }
 }
 
 #[test]
-fn in_a_real_browser_the_charts_hover_zoom_and_toggle() {
-    let Some(browser) = browser() else {
-        eprintln!("SKIPPED: no Chromium is installed");
-        return;
+fn while_a_run_goes_on_only_what_is_certain_is_said() {
+    let mut example = leaking();
+    let open = leakcheck_model::Reason::of(leakcheck_model::ReasonCode::TooShort, "rss", "too few to tell");
+    example.result.limits[2].outcome = Verdict::Inconclusive;
+    example.result.limits[2].reason = Some(open.clone());
+    example.result.reasons.push(open);
+    let served = |goes_on| {
+        let state = "17-4";
+        live(&example.result, &example.record, None, &Live { state, goes_on }).expect("builds")
     };
-    let scratch = tempfile::tempdir().expect("scratch");
-    let file = scratch.path().join("report.html");
-    let probe = format!("<script>{}</script>", include_str!("browser_probe.js"));
-    std::fs::write(&file, built(&leaking()) + &probe).expect("writes");
-    let run = std::process::Command::new(browser)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--enable-logging=stderr",
-            "--window-size=1200,900",
-        ])
-        .args(["--virtual-time-budget=5000", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", scratch.path().join("profile").display()))
-        .arg(format!("file://{}", file.display()))
-        .output()
-        .expect("runs");
-    let (dom, log) = (
-        String::from_utf8_lossy(&run.stdout),
-        String::from_utf8_lossy(&run.stderr),
-    );
-    let console: Vec<_> = log.lines().filter(|l| l.contains("CONSOLE")).collect();
-    assert!(console.is_empty(), "{console:?}");
-    let text = dom
-        .split_once("<pre id=\"probe\">")
-        .and_then(|(_, rest)| rest.split_once("</pre>"))
-        .unwrap_or_else(|| panic!("the probe did not report: {log}"))
-        .0
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&");
-    let seen: serde_json::Value = serde_json::from_str(&text).expect(&text);
-    assert_eq!(
-        (&seen["charts"], &seen["pictures_left"]),
-        (&3.into(), &0.into()),
-        "{text}"
-    );
-    assert!(
-        seen["idle"].as_str().expect("text").starts_with("hover or use"),
-        "{text}"
-    );
-    // The middle of the picture is about the middle of 134 seconds, where the third leak has happened.
-    let hover = seen["hover"].as_str().expect("text");
-    assert!(
-        hover.starts_with("1:0") && hover.contains("measure") && hover.contains("(+"),
-        "{text}"
-    );
-    assert_eq!(seen["cursors"], 3, "all charts share the cursor: {text}");
-    assert_ne!(seen["right"], seen["hover"]);
-    assert!(
-        seen["end"].as_str().expect("text").starts_with("2:14 · drain"),
-        "{text}"
-    );
-    assert_ne!(seen["zoomed"], seen["ticks"]);
-    assert_eq!(seen["can_reset"], true);
-    assert_eq!(seen["unzoomed"], seen["ticks"]);
-    assert_eq!(
-        (&seen["limits"], &seen["limits_off"], &seen["limits_on"]),
-        (&2.into(), &0.into(), &2.into())
-    );
-    assert_eq!(seen["pressed"], "false");
-    assert_eq!(seen["overflow"], 0, "nothing sticks out of the page");
+    let (running, ended) = (served(true), served(false));
+    assert!(running.contains("The run goes on.") && running.contains("not yet"));
+    assert!(!running.contains("too few to tell") && running.contains("4.02 does not keep"));
+    assert!(ended.contains("too few to tell") && !ended.contains("The run goes on."));
+    for page in [running, ended] {
+        assert!(page.contains("data-state=\"17-4\"") && page.contains("fetch(\"state\""));
+    }
+    assert!(!built(&leaking()).contains("fetch("), "a stored page asks nobody");
 }
 
 /// Pages to look at: `cargo test -p leakcheck-report pages_to_look_at -- --ignored`.

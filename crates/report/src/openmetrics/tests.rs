@@ -59,8 +59,7 @@ fn promtool_makes_blocks_of_it() {
         .output()
         .is_err()
     {
-        eprintln!("SKIPPED: promtool (Debian: prometheus) is not installed");
-        return;
+        return crate::skip::skip("`promtool` is not installed (Debian's package prometheus has it)");
     }
     let scratch = tempfile::tempdir().expect("scratch");
     let (input, blocks) = (scratch.path().join("samples.txt"), scratch.path().join("blocks"));

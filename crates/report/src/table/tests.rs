@@ -1,13 +1,17 @@
 //! Tests of table: what goes in and what must come out.
 
 use super::*;
+use leakcheck_model::Phase;
 
 fn parsed(text: &str) -> Samples {
-    parse_table(text.as_bytes(), &TableOptions::default()).expect(text)
+    parse_table(text.as_bytes(), &TableOptions::default())
+        .and_then(Table::whole)
+        .expect(text)
 }
 
 fn refused(text: &str) -> String {
     parse_table(text.as_bytes(), &TableOptions::default())
+        .and_then(Table::whole)
         .expect_err(text)
         .to_string()
 }
@@ -42,8 +46,10 @@ fn the_time_is_found_by_its_name_and_read_as_seconds() {
 fn a_time_column_of_any_name_can_be_given() {
     let options = TableOptions {
         time: Some("when".into()),
+        ..TableOptions::default()
     };
-    let samples = parse_table(b"when,t\n10,1\n20,2\n", &options).expect("given");
+    let table = parse_table(b"when,t\n10,1\n20,2\n", &options);
+    let samples = table.and_then(Table::whole).expect("given");
     assert_eq!((samples.t_s, samples.names), (vec![10.0, 20.0], vec!["t".to_owned()]));
     let error = parse_table(b"a,b\n1,2\n", &options).expect_err("not there").to_string();
     assert!(
@@ -85,6 +91,85 @@ fn broken_rows_are_named_by_their_line() {
     );
     let many: String = (0..20).map(|i| format!("{i},x{i}\n")).collect();
     assert!(refused(&format!("t_s,a\n0,1\n{many}")).ends_with("and 15 more broken rows"));
+}
+
+#[test]
+fn what_is_whole_is_read_around_what_is_broken() {
+    let text = "t_s,a,b\n0,1,5\n1,2\n2,x,7\nsoon,4,8\n4,5,9\n";
+    let table = parse_table(text.as_bytes(), &TableOptions::default()).expect("read");
+    assert_eq!(table.samples.t_s, [0.0, 2.0, 4.0]);
+    assert_eq!(table.samples.columns[0], [Some(1.0), None, Some(5.0)]);
+    assert_eq!(table.samples.columns[1], [Some(5.0), Some(7.0), Some(9.0)]);
+    assert_eq!((table.broken_rows, table.rows), (3, 5));
+    assert_eq!(table.broken.iter().map(|b| b.line).collect::<Vec<_>>(), [3, 4, 5]);
+    assert!((table.broken_share() - 0.6).abs() < 1e-12);
+}
+
+#[test]
+fn a_column_of_numbers_may_begin_broken_and_one_of_text_may_not_be_a_metric() {
+    let text = "t_s,a,host\n0,1x,p\n1,2,q\n2,3,r\n3,4,5\n";
+    let table = parse_table(text.as_bytes(), &TableOptions::default()).expect("read");
+    assert_eq!(table.samples.names, ["a"]);
+    assert_eq!(table.samples.columns[0], [None, Some(2.0), Some(3.0), Some(4.0)]);
+    assert_eq!((table.broken_rows, table.broken[0].line), (1, 2));
+}
+
+#[test]
+fn a_time_that_is_not_later_is_named_by_its_line_and_left_out() {
+    let text = "t_s,a\n0,1\n1,2\n1,3\n0.5,4\n2,5\n";
+    let options = TableOptions {
+        in_order: true,
+        ..TableOptions::default()
+    };
+    let table = parse_table(text.as_bytes(), &options).expect("read");
+    assert_eq!(table.samples.t_s, [0.0, 1.0, 2.0]);
+    assert_eq!(table.samples.columns[0], [Some(1.0), Some(2.0), Some(5.0)]);
+    assert_eq!((table.broken_rows, table.broken_whole), (2, 2));
+    let error = table.defect().to_string();
+    assert!(
+        error.contains("line 4: its time, 1 s, is not later than 1 s"),
+        "{error}"
+    );
+    // The samples of a run keep them: that its clock jumped is for the judge.
+    assert_eq!(parsed(text).t_s, [0.0, 1.0, 1.0, 0.5, 2.0]);
+    assert!(error.contains("line 5: its time, 0.5 s"), "{error}");
+}
+
+#[test]
+fn a_cell_that_is_broken_costs_its_own_column_only() {
+    let text = "t_s,a,b\n0,1,x\n1,2,3\n2,3,x\n3,4,5\n4,5,6\n";
+    let table = parse_table(text.as_bytes(), &TableOptions::default()).expect("read");
+    assert_eq!(table.samples.names, ["a", "b"]);
+    assert_eq!((table.broken_rows, table.broken_whole), (2, 0));
+    assert_eq!(table.broken_share_of(["a"]), 0.0);
+    assert_eq!(table.broken_share_of(["b"]), 0.4);
+    assert_eq!(table.broken_share_of(["a", "b"]), 0.4);
+}
+
+#[test]
+fn a_metric_whose_first_cells_are_broken_is_one_and_what_is_text_is_told() {
+    let numbers: String = (5..20).map(|i| format!("{i},{i},h{i}\n")).collect();
+    let text = format!("t_s,a,host\n0,?,p\n1,?,q\n2,?,r\n3,?,s\n4,?,t\n{numbers}");
+    let table = parse_table(text.as_bytes(), &TableOptions::default()).expect("read");
+    assert_eq!(table.samples.names, ["a"]);
+    assert_eq!(table.broken_cells["a"], 5);
+    assert_eq!((table.text[0].0.as_str(), table.text[0].1.line), ("host", 2));
+    assert!(
+        table.text[0].1.message.contains("`p` in column `host`"),
+        "{:?}",
+        table.text
+    );
+    let long: String = (0..1500).map(|i| format!("{i},{i},h{i}\n")).collect();
+    let table = parse_table(format!("t_s,a,host\n{long}").as_bytes(), &TableOptions::default()).expect("read");
+    assert_eq!(
+        (table.samples.names.len(), table.text.len(), table.broken_rows),
+        (1, 1, 0)
+    );
+}
+
+#[test]
+fn minutes_since_the_baseline_come_before_those_of_a_clock() {
+    assert_eq!(parsed("t_min,elapsed_min,a\n0,0,1\n10,8,2\n").t_s, [0.0, 480.0]);
 }
 
 #[test]

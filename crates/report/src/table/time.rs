@@ -1,5 +1,6 @@
 //! The column of time: found by its name, read as seconds.
 
+use super::number::number;
 use crate::error::TableError;
 
 /// Names that say seconds; compared in lower case.
@@ -24,14 +25,15 @@ const SECONDS: [&str; 15] = [
 const MILLIS: [&str; 6] = ["t_ms", "ms", "time_ms", "elapsed_ms", "millis", "milliseconds"];
 /// Names that say minutes.
 const MINUTES: [&str; 8] = [
+    // Since the baseline, where there is a clock beside it: what FASE divided by.
+    "elapsed_min",
+    "elapsed_minutes",
     "t_min",
     "t_m",
     "minute",
     "minutes",
     "mins",
     "time_min",
-    "elapsed_min",
-    "elapsed_minutes",
 ];
 /// Names that say hours.
 const HOURS: [&str; 5] = ["t_h", "hour", "hours", "time_h", "elapsed_h"];
@@ -106,8 +108,7 @@ impl TimeColumn {
 
     /// A cell as seconds: as they are for lengths, since the first row for moments.
     pub(super) fn read(&mut self, name: &str, cell: &[u8]) -> Result<f64, String> {
-        let text = std::str::from_utf8(cell).unwrap_or_default();
-        let number = text.parse::<f64>().ok().filter(|n| n.is_finite());
+        let number = number(cell).flatten();
         if let Meaning::Undecided = self.meaning {
             self.meaning = match number {
                 Some(n) if n.abs() < LEAST_EPOCH => Meaning::Length(1.0),
@@ -123,7 +124,7 @@ impl TimeColumn {
                 Ok((number - *self.origin_number.get_or_insert(number)) * unit)
             }
             Meaning::Text | Meaning::Undecided => {
-                let moment = moment(text).ok_or_else(wrong)?;
+                let moment = std::str::from_utf8(cell).ok().and_then(moment).ok_or_else(wrong)?;
                 let origin = *self.origin.get_or_insert(moment);
                 Ok(moment.duration_since(origin).as_secs_f64())
             }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use leakcheck_judge::{judge, sum_up};
 use leakcheck_model::limit::Statistic;
 use leakcheck_model::result::{Growth, LimitResult};
-use leakcheck_model::{Facts, Limit, Record, RunResult};
-use leakcheck_report::RunFolder;
+use leakcheck_model::{Limit, RunResult};
 use serde_json::{Value, json};
+
+use super::super::Failure;
+use crate::run_folder;
 
 /// One run.
 pub(super) struct Row {
@@ -25,9 +27,8 @@ impl Row {
     ///
     /// # Errors
     /// If it is none, or cannot be read.
-    pub(super) fn read(path: &Path) -> Result<Self, leakcheck_report::Error> {
-        let (scenario, samples, events) = RunFolder::open(path)?.read()?;
-        let record = Record::of_run(&scenario, samples, Facts::from_events(&events));
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let record = run_folder::record(path)?;
         let units = record.metrics.iter().map(|(n, m)| (n.clone(), m.unit)).collect();
         let result = sum_up(&record, judge(&record));
         Ok(Self {
@@ -54,11 +55,12 @@ impl Row {
         &self.result.run_id
     }
 
-    /// The commit that was tested, else the version, as the target says them.
+    /// The commit that was tested as the target says it, else as its source is checked out, else its version.
     pub(super) fn build(&self) -> Option<String> {
         let target = self.result.target.as_ref()?;
         let short = |commit: &String| commit.chars().take(12).collect();
-        target.commit.as_ref().map(short).or_else(|| target.version.clone())
+        let commit = target.commit.as_ref().or(target.source_commit.as_ref());
+        commit.map(short).or_else(|| target.version.clone())
     }
 
     /// The unit of a metric.
@@ -79,6 +81,20 @@ impl Row {
             .filter(|name| limited(name) || matches!(*name, "tasks" | "fds"))
             .filter(|name| self.growth(name).is_some())
             .collect()
+    }
+
+    /// The metrics that were seen at all.
+    pub(super) fn seen(&self) -> impl Iterator<Item = &str> {
+        self.result
+            .metrics
+            .keys()
+            .map(String::as_str)
+            .filter(|name| self.saw(name))
+    }
+
+    /// Whether a metric was seen.
+    pub(super) fn saw(&self, metric: &str) -> bool {
+        self.result.metrics.get(metric).is_some_and(|m| m.samples > 0)
     }
 
     /// The limit on a metric's growth per minute.
@@ -128,6 +144,10 @@ impl Row {
         let target = self.result.target.as_ref();
         put("started_at", self.result.started_at.as_ref().map(|at| json!(at)));
         put("commit", target.and_then(|t| t.commit.as_ref()).map(|c| json!(c)));
+        put(
+            "source_commit",
+            target.and_then(|t| t.source_commit.as_ref()).map(|c| json!(c)),
+        );
         put("version", target.and_then(|t| t.version.as_ref()).map(|v| json!(v)));
         put("rotations", self.rotations().map(|r| json!(r)));
         put("expected_rotations", self.result.expected_rotations.map(|r| json!(r)));

@@ -13,7 +13,7 @@ const ROTATIONS: f64 = 0.05;
 
 /// One way in which a run is worse than another.
 pub(super) struct Finding {
-    /// For scripts: `verdict`, `growth`, `rotations`, `lines`.
+    /// For scripts: `verdict`, `growth`, `vanished`, `rotations`, `lines`.
     pub(super) code: &'static str,
     /// Which metric, if one.
     pub(super) metric: Option<String>,
@@ -60,7 +60,24 @@ pub(super) fn than(newest: &Row, other: &Row) -> Vec<Finding> {
             }
         }
     }
+    found.extend(vanished(newest, other));
     found
+}
+
+/// What was seen before and is seen no more: a metric that is deleted with the leak hides it. Of another scenario, or of the
+/// engine, other things are there to be seen.
+pub(super) fn vanished(newest: &Row, other: &Row) -> Vec<Finding> {
+    let is_same = newest.result.scenario == other.result.scenario;
+    let gone = other
+        .seen()
+        .filter(|m| is_same && !newest.saw(m) && !m.starts_with("engine_"));
+    let finding = |metric: &str| Finding {
+        code: "vanished",
+        metric: Some(metric.to_owned()),
+        than: other.name().to_owned(),
+        message: format!("{metric} was never seen, and it was before"),
+    };
+    gone.map(finding).collect()
 }
 
 fn lost(lines: &LineCounts) -> u64 {
@@ -172,6 +189,20 @@ mod tests {
         let sound = run(Verdict::Pass, SOUND, 98.0);
         assert_eq!(codes(&run(Verdict::Pass, SOUND, 17.0), &sound), ["rotations"]);
         assert!(codes(&run(Verdict::Pass, SOUND, 94.0), &sound).is_empty());
+    }
+
+    #[test]
+    fn a_metric_that_vanished_is_worse_though_nothing_grows_and_a_new_one_is_not() {
+        let with_tasks = |samples| {
+            let mut row = run(Verdict::Pass, SOUND, 98.0);
+            row.result.metrics.entry("tasks".into()).or_default().samples = samples;
+            row
+        };
+        let without = run(Verdict::Pass, SOUND, 98.0);
+        assert_eq!(codes(&with_tasks(0), &with_tasks(60)), ["vanished"]);
+        assert_eq!(codes(&without, &with_tasks(60)), ["vanished"]);
+        assert!(codes(&with_tasks(60), &without).is_empty());
+        assert!(codes(&with_tasks(0), &with_tasks(0)).is_empty());
     }
 
     #[test]

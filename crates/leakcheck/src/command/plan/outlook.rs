@@ -42,12 +42,62 @@ pub(super) struct Outlook {
     decides: bool,
     /// Shortest measurement that does, seconds.
     pub(super) shortest_s: Option<f64>,
+    /// Shortest measurement that a target passes whose metric stands still; absent where the noise was measured.
+    pub(super) shortest_if_still_s: Option<f64>,
     /// What stands in the way.
     pub(super) obstacles: Vec<String>,
 }
 
 /// The outlook of each growth limit of a scenario.
 pub(super) fn of(scenario: &Scenario, earlier: Option<&EarlierRun>) -> Vec<Outlook> {
+    growth_limits(scenario)
+        .into_iter()
+        .map(|limit| one(scenario, earlier, limit))
+        .collect()
+}
+
+/// The growth limits that nothing can pass, because the schedule is too short for them even with its extension and for a target
+/// that stands still; and what length would do, seconds.
+pub(super) fn never_passed(scenario: &Scenario) -> Vec<(String, Option<f64>)> {
+    let length_s = scenario.schedule.measure.as_secs() + scenario.schedule.extend.as_secs();
+    growth_limits(scenario)
+        .into_iter()
+        .map(|limit| {
+            (
+                format!("{}: {}", limit.metric, limit.rule),
+                limit.rehearsal(scenario, Noise::NONE),
+            )
+        })
+        .filter(|(_, rehearsal)| !rehearsal.lets_stillness_pass(length_s))
+        .map(|(rule, rehearsal)| (rule, rehearsal.shortest_for_stillness_s()))
+        .collect()
+}
+
+/// A limit on growth.
+struct GrowthLimit {
+    metric: String,
+    rule: String,
+    info: MetricInfo,
+    per_min: f64,
+    /// Growth limits judged side by side.
+    metrics: usize,
+}
+
+impl GrowthLimit {
+    fn rehearsal(&self, scenario: &Scenario, noise: Noise) -> Rehearsal {
+        Rehearsal {
+            limit_per_min: self.per_min,
+            noise,
+            every_s: scenario.schedule.sample_every.as_secs(),
+            quantum: self.info.quantum,
+            period_s: scenario.rotation_period_s(),
+            metrics: self.metrics,
+            look: leakcheck_judge::look_at_the_end(&scenario.plan(), scenario.rotation_period_s()),
+        }
+    }
+}
+
+fn growth_limits(scenario: &Scenario) -> Vec<GrowthLimit> {
     let known = scenario.all_metrics();
     let growing: Vec<_> = scenario
         .all_limits()
@@ -61,35 +111,27 @@ pub(super) fn of(scenario: &Scenario, earlier: Option<&EarlierRun>) -> Vec<Outlo
             let info = known.get(&metric)?.info();
             let Bound::Number(bound) = limit.bound else { return None };
             // Per rotation and per minute are the same question in other units.
-            let limit_per_min = match limit.statistic {
+            let per_min = match limit.statistic {
                 Statistic::PerRotation => bound * scenario.plan().rotations_per_s? * 60.0,
                 _ => bound,
             };
-            (limit_per_min > 0.0).then(|| one(scenario, earlier, metric, limit.text, &info, limit_per_min, metrics))
+            (per_min > 0.0).then_some(GrowthLimit {
+                metric,
+                rule: limit.text,
+                info,
+                per_min,
+                metrics,
+            })
         })
         .collect()
 }
 
-fn one(
-    scenario: &Scenario,
-    earlier: Option<&EarlierRun>,
-    metric: String,
-    rule: String,
-    info: &MetricInfo,
-    limit_per_min: f64,
-    metrics: usize,
-) -> Outlook {
+fn one(scenario: &Scenario, earlier: Option<&EarlierRun>, limit: GrowthLimit) -> Outlook {
     let length_s = scenario.schedule.measure.as_secs();
     let every_s = scenario.schedule.sample_every.as_secs();
-    let noise = Noise::of(earlier, &metric, info, every_s);
-    let rehearsal = Rehearsal {
-        limit_per_min,
-        noise,
-        every_s,
-        quantum: info.quantum,
-        period_s: scenario.rotation_period_s(),
-        metrics,
-    };
+    let limit_per_min = limit.per_min;
+    let noise = Noise::of(earlier, scenario.target.kind, &limit.metric, &limit.info, every_s);
+    let rehearsal = limit.rehearsal(scenario, noise);
     let errors = Errors::default();
     let decides = rehearsal.decides(length_s);
     Outlook {
@@ -105,13 +147,16 @@ fn one(
         } else {
             rehearsal.shortest_s()
         },
+        shortest_if_still_s: (!decides && !noise.measured)
+            .then(|| rehearsal.shortest_if_still_s())
+            .flatten(),
         obstacles: obstacles(scenario)
             .into_iter()
             .chain(escapes(&rehearsal, length_s))
             .collect(),
-        metric,
-        rule,
-        unit: info.unit,
+        metric: limit.metric,
+        rule: limit.rule,
+        unit: limit.info.unit,
         limit_per_min,
         noise,
     }
@@ -192,6 +237,7 @@ impl Outlook {
         put("/rehearsed", "smallest_proven_per_rotation", per_rotation);
         put("/rehearsed", "largest_passed_per_min", self.passed);
         put("/rehearsed", "shortest_measure_s", self.shortest_s);
+        put("/rehearsed", "shortest_pass_if_still_s", self.shortest_if_still_s);
         value
     }
 }

@@ -107,7 +107,17 @@ fn limit(outlook: &Outlook) -> String {
         ),
     );
     if let (false, Some(shortest)) = (outlook.is_decidable(), outlook.shortest_s) {
-        row("would be decided in", format!("{} of measuring", round_up(shortest)));
+        let still = outlook.shortest_if_still_s.filter(|still| *still < shortest);
+        let still = still.map_or(String::new(), |s| {
+            format!(
+                "; a target that stands still passes after {} (`--noise-of RUN_DIR` knows)",
+                round_up(s)
+            )
+        });
+        row(
+            "would be decided in",
+            format!("{} of measuring{still}", round_up(shortest)),
+        );
     }
     text
 }

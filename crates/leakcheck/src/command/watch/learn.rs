@@ -1,10 +1,17 @@
 //! What of a target is measured and limited, from what can be seen of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod presets;
 
-use leakcheck_model::scenario::{Metric, OneOrMore, PRESETS, TargetKind};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use leakcheck_model::scenario::{Metric, OneOrMore, TargetKind};
+use leakcheck_model::suggest::did_you_mean;
 use leakcheck_model::{Limit, Scenario};
 use leakcheck_probe::sight::{Exposed, Sight};
+
+use super::Failure;
+use presets::{is_exposed, preset};
 
 /// What the limits are if the user gives none.
 const DEFAULTS: [(&str, &str); 4] = [
@@ -14,14 +21,20 @@ const DEFAULTS: [(&str, &str); 4] = [
     ("rss", "growth_per_min < 1 MiB"),
 ];
 
-/// Series that mean the same for every client library (Prometheus' conventions for `process_*`), and those of the capture
-/// core. They stand in for /proc where there is no process to look at.
-const STANDARD: [(&str, &str); 4] = [
+/// Series that mean the same for every client library (Prometheus' conventions for `process_*`), and those of programs that
+/// keep to none. They stand in for /proc where there is no process to look at.
+const STANDARD: [(&str, &str); 6] = [
     ("tasks", "log_capturer_tasks"),
     ("fds", "process_open_fds"),
     ("threads", "process_num_threads"),
     ("rss", "process_resident_memory_bytes"),
+    // The OpenTelemetry Collector has names of its own, with the unit since 0.120.
+    ("rss", "otelcol_process_memory_rss"),
+    ("rss", "otelcol_process_memory_rss_bytes"),
 ];
+
+/// Series that are named where one was not found; a page of them helps nobody.
+const SERIES_TOLD: usize = 40;
 
 /// The limits that the user gave; none means the default ones.
 #[derive(Clone)]
@@ -48,7 +61,10 @@ impl Wanted {
             metrics = offered(exposed, has_process, sight.fds);
             for (metric, _) in &self.0 {
                 if !metrics.contains_key(metric) && exposed.names.contains(metric) {
-                    metrics.insert(metric.clone(), Metric::of_metrics(metric, metric.ends_with("_total")));
+                    metrics.insert(
+                        metric.clone(),
+                        Metric::of_metrics(metric, exposed.counters.contains(metric)),
+                    );
                 }
             }
             scenario.target.metrics_url = Some(exposed.url.clone());
@@ -63,11 +79,8 @@ impl Wanted {
                 && (metric != "fds" || !has_process || sight.fds || scenario.metrics.contains_key("fds"))
         };
         if let Some((metric, _)) = self.0.iter().find(|(metric, _)| !seen(metric)) {
-            let all: Vec<&str> = known.keys().map(String::as_str).collect();
-            return Err(format!(
-                "`{metric}` cannot be seen on this target; what can is {}",
-                all.join(", ")
-            ));
+            let names: Vec<&str> = known.keys().map(String::as_str).filter(|name| seen(name)).collect();
+            return Err(unseen(metric, &names, sight));
         }
         let limits = self.limits(seen);
         if limits.is_empty() {
@@ -80,6 +93,21 @@ impl Wanted {
         // All of it in one line.
         let unseen = (!sight.unseen.is_empty()).then(|| sight.unseen.join("; "));
         Ok(unseen.into_iter().collect())
+    }
+
+    /// Whether everything that the user limits can be seen of a process that runs already, before anything is started.
+    ///
+    /// # Errors
+    /// If not: a usage error. That the process has ended is told by the run.
+    pub(super) async fn check(&self, scenario: &Scenario, pid: u32) -> Result<(), Failure> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let Ok(sight) = Sight::of(pid, Duration::ZERO).await else {
+            return Ok(());
+        };
+        let complete = self.complete(&mut scenario.clone(), &sight);
+        complete.map(|_| ()).map_err(Failure::usage)
     }
 
     /// The limits on those metrics that there are.
@@ -104,26 +132,48 @@ impl Wanted {
     }
 }
 
+/// That a metric cannot be seen, what was meant, and what can be seen.
+fn unseen(metric: &str, known: &[&str], sight: &Sight) -> String {
+    let series = || sight.exposed.iter().flat_map(|e| &e.names).map(String::as_str);
+    let meant = did_you_mean(metric, known.iter().copied().chain(series()));
+    let meant = if meant.is_empty() { meant } else { format!("; {meant}") };
+    let mut all = format!(
+        "`{metric}` cannot be seen on this target{meant}\n  seen: {}",
+        known.join(", ")
+    );
+    if let Some(exposed) = &sight.exposed {
+        let first: Vec<&str> = series().take(SERIES_TOLD).collect();
+        let more = exposed.names.len() - first.len();
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        all.push_str(&format!("\n  at {}: {}{more}", exposed.url, first.join(", ")));
+    }
+    for why in &sight.unseen {
+        all.push_str(&format!("\n  not seen: {why}"));
+    }
+    all
+}
+
 /// The metrics that an exposition offers under the names that limits use. What /proc shows is taken from there.
 fn offered(exposed: &Exposed, has_process: bool, fds_seen: bool) -> BTreeMap<String, Metric> {
     let of_proc = |name: &str| has_process && (matches!(name, "threads" | "rss") || name == "fds" && fds_seen);
-    let standard = STANDARD.iter().map(|(name, series)| (*name, *series, false));
-    let preset = preset(&exposed.names).unwrap_or_default().iter().copied();
-    standard
-        .chain(preset)
-        .filter(|(name, series, _)| exposed.names.contains(*series) && !of_proc(name))
-        .map(|(name, series, counter)| (name.to_owned(), Metric::of_metrics(series, counter)))
-        .collect()
-}
-
-/// The preset of which the exposition has most series; on a draw the one that knows more.
-fn preset(names: &BTreeSet<String>) -> Option<&'static [(&'static str, &'static str, bool)]> {
-    let present = |all: &[(&str, &str, bool)]| all.iter().filter(|(_, series, _)| names.contains(*series)).count();
-    let best = PRESETS
+    let standard = STANDARD
         .iter()
-        .map(|(_, all)| *all)
-        .max_by_key(|all| (present(all), all.len()))?;
-    (present(best) > 0).then_some(best)
+        .filter(|(_, series)| exposed.names.contains(*series))
+        .map(|(name, series)| (*name, Metric::of_metrics(series, false)));
+    let preset = preset(&exposed.names).unwrap_or_default().iter();
+    standard
+        .chain(
+            preset
+                .filter(|k| is_exposed(k, &exposed.names))
+                .map(|k| (k.name, k.metric())),
+        )
+        .filter(|(name, _)| !of_proc(name))
+        .map(|(name, metric)| (name.to_owned(), metric))
+        .collect()
 }
 
 #[cfg(test)]
@@ -141,6 +191,7 @@ mod tests {
         let exposed = Exposed {
             url: "http://127.0.0.1:1/metrics".into(),
             names: names.iter().map(|n| (*n).to_owned()).collect(),
+            ..Exposed::default()
         };
         Sight {
             fds,
@@ -211,26 +262,35 @@ mod tests {
         let error = limit("my_queu")
             .complete(&mut scenario(COMMAND), &sight(true, &["my_queue"]))
             .expect_err("nowhere");
-        assert!(error.contains("`my_queu`"), "{error}");
+        assert!(
+            error.contains("`my_queu`") && error.contains("did you mean `my_queue`?"),
+            "{error}"
+        );
+        let error = limit("fsd")
+            .complete(&mut scenario(COMMAND), &sight(true, &[]))
+            .expect_err("nowhere");
+        assert!(error.contains("did you mean `fds`?"), "{error}");
+        assert!(
+            error.contains("cpu, fds, rss, threads") && error.contains("no port answers"),
+            "{error}"
+        );
+        let typed = Sight {
+            exposed: Some(Exposed {
+                url: "http://127.0.0.1:1/metrics".into(),
+                names: ["handles_total".to_owned(), "seen".to_owned()].into(),
+                counters: ["seen".to_owned()].into(),
+            }),
+            ..sight(true, &[])
+        };
+        for (series, counter) in [("handles_total", false), ("seen", true)] {
+            let mut typing = scenario(COMMAND);
+            limit(series).complete(&mut typing, &typed).expect("complete");
+            assert_eq!(typing.metrics[series].counter, counter, "{series}");
+        }
         let mut counted = scenario(COMMAND);
         limit("children")
             .complete(&mut counted, &sight(true, &[]))
             .expect("read on demand");
         assert_eq!(limited(&counted), ["children"]);
-    }
-
-    #[test]
-    fn the_preset_with_most_series_is_the_right_one() {
-        let names = |all: &[&str]| all.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>();
-        let of = |all: &[&str]| preset(&names(all)).map(|p| p.iter().map(|(_, s, _)| *s).collect::<Vec<_>>());
-        assert!(
-            of(&["go_goroutines", "prometheus_tsdb_head_series"])
-                .is_some_and(|p| p.contains(&"prometheus_tsdb_head_series"))
-        );
-        assert!(
-            of(&["go_goroutines", "go_memstats_heap_inuse_bytes"])
-                .is_some_and(|p| p.contains(&"go_memstats_heap_inuse_bytes"))
-        );
-        assert_eq!(of(&["unheard_of"]), None);
     }
 }

@@ -12,9 +12,7 @@ use super::plane::Plane;
 use crate::figure::Figure;
 
 /// Height of the strip with the phases' names.
-const STRIP: f64 = 28.0;
-/// Letters of the phases' names.
-const NAME: f64 = 16.0;
+const STRIP: f64 = 30.0;
 /// Rotations closer together than this are a grey line that says nothing.
 const ROTATION_ROOM: f64 = 6.0;
 
@@ -55,9 +53,9 @@ pub(super) fn phase_names<DB: DrawingBackend>(
         )?;
         canvas.line(&[(left, plane.top - STRIP), (left, plane.bottom)], palette::FRAME, 0.5)?;
         let name = band.phase.name();
-        if text_width(name, NAME) + 4.0 < right - left {
+        if text_width(name, SMALL) + 4.0 < right - left {
             let middle = (f64::midpoint(left, right), plane.top - STRIP / 2.0);
-            canvas.text(name, middle, NAME, palette::INK, Align::Center)?;
+            canvas.text(name, middle, SMALL, palette::INK, Align::Center)?;
         }
     }
     Ok(())

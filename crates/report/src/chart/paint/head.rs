@@ -10,7 +10,7 @@ use super::SMALL;
 use crate::figure::Figure;
 
 const LEFT: f64 = 24.0;
-const BIG: f64 = 28.0;
+const BIG: f64 = 30.0;
 const TITLE_Y: f64 = 28.0;
 const LEGEND_Y: f64 = 70.0;
 /// Between two entries of the legend.

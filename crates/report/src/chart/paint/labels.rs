@@ -10,9 +10,9 @@ use super::plane::Plane;
 use crate::figure::Figure;
 
 /// Height of a line of small text with a little air.
-const LINE: f64 = 24.0;
+const LINE: f64 = 26.0;
 /// How far a label's middle stands from its line.
-const AWAY: f64 = 16.0;
+const AWAY: f64 = 18.0;
 
 #[derive(Clone, Copy)]
 struct Box2 {

@@ -1,6 +1,8 @@
 //! The plane of a chart: which seconds and which values it shows, and where on the picture they are.
 
-use super::super::canvas::At;
+use super::super::axis::{ValueAxis, value_axis};
+use super::super::canvas::{At, text_width};
+use super::SMALL;
 use crate::figure::Figure;
 use crate::quantity::Unit;
 
@@ -19,6 +21,11 @@ const AIR: f64 = 0.07;
 /// And above, where the words of a limit must fit over its line.
 const AIR_ABOVE: f64 = 0.11;
 
+/// Ticks that fit on the axis of values without touching.
+const VALUE_TICKS: usize = 5;
+/// Room at the left for the numbers of most axes; longer ones get what they need.
+const LEFT: f64 = 112.0;
+
 /// The plane.
 pub(super) struct Plane {
     pub(super) left: f64,
@@ -27,18 +34,28 @@ pub(super) struct Plane {
     pub(super) bottom: f64,
     pub(super) times: (f64, f64),
     pub(super) values: (f64, f64),
+    pub(super) axis: ValueAxis,
 }
 
 impl Plane {
     pub(super) fn of(figure: &Figure) -> Self {
         let (from, to) = figure.span_s;
+        let values = value_range(figure);
+        let whole = figure.points.iter().all(|p| p.value.fract() == 0.0);
+        let axis = value_axis(values.0, values.1, figure.unit, VALUE_TICKS, whole);
+        let widest = axis
+            .ticks
+            .iter()
+            .map(|t| text_width(&t.label, SMALL))
+            .fold(0.0, f64::max);
         Self {
-            left: 96.0,
+            left: LEFT.max(widest + 16.0).min(f64::from(super::super::WIDTH) / 3.0),
             right: f64::from(super::super::WIDTH) - 44.0,
-            top: 124.0,
-            bottom: f64::from(super::super::HEIGHT) - 72.0,
+            top: 126.0,
+            bottom: f64::from(super::super::HEIGHT) - 76.0,
             times: (from, if to > from { to } else { from + 1.0 }),
-            values: value_range(figure),
+            values,
+            axis,
         }
     }
 

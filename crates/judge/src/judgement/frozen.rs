@@ -1,0 +1,171 @@
+//! An exposition that froze while the run went on: the same numbers at each scrape, though work was done.
+//!
+//! Apart from a metric that never moves, because here nothing is wrong with any one of them: constant tasks are what a sound
+//! target has. But where a count of work went up again and again, and then all that is scraped stands still to the end, either
+//! nobody answers any more or nobody works, and in both cases a leak could not have shown.
+
+use leakcheck_model::limit::Statistic;
+use leakcheck_model::{Record, Samples};
+
+use super::Judged;
+
+/// Counts of work by the names that presets give them; a counter with a floor is one too.
+const WORK: [&str; 3] = ["rotations", "captured_lines", "records"];
+
+/// A standstill is none unless it takes this share of the judged part, so many samples, and so many times the longest before.
+const SHARE: f64 = 0.2;
+const SAMPLES: usize = 10;
+const TIMES_LONGER: f64 = 5.0;
+
+/// Fewer rises before it do not tell how often work is counted.
+const RISES: usize = 5;
+
+/// Since when everything that is scraped has stood still, though work was counted before and the load went on.
+pub(super) fn since_s(record: &Record) -> Option<f64> {
+    let judged = Judged::of(record);
+    let samples = &record.samples;
+    let scraped: Vec<&[Option<f64>]> = record
+        .metrics
+        .iter()
+        .filter(|(_, info)| info.source == "metrics")
+        .filter_map(|(name, _)| samples.column(name))
+        .collect();
+    let moved = scraped
+        .iter()
+        .filter_map(|column| last_move(column, &judged.rows))
+        .max()?;
+    let tail = judged.rows.get(moved..).filter(|tail| tail.len() > SAMPLES)?;
+    let from_s = samples.t_s[tail[0]];
+    let still_s = judged.to_s - from_s;
+    let was_steady = |name: &&String| {
+        longest_standstill(samples, name, &judged.rows[..=moved])
+            .is_some_and(|longest_s| still_s >= TIMES_LONGER * longest_s)
+    };
+    let is_work = |name: &&String| record.metrics[*name].source == "metrics" && counts_work(record, name);
+    let known = record.metrics.keys().filter(is_work).any(|name| was_steady(&name));
+    (known && still_s >= SHARE * judged.length_s() && load_went_on(samples, tail)).then_some(from_s)
+}
+
+fn counts_work(record: &Record, name: &str) -> bool {
+    let has_floor = record.limits.iter().any(|(metric, rule)| {
+        metric == name
+            && !rule.comparison.is_ceiling()
+            && matches!(rule.statistic, Statistic::Increase | Statistic::RatePerMin)
+    });
+    has_floor || WORK.contains(&name)
+}
+
+/// Position among the judged rows of the last sample that differs from the one before it; a missing one differs.
+fn last_move(column: &[Option<f64>], rows: &[usize]) -> Option<usize> {
+    let differs = |pair: &[usize]| column[pair[0]] != column[pair[1]];
+    rows.windows(2).rposition(differs).map(|at| at + 1)
+}
+
+/// Longest time between two rises of a counter; `None` if it rose too seldom to tell.
+fn longest_standstill(samples: &Samples, name: &str, rows: &[usize]) -> Option<f64> {
+    let column = samples.column(name)?;
+    let rises: Vec<f64> = rows
+        .windows(2)
+        .filter(|pair| column[pair[1]] > column[pair[0]] && column[pair[0]].is_some())
+        .map(|pair| samples.t_s[pair[1]])
+        .collect();
+    let longest = rises.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+    (rises.len() >= RISES).then_some(longest)
+}
+
+/// Whether there was something to work on: containers, or requests that were sent.
+fn load_went_on(samples: &Samples, tail: &[usize]) -> bool {
+    let at = |name: &str, row: usize| samples.column(name).and_then(|column| column[row]);
+    let containers = tail.iter().all(|&row| at("containers", row).is_some_and(|n| n > 0.0));
+    let requests = at("traffic", tail[0]) < at("traffic", tail[tail.len() - 1]);
+    containers || requests
+}
+
+#[cfg(test)]
+mod tests {
+    use leakcheck_model::verdict::{ReasonCode, Verdict};
+
+    use super::*;
+    use crate::judgement::{judge, made::Made};
+
+    /// Tasks that stand still, and lines that are counted until the exposition freezes.
+    fn frozen_at(seconds: f64, every_s: f64) -> Made {
+        Made::run(600, 5)
+            .metric("tasks", |_| Some(40.0))
+            .metric("captured_lines", move |t| Some((t.min(seconds) / every_s).floor()))
+            .limit("tasks", "growth_per_min < 2")
+    }
+
+    fn told(made: Made) -> (Verdict, Option<ReasonCode>) {
+        let limit = judge(&made.record()).limits.remove(0);
+        (limit.outcome, limit.reason.map(|r| r.code))
+    }
+
+    #[test]
+    fn what_froze_while_the_load_went_on_is_not_passed() {
+        let stuck = (Verdict::Invalid, Some(ReasonCode::MetricStuck));
+        assert_eq!(told(frozen_at(300.0, 1.0)), stuck);
+        assert_eq!(since_s(&frozen_at(300.0, 1.0).record()), Some(300.0));
+        // Constant tasks are sound while work is counted, up to a fifth before the end.
+        assert_eq!(told(frozen_at(600.0, 1.0)), (Verdict::Pass, None));
+        assert_eq!(told(frozen_at(481.0, 1.0)), (Verdict::Pass, None));
+        assert_eq!(told(frozen_at(479.0, 1.0)), stuck);
+    }
+
+    #[test]
+    fn a_count_that_moves_seldom_may_stand_still_for_long() {
+        // Every 60 s: five times as long are 300 s.
+        assert_eq!(told(frozen_at(360.0, 60.0)).0, Verdict::Pass);
+        assert_eq!(told(frozen_at(300.0, 60.0)).0, Verdict::Invalid);
+        // Four rises tell nothing.
+        assert_eq!(told(frozen_at(240.0, 60.0)).0, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_target_that_had_nothing_to_do_is_no_frozen_one() {
+        let idle = frozen_at(300.0, 1.0).with(|r| {
+            let at = r.samples.names.iter().position(|n| n == "containers").expect("there");
+            r.samples.columns[at].fill(Some(0.0));
+        });
+        assert_eq!(told(idle), (Verdict::Pass, None));
+        let asked = frozen_at(300.0, 1.0).metric("traffic", |t| Some(10.0 * t)).with(|r| {
+            r.metrics.remove("traffic");
+            let at = r.samples.names.iter().position(|n| n == "containers").expect("there");
+            r.samples.columns[at].fill(Some(0.0));
+        });
+        assert_eq!(told(asked).0, Verdict::Invalid);
+    }
+
+    #[test]
+    fn another_series_that_moves_shows_that_somebody_answers() {
+        let alive = frozen_at(300.0, 1.0).metric("queue", |t| Some(t % 2.0));
+        assert_eq!(told(alive), (Verdict::Pass, None));
+        // One that is read elsewhere does not.
+        let elsewhere = frozen_at(300.0, 1.0).metric("cpu", Some).with(|r| {
+            r.metrics.get_mut("cpu").expect("there").source = "proc".into();
+        });
+        assert_eq!(told(elsewhere).0, Verdict::Invalid);
+    }
+
+    #[test]
+    fn only_counts_of_work_tell_and_a_floor_makes_one() {
+        let errors = || {
+            Made::run(600, 5)
+                .metric("tasks", |_| Some(40.0))
+                .metric("errors", |t| Some(t.min(300.0)))
+                .limit("tasks", "growth_per_min < 2")
+        };
+        assert_eq!(told(errors()), (Verdict::Pass, None));
+        assert_eq!(told(errors().limit("errors", "increase < 900")).0, Verdict::Pass);
+        assert_eq!(told(errors().limit("errors", "increase >= 100")).0, Verdict::Invalid);
+    }
+
+    #[test]
+    fn a_leak_that_was_seen_before_it_froze_is_a_fail() {
+        let leaked = Made::run(600, 5)
+            .metric("tasks", |t| Some(40.0 + t.min(470.0)))
+            .metric("captured_lines", |t| Some(t.min(470.0)))
+            .limit("tasks", "max < 100");
+        assert_eq!(told(leaked).0, Verdict::Fail);
+    }
+}

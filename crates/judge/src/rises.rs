@@ -1,0 +1,180 @@
+//! What a short run cannot tell from a leak: a count that rose by one or two.
+//!
+//! Apart from the fits, because no fit knows it: counts rise in whole quanta, and a leak that had the time for two of them is
+//! exactly two changes of level. Nor would a leak be seen that began so late that it moved nothing yet.
+
+use crate::blocks::Blocks;
+use crate::explain::{Candidates, Explanation};
+use crate::fit::Fit;
+
+/// Quanta that the limit must allow over the run before a change of level is an excuse. An explanation excuses two; of a leak of
+/// twice the limit that begins at seven tenths six tenths of this many are seen, which must be more than two, with as many
+/// again for noise that hides half of them.
+const ALLOWED_TO_EXCUSE: f64 = 8.0;
+
+/// A leak that begins in one of the last so many blocks is two changes of level to the fits: no kink is looked for so late.
+const BLOCKS_TOO_LATE: usize = 3;
+
+/// Share of a run in which a leak that begins must still be seen for a pass: onsets up to seven tenths were assumed.
+const SHARE_TO_SEE: f64 = 0.3;
+
+/// Size of the leak that a pass must exclude, in limits.
+const TIMES_LIMIT: f64 = 2.0;
+
+/// Growth that the limit allows over the whole line, in quanta; infinite without a quantum. `scale` makes growth per minute or
+/// rotation of growth over the line.
+#[must_use]
+pub(crate) fn allowance(limit: f64, scale: f64, quantum: f64) -> f64 {
+    limit / (scale * quantum)
+}
+
+/// Whether a change of level may be an excuse for what rose.
+#[must_use]
+pub(crate) fn are_told_from_growth(allowance: f64) -> bool {
+    allowance >= ALLOWED_TO_EXCUSE
+}
+
+/// Whether a leak of twice the limit would have moved the value by a quantum in the last three tenths of the run.
+#[must_use]
+pub(crate) fn would_be_seen(allowance: f64) -> bool {
+    TIMES_LIMIT * SHARE_TO_SEE * allowance >= 1.0
+}
+
+/// How many times longer the run must be for that.
+#[must_use]
+pub(crate) fn times_longer(allowance: f64) -> f64 {
+    1.0 / (TIMES_LIMIT * SHARE_TO_SEE * allowance)
+}
+
+/// The blocks from which on a change of level is never an excuse, whatever the limit allows.
+#[must_use]
+pub(crate) fn too_late(blocks: &Blocks) -> usize {
+    let since = blocks.grid.count.saturating_sub(BLOCKS_TOO_LATE);
+    blocks.index.partition_point(|&index| index < since)
+}
+
+/// What an explanation's growth is more if what rose at the `since`-th block or later is growth too: a step of s at the place x of
+/// the line is a staircase that began there, or at seven tenths if it came later, which grows by s / (1 − x) over the whole.
+#[must_use]
+pub(crate) fn risen(fit: &Fit, candidates: &Candidates, since: usize) -> f64 {
+    let left = |at: usize| (1.0 - candidates.line[at]).max(SHARE_TO_SEE);
+    let rise = |size: f64, at: usize| if at < since { 0.0 } else { size.max(0.0) / left(at) };
+    let [first, second] = fit.added;
+    match fit.explanation {
+        Explanation::Step { at } | Explanation::StepAndWarmUp { at, .. } => rise(first, at),
+        Explanation::TwoSteps { first: a, second: b } => rise(first, a) + rise(second, b),
+        Explanation::Ramp | Explanation::Kink { .. } | Explanation::WarmUp { .. } => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::Grid;
+
+    fn blocks() -> Blocks {
+        let grid = Grid {
+            width_s: 1.0,
+            count: 30,
+            parts: 1,
+        };
+        Blocks {
+            grid,
+            begin_s: 0.0,
+            index: (0..30).collect(),
+            value: vec![0.0; 30],
+        }
+    }
+
+    fn candidates() -> Candidates {
+        let blocks = blocks();
+        let line = (0..30).map(|i| blocks.share(i)).collect();
+        Candidates::new(&blocks, line)
+    }
+
+    fn growth(explanation: Explanation, added: [f64; 2]) -> f64 {
+        let fit = Fit {
+            explanation,
+            log_weight: 0.0,
+            growth: 1.0,
+            standard_error: 0.5,
+            dof: 20,
+            added,
+            variance: 1.0,
+            correlation: 0,
+        };
+        fit.growth + risen(&fit, &candidates(), 0)
+    }
+
+    #[test]
+    fn half_a_minute_at_ten_a_minute_allows_five_quanta() {
+        // Growth over 30 s is growth per minute over 2; two minutes at 1 a minute allow 2 of 1 and half of 4.
+        assert_eq!(allowance(10.0, 2.0, 1.0), 5.0);
+        assert_eq!(allowance(1.0, 0.5, 4.0), 0.5);
+        assert_eq!(allowance(1.0, 0.5, 0.0), f64::INFINITY);
+        assert!(are_told_from_growth(8.0) && !are_told_from_growth(7.99));
+    }
+
+    #[test]
+    fn a_late_leak_is_seen_when_it_moved_one_quantum() {
+        // Six tenths of what is allowed: 1 at 5/3.
+        assert!(would_be_seen(1.667) && !would_be_seen(1.666));
+        assert!((times_longer(1.0) - 1.0 / 0.6).abs() < 1e-12);
+        assert!((times_longer(2.0) - 1.0 / 1.2).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_step_up_is_a_staircase_that_began_with_it() {
+        // Block 15 of 30 lies at 31/60: what is left is 29/60.
+        let half = growth(Explanation::Step { at: 15 }, [2.0, 0.0]);
+        assert!((half - (1.0 + 2.0 * 60.0 / 29.0)).abs() < 1e-12, "{half}");
+        let warm = growth(Explanation::StepAndWarmUp { at: 15, warm_up: 0 }, [2.0, 5.0]);
+        assert!((warm - half).abs() < 1e-12, "{warm}");
+        // One that came in the last three tenths began at seven tenths.
+        let late = growth(Explanation::Step { at: 29 }, [2.0, 0.0]);
+        assert!((late - (1.0 + 2.0 / 0.3)).abs() < 1e-12, "{late}");
+    }
+
+    #[test]
+    fn two_steps_add_up_and_steps_down_do_not_count() {
+        let two = |added| growth(Explanation::TwoSteps { first: 15, second: 29 }, added);
+        assert!((two([2.0, 3.0]) - (1.0 + 2.0 * 60.0 / 29.0 + 3.0 / 0.3)).abs() < 1e-12);
+        assert!((two([2.0, -3.0]) - (1.0 + 2.0 * 60.0 / 29.0)).abs() < 1e-12);
+        assert_eq!(growth(Explanation::Step { at: 15 }, [-2.0, 0.0]), 1.0);
+    }
+
+    #[test]
+    fn only_what_rose_since_then_is_counted() {
+        let fit = Fit {
+            explanation: Explanation::TwoSteps { first: 15, second: 27 },
+            log_weight: 0.0,
+            growth: 1.0,
+            standard_error: 0.5,
+            dof: 20,
+            added: [2.0, 3.0],
+            variance: 1.0,
+            correlation: 0,
+        };
+        assert_eq!(too_late(&blocks()), 27);
+        assert!((risen(&fit, &candidates(), 27) - 3.0 / 0.3).abs() < 1e-12);
+        assert_eq!(risen(&fit, &candidates(), 28), 0.0);
+        // By their places on the grid: blocks that are missing before do not move it.
+        let gap = Blocks {
+            index: (0..20).chain(28..30).collect(),
+            value: vec![0.0; 22],
+            ..blocks()
+        };
+        assert_eq!(too_late(&gap), 20);
+    }
+
+    #[test]
+    fn what_is_no_step_is_left_alone() {
+        for explanation in [
+            Explanation::Ramp,
+            Explanation::Kink { kink: 3 },
+            Explanation::WarmUp { warm_up: 0 },
+        ] {
+            assert_eq!(growth(explanation, [2.0, 2.0]), 1.0);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A Go daemon with net/http/pprof: who leaked is told by its own stacks.
+
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::{judged, result};
+use crate::stand::said;
+
+/// Begins a goroutine that waits for ever, five times a second; says on which port it serves.
+const DAEMON: &str = r##"package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	_ "net/http/pprof"
+	"runtime"
+	"time"
+)
+
+func waitsForEver() { select {} }
+
+func main() {
+	http.HandleFunc("/metrics", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "# TYPE go_goroutines gauge\ngo_goroutines %d\n", runtime.NumGoroutine())
+	})
+	go func() {
+		for range time.Tick(200 * time.Millisecond) {
+			go waitsForEver()
+		}
+	}()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(http.Serve(listener, nil))
+}
+"##;
+
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn goroutines_are_named_by_the_function_that_they_wait_in() {
+    // Given a Go program that leaks
+    let folder = TempDir::new().expect("a scratch folder");
+    std::fs::write(folder.path().join("main.go"), DAEMON).expect("written");
+    std::fs::write(folder.path().join("go.mod"), "module daemon\n").expect("written");
+    let built = Command::new("go")
+        .args(["build", "-o", "daemon", "."])
+        .current_dir(folder.path())
+        .output();
+    let Ok(built) = built else {
+        return crate::aloud::skip_without_tool("`go` is not installed");
+    };
+    assert!(built.status.success(), "{}", said(&built));
+    let daemon = Command::new(folder.path().join("daemon")).stdout(Stdio::null()).spawn();
+    let daemon = Daemon(daemon.expect("it starts"));
+    // When it is watched
+    let pid = daemon.0.id().to_string();
+    let limit = "tasks: growth_per_min < 20";
+    let arguments = ["--pid", &pid, "--duration", "30s", "--limit", limit, "--json"];
+    let output = judged(folder.path(), &arguments);
+    // Then its goroutines are what grew, and their function is told
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let who = &result(&output)["attribution"]["sentences"];
+    let told = who.as_array().is_some_and(|all| {
+        all.iter().any(|one| {
+            one.as_str()
+                .is_some_and(|one| one.contains("tasks: ") && one.contains("main.waitsForEver"))
+        })
+    });
+    assert!(told, "{who}");
+}
