@@ -1,0 +1,57 @@
+"""The hot paths: nanoseconds of processor time, instructions by callgrind."""
+
+import re
+import shutil
+import subprocess
+
+from harness import Absent
+from machine import HOT_PATHS
+
+TITLE = "Hot paths"
+SECONDS = 60
+HOW = """
+`bench/hot-paths` repeats one path; the scheduler gives its time on the processor, callgrind its instructions: those of a run with twice the repetitions less those of a run with the repetitions, so that
+start and preparation drop out. Instructions do not depend on what else the machine does: they are the figure to compare over commits.
+"""
+FINDINGS = """
+Numbers of a stamp are written without the machinery of formatting, its checksum by the processor's own instruction.
+"""
+# What, repetitions for the clock, repetitions under callgrind (fifty times slower).
+PATHS = {
+    "sample": ("a look at a process in /proc", 50_000, 500),
+    "exposition": ("a scrape of 165 series, 3 wanted", 5_000, 50),
+    "ledger": ("the check of a delivered line", 500_000, 10_000),
+    "stamp": ("a stamped line of 100 bytes", 1_000_000, 10_000),
+    "judge": ("the judgement of a main job (3 growth limits, 360 rows)", 40, 2),
+}
+
+
+def measure(bench):
+    for path, (what, clock, under_callgrind) in PATHS.items():
+        bench.alternate("hot path", {what: lambda: timed(path, clock)}, rounds=7, least=3)
+        try:
+            bench.record("hot path", what, "instructions", [instructions(bench, path, under_callgrind)], "")
+        except Absent as why:
+            bench.absent("callgrind", str(why))
+
+
+def timed(path, count):
+    out = subprocess.run([HOT_PATHS, path, str(count)], capture_output=True, text=True, check=True, timeout=60).stdout
+    return {"time": (float(out.split()[0]), "ns")}
+
+
+def instructions(bench, path, count):
+    if shutil.which("valgrind") is None:
+        raise Absent("valgrind is not installed")
+    once, twice = (counted(bench, path, n) for n in (count, 2 * count))
+    return (twice - once) / count
+
+
+def counted(bench, path, count):
+    out = bench.scratch / f"callgrind.{path}"
+    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", str(HOT_PATHS), path, str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode != 0 or not found:
+        raise Absent(f"callgrind ended with {done.returncode}: {done.stderr.strip()[-200:]}")
+    return int(found.group(1))

@@ -1,0 +1,173 @@
+"""The simulated engine against the real one: lines a second, containers per MiB."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import containers
+import noise
+from containers import SOCKET, api
+from harness import LEAKCHECK
+from machine import EXE, end, pss_kib, run_measured, status_kib, wait_until
+
+TITLE = "The simulated engine against the real one"
+SECONDS = 150
+HOW = """
+Written by 55 containers: all write stamped lines of 100 bytes at full speed, at one time; simulated: 50,000 each, from the first one's start to the last one's end; real: for three seconds, as in the row on noise.
+One container: it writes 500,000 such lines (real: 300,000) and ends ("written" is from its start to its end); `curl` then reads its log from the engine's socket to /dev/null ("read").
+Memory: what one more container costs; simulated: the growth of `leakcheck engine`'s memory from 1,000 to 10,000 idle containers; real:
+the shares of memory (PSS) of each container's shim and process and what dockerd and containerd grew by, with 40 idle containers.
+"""
+FINDINGS = """
+Reading is what a target under test does. One container alone is held to 600,000 lines a second by the simulated engine itself (`MAX_AT_A_TURN` of its `process.rs`), which is what the real one takes at best, so that a scenario at
+full speed makes the same noise on both, and a client that comes a moment late misses no more of it than there; what the engine can take is told by many containers. By `perf`, a line costs it some 0.2 µs, half of that in making the stamp and
+keeping the line, half in the kernel's pages for it (the real one: 6 µs in dockerd, containerd and the shims); a third of a line's cost was the search for its end byte by byte, which is now vector instructions.
+A real container is a shim process of its own (about 10 MiB, Go) beside the process that it is for; a simulated one is an entry in a table and, while it is idle, no task.
+"""
+WRITTEN, LINES, MEMORY = "written by 55 containers", "1 container", "memory of a container"
+COUNT, IMAGE = 55, "noise:1"
+SIMULATED, REAL = "simulated engine", "Docker engine"
+NOISE = ["noise", "--run", "bench", "--emitter", "e", "--lines-per-second", "max", "--line-bytes", "100"]
+
+
+def measure(bench):
+    image = containers.ensure_image()
+    stage = noise.Stage(bench, image, COUNT)
+    real = lambda: {"written": stage.write(noise.WRITERS[LEAKCHECK])["rate"]}
+    bench.alternate(WRITTEN, {SIMULATED: lambda: written_by_many(bench, bench.pick(50_000, 30_000)), REAL: real}, rounds=5, least=3, budget=40)
+    containers.remove_all()
+    bench.alternate(LINES, {SIMULATED: lambda: simulated_lines(bench), REAL: lambda: real_lines(bench, image)}, rounds=5, least=3, budget=60)
+    containers.remove_all()
+    bench.alternate(MEMORY, {SIMULATED: lambda: simulated_memory(bench), REAL: lambda: real_memory(image)}, rounds=2, least=1)
+    bench.goal("lines a second written by 55 containers, over the real engine's", ">=", 10, bench.ratio(WRITTEN, "written", SIMULATED, REAL), "×")
+    bench.goal("lines a second read of one, over the real engine's", ">=", 10, bench.ratio(LINES, "read", SIMULATED, REAL), "×")
+    bench.goal("containers per MiB, over the real engine's", ">=", 1000, bench.ratio(MEMORY, "containers per MiB", SIMULATED, REAL), "×")
+
+
+class Engine:
+    """`leakcheck engine` on a socket of its own."""
+
+    def __init__(self, bench, count=0):
+        self.socket = bench.scratch / "engine.sock"
+        self.socket.unlink(missing_ok=True)
+        words = [EXE, "engine", "--socket", self.socket, "--containers", count, "--lines-per-second", 0]
+        self.process = subprocess.Popen([str(w) for w in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        def answers():
+            try:
+                return api("GET", "/version", at=str(self.socket))
+            except OSError:
+                return None
+
+        wait_until(answers, 20, "the simulated engine")
+        return self
+
+    def __exit__(self, *_):
+        end(self.process)
+
+    def with_image(self):
+        """Its socket, once it has IMAGE."""
+        at, (name, tag) = str(self.socket), IMAGE.split(":")
+        api("POST", f"/images/create?fromSrc=-&repo={name}&tag={tag}", at=at)
+        return at
+
+
+def written_by_many(bench, each):
+    """What all containers together wrote, from the first one's start to the last one's end."""
+    with Engine(bench) as engine:
+        at = engine.with_image()
+        wanted = containers.body(IMAGE, ["/leakcheck", *NOISE, "--lines", str(each - 1)])
+        made = containers.start_many([f"bench-many-{i}" for i in range(COUNT)], lambda _: wanted, at=at)
+        states = lambda: [api("GET", f"/containers/{container}/json", at=at)["State"] for container in made]
+        wait_until(lambda: not any(state["Running"] for state in states()), 60, "the end of writing", every=0.2)
+        ended = states()
+    span_s = max(seconds(state["FinishedAt"]) for state in ended) - min(seconds(state["StartedAt"]) for state in ended)
+    return {"written": (COUNT * each / span_s, "lines/s")}
+
+
+def simulated_lines(bench):
+    with Engine(bench) as engine:
+        at = engine.with_image()
+        return lines(containers.body(IMAGE, ["/leakcheck", *NOISE]), bench.pick(500_000, 200_000), at)
+
+
+def real_lines(bench, image):
+    return lines(containers.body(image, ["/leakcheck", *NOISE]), bench.pick(300_000, 100_000), SOCKET)
+
+
+def lines(wanted, count, at):
+    """Written by one container, then read by curl."""
+    wanted["Cmd"] += ["--lines", str(count - 1)]
+    container = containers.start(f"bench-lines-{os.getpid()}", wanted, at)
+    try:
+        state = lambda: api("GET", f"/containers/{container}/json", at=at)["State"]
+        wait_until(lambda: not state()["Running"], 60, "the end of writing")
+        ended = state()
+        written_s = seconds(ended["FinishedAt"]) - seconds(ended["StartedAt"])
+        url = f"http://engine/containers/{container}/logs?stdout=1&stderr=1&timestamps=1"
+        with tempfile.TemporaryFile("w+") as told:
+            read_s, _, code = run_measured(["curl", "-sN", "--fail", "--unix-socket", at, "-o", "/dev/null", "-w", "%{size_download}", url], stdout=told)
+            told.seek(0)
+            read = told.read()
+        if code != 0 or int(read) < count * len(noise.LINE):
+            raise RuntimeError(f"curl ended with {code} after {read} bytes of {count:,} lines")
+    finally:
+        containers.remove([container], at=at)
+    return {"read": (count / read_s, "lines/s"), "written": (count / written_s, "lines/s")}
+
+
+def seconds(stamp):
+    """Seconds of the day of an RFC 3339 time."""
+    hours, minutes, rest = stamp.split("T")[1].rstrip("Z").split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(rest)
+
+
+def simulated_memory(bench):
+    sizes = []
+    few, many = 1_000, 10_000
+    for count in (few, many):
+        with Engine(bench, count) as engine:
+            sizes.append(status_kib(engine.process.pid, "VmRSS"))
+    return per_container((sizes[1] - sizes[0]) / (many - few))
+
+
+def per_container(kib):
+    return {"KiB each": (kib, "KiB"), "containers per MiB": (1024 / kib, "")}
+
+
+def real_memory(image, count=40):
+    daemons = daemons_of(containers.engine_pid())
+    before = sum(status_kib(p, "VmRSS") for p in daemons)
+    idle = containers.body(image, ["/leakcheck", "noise", "--lines-per-second", "0"])
+    made = containers.start_many([f"bench-idle-{os.getpid()}-{i}" for i in range(count)], lambda _: idle)
+    try:
+        grown = max(0, sum(status_kib(p, "VmRSS") for p in daemons) - before)
+        shims = [pss_kib(shim) for shim in shims_of(made)]
+        own = [pss_kib(api("GET", f"/containers/{i}/json")["State"]["Pid"]) for i in made]
+    finally:
+        containers.remove(made)
+    return per_container((grown + sum(shims) + sum(own)) / count)
+
+
+def daemons_of(engine):
+    """The engine that listens on the socket and the containerd that it started; one that the system started serves others too."""
+    if engine is None:
+        return []
+    children = (int(pid) for task in Path(f"/proc/{engine}/task").iterdir() for pid in (task / "children").read_text().split())
+    return [engine, *(pid for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "containerd")]
+
+
+def shims_of(ids):
+    """The shim processes of these containers: each has its container's id on its command line."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if "containerd-shim" in words[0] and any(word in ids for word in words):
+                found.append(int(process.name))
+    return found
