@@ -154,6 +154,5 @@ pub(crate) async fn clear_away(stage: &mut Stage) -> Result<(), leakcheck_report
     }
     // What began or ended behind the last sample belongs to the record too.
     stage.hear_wire()?;
-    let _ = std::fs::remove_dir_all(&stage.scratch);
     Ok(())
 }

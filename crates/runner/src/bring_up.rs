@@ -57,7 +57,7 @@ fn lay_wire(stage: &mut Stage) -> Result<(), Ended> {
     let Some(docker) = stage.docker.as_ref().filter(|_| !stage.scenario.fault.is_empty()) else {
         return Ok(());
     };
-    let socket = stage.scratch.join("wire.sock");
+    let socket = stage.scratch.path().join("wire.sock");
     let wire = Wire::lay(&socket, docker.host(), &stage.scenario.fault);
     stage.wire =
         Some(wire.map_err(|error| Ended::Impaired(Reason::new(ReasonCode::EngineUnreachable, with_causes(&error))))?);

@@ -18,6 +18,7 @@ use crate::engine::{self, EngineError};
 use crate::journal::{Audience, Journal};
 use crate::load::Churn;
 use crate::measure::measure;
+use crate::scratch::Scratch;
 use crate::stage::{Ended, Props, Stage};
 use crate::who;
 
@@ -121,16 +122,11 @@ pub async fn run(request: Request) -> Result<Outcome, RunError> {
 /// What a run stands on; one that ends before anything is started needs no engine.
 async fn set_up(request: Request, ends: bool) -> Result<Stage, RunError> {
     let run_id = run_id();
-    let scratch = std::env::temp_dir().join(format!("leakcheck-{run_id}"));
-    std::fs::create_dir_all(&scratch).map_err(|source| RunError::Scratch {
-        path: scratch.clone(),
-        source,
-    })?;
+    let scratch = Scratch::new(&run_id)?;
     let scenario = request.scenario;
     let asked = request.docker_host.as_deref().or(scenario.engine.host.as_deref());
     let engine = if !ends && (scenario.needs_engine() || asked.is_some()) {
-        let found = engine::find(scenario.engine.kind, asked, &scratch).await;
-        Some(found.inspect_err(|_| _ = std::fs::remove_dir_all(&scratch))?)
+        Some(engine::find(scenario.engine.kind, asked, scratch.path()).await?)
     } else {
         None
     };

@@ -17,6 +17,7 @@ use crate::journal::Journal;
 use crate::load::Load;
 use crate::process::Process;
 use crate::run::Learn;
+use crate::scratch::Scratch;
 use crate::target::{Surroundings, Target};
 use crate::traffic::Traffic;
 use crate::who::Who;
@@ -83,7 +84,7 @@ pub(crate) struct Stage {
     /// Completes the scenario once the target is there.
     pub learn: Option<Learn>,
     /// A scratch folder for sockets, removed at the end.
-    pub scratch: PathBuf,
+    pub scratch: Scratch,
     /// Where the target writes what it collects.
     pub output: PathBuf,
     /// When the last container was up.
@@ -119,7 +120,7 @@ pub(crate) struct Props {
     /// Completes the scenario once the target is there.
     pub learn: Option<Learn>,
     /// A scratch folder for sockets.
-    pub scratch: PathBuf,
+    pub scratch: Scratch,
 }
 
 impl Stage {

@@ -60,7 +60,9 @@ made.kill()
 say("killed", made.wait(timeout=60)["StatusCode"])
 made.remove()
 listener.join(60)
-say("events", [action for action in seen if action != "destroy"][-12:])
+# A busy Docker hears of the pause after the unpause, takes it for a new one, and tells both again (its containerd's events are late).
+told = [action for place, action in enumerate(seen) if action not in ("pause", "unpause") or action not in seen[:place]]
+say("events", [action for action in told if action != "destroy"][-12:])
 for what, ask in {
     "nobody": lambda: client.containers.get("leakcheck-nobody"),
     "no image": lambda: client.containers.create("leakcheck-no-such-image"),

@@ -1,10 +1,11 @@
-//! `leakcheck clean`: what an earlier run left behind, by label; nothing else is touched.
+//! `leakcheck clean`: what an earlier run left behind: containers by label, scratch folders by name and lock; nothing else is
+//! touched.
 
 use std::process::ExitCode;
 
 use clap::Args;
 use leakcheck_runner::docker::Docker;
-use leakcheck_runner::{IMAGE_LABEL, engine, remove_all};
+use leakcheck_runner::{IMAGE_LABEL, engine, remove_abandoned, remove_all};
 
 use super::{Failure, runtime};
 use crate::style;
@@ -34,12 +35,18 @@ pub(super) struct Arguments {
 /// If the engine does not answer.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let host = engine::host(arguments.docker_host.as_deref()).map_err(|e| Failure::usage(e.to_string()))?;
+    let folders = remove_abandoned(arguments.run.as_deref());
+    if folders > 0 {
+        style::say(&format!("removed {}", counted(folders, "scratch folder")));
+    }
     let docker = Docker::new(host);
     let failed = |error: leakcheck_runner::docker::DockerError| Failure::no_verdict(error.to_string());
     runtime()?.block_on(async {
         docker.hello().await.map_err(failed)?;
         let removed = remove_all(&docker, arguments.run.as_deref()).await.map_err(failed)?;
-        style::say(&told(removed, arguments.run.as_deref()));
+        if removed > 0 || folders == 0 {
+            style::say(&told(removed, arguments.run.as_deref()));
+        }
         if arguments.images {
             for image in docker.images_with(IMAGE_LABEL).await.map_err(failed)? {
                 match docker.remove_image(&image).await {
@@ -54,12 +61,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// What was removed; of a run that left nothing (or whose id is mistyped) that there is nothing of this name.
 fn told(removed: usize, run: Option<&str>) -> String {
-    let plural = if removed == 1 { "" } else { "s" };
     match (removed, run) {
         (0, Some(run)) => format!("nothing to remove: no run called `{run}` left a container on this engine"),
         (0, None) => "nothing to remove: no run left a container on this engine".into(),
-        _ => format!("removed {removed} container{plural}"),
+        _ => format!("removed {}", counted(removed, "container")),
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

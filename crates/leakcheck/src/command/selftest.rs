@@ -10,8 +10,8 @@ use clap::Args;
 use leakcheck_model::event::Phase;
 use leakcheck_model::scenario::{Build, EngineKind};
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
-use leakcheck_model::{Facts, RunResult, Scenario};
-use leakcheck_runner::{Nobody, Outcome, Request};
+use leakcheck_model::{Facts, RunResult, Scenario, with_causes};
+use leakcheck_runner::{Nobody, Outcome, Request, Scratch};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -92,11 +92,10 @@ struct Tried {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "\ninterrupted: removing what was started");
-    let scratch = std::env::temp_dir().join(format!("leakcheck-selftest-{}", std::process::id()));
-    let out = arguments.out.clone().unwrap_or_else(|| scratch.join("reports"));
-    let tried = runtime.block_on(all(arguments, &scratch, &out, &stop));
-    let _ = std::fs::remove_dir_all(&scratch);
-    let tried = tried?;
+    let scratch =
+        Scratch::new(&format!("selftest-{}", std::process::id())).map_err(|e| Failure::no_verdict(with_causes(&e)))?;
+    let out = arguments.out.clone().unwrap_or_else(|| scratch.path().join("reports"));
+    let tried = runtime.block_on(all(arguments, scratch.path(), &out, &stop))?;
     if stop.is_cancelled() {
         return Ok(ExitCode::from(INTERRUPTED));
     }

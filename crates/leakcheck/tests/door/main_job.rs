@@ -25,7 +25,7 @@ warm_up = "4s"
 measure = "20s"
 checkpoint_every = "5s"
 drain = "4s"
-extend = "20s"
+extend = "60s"
 [limits]
 tasks = ["growth_per_min < 20", "drained <= 2"]
 fds = ["growth_per_min < 20", "drained <= 2"]
@@ -232,6 +232,9 @@ fn an_interrupt_reports_what_was_measured_and_removes_what_was_started() {
     );
     assert!(ran.result["metrics"]["fds"]["samples"].as_u64() >= Some(3));
     assert_ne!(ran.result["verdict"], "pass");
+    let run = stand.run_folder();
+    let run = run.file_name().expect("a name").to_string_lossy();
+    assert!(!std::env::temp_dir().join(format!("leakcheck-{run}")).exists());
 }
 
 #[test]
@@ -250,7 +253,9 @@ fn what_a_killed_run_leaves_is_removed_by_clean_and_can_be_judged() {
     let folder = stand.run_folder();
     let run = folder.file_name().expect("a name").to_string_lossy().into_owned();
     let ours = format!("leakcheck.run={run}");
+    let scratch = std::env::temp_dir().join(format!("leakcheck-{run}"));
     assert_eq!(containers_with(&ours).len(), 8);
+    assert!(scratch.exists());
     let image = docker(&["inspect", "--format", "{{.Config.Image}}", &containers_with(&ours)[0]]);
     let other = docker(&[
         "create",
@@ -269,6 +274,7 @@ fn what_a_killed_run_leaves_is_removed_by_clean_and_can_be_judged() {
     // Then nothing of ours is left, and what is another's stays
     assert!(cleaned.status.success(), "{}", String::from_utf8_lossy(&cleaned.stderr));
     assert_eq!(containers_with(&ours), Vec::<String>::new());
+    assert!(!scratch.exists());
     assert_eq!(containers_with(&format!("someone.else={run}")).len(), 1);
     docker(&["rm", "-f", &other]);
     // And the samples up to the kill can be judged: not as a pass

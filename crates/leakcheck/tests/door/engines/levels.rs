@@ -25,7 +25,8 @@ const SHORT: [&str; 13] = [
 ];
 
 struct Levels {
-    /// The middle of all samples of the judged part.
+    /// What is there when no rotation is under way: a tenth of the judged samples is below. How many rotations overlap is a
+    /// matter of how busy the machine is, and no level.
     tasks: f64,
     fds: f64,
     streams: f64,
@@ -43,19 +44,19 @@ fn levels(folder: &Path) -> Levels {
         let judged = rows.iter().filter(|row| row[place("phase")] == "measure");
         judged.filter_map(|row| row[place(name)].parse().ok()).collect()
     };
-    let middle = |name: &str| {
+    let level = |name: &str| {
         let mut values = column(name);
         values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+        values[values.len() / 10]
     };
     let over = |name: &str| {
         let values = column(name);
         values.last().expect("samples") - values[0]
     };
     Levels {
-        tasks: middle("tasks"),
-        fds: middle("fds"),
-        streams: middle("streams"),
+        tasks: level("tasks"),
+        fds: level("fds"),
+        streams: level("streams"),
         rotations: over("rotations") / over("t_s") * 60.0,
     }
 }
