@@ -4,6 +4,7 @@
 //! by its line, never a zero; an empty one was not seen. One pass, no allocation for a cell.
 
 mod number;
+mod row;
 mod rows;
 mod time;
 
@@ -14,6 +15,7 @@ use csv::{ByteRecord, ReaderBuilder};
 use leakcheck_model::Samples;
 
 use crate::error::{BadRow, Error, TableError};
+use row::{PlainRow, PlainRows, Row};
 use rows::Rows;
 
 /// A table as far as it could be read.
@@ -99,29 +101,47 @@ pub fn read_table(path: &Path, options: &TableOptions) -> Result<Table, Error> {
 /// As [`read_table`].
 pub fn parse_table(bytes: &[u8], options: &TableOptions) -> Result<Table, TableError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let delimiter = delimiter(bytes);
+    match PlainRows::of(bytes, delimiter) {
+        Some(plain) => parse_plain(bytes, plain, options),
+        None => parse_any(bytes, delimiter, options),
+    }
+}
+
+/// A table without quotes, with the lines of Unix.
+fn parse_plain<'a>(bytes: &'a [u8], mut plain: PlainRows<'a>, options: &TableOptions) -> Result<Table, TableError> {
+    let mut row = PlainRow::new();
+    if !plain.next(&mut row) {
+        return Err(TableError::Empty);
+    }
+    let mut rows = Rows::new(names(&row), options)?;
+    while plain.next(&mut row) {
+        if !(plain.is_done() && is_torn(bytes, &row, rows.width)) {
+            rows.take(plain.line(), &row);
+        }
+    }
+    rows.finish()
+}
+
+/// Any other table.
+fn parse_any(bytes: &[u8], delimiter: u8, options: &TableOptions) -> Result<Table, TableError> {
     let mut reader = ReaderBuilder::new()
-        .delimiter(delimiter(bytes))
+        .delimiter(delimiter)
         .comment(Some(b'#'))
         .flexible(true)
         .from_reader(bytes);
-    let names: Vec<String> = match reader.byte_headers() {
-        Ok(header) => header
-            .iter()
-            .map(|n| String::from_utf8_lossy(n).trim().to_owned())
-            .collect(),
+    let mut rows = match reader.byte_headers() {
+        Ok(header) => Rows::new(names(header), options)?,
         Err(_) => return Err(TableError::Empty),
     };
-    let mut rows = Rows::new(names, options)?;
     let mut record = ByteRecord::new();
     loop {
         match reader.read_byte_record(&mut record) {
             Ok(false) => break,
             Ok(true) => {
                 let is_last = reader.is_done() || reader.position().byte() as usize >= bytes.len();
-                let torn = is_last && bytes.last() != Some(&b'\n') && record.len() < rows.width;
-                if !torn {
-                    rows.taken += 1;
-                    rows.take(&record);
+                if !(is_last && is_torn(bytes, &record, rows.width)) {
+                    rows.take(record.position().map_or(0, |from| line(bytes, from)), &record);
                 }
             }
             Err(error) => {
@@ -131,6 +151,32 @@ pub fn parse_table(bytes: &[u8], options: &TableOptions) -> Result<Table, TableE
         }
     }
     rows.finish()
+}
+
+/// The line of a record that the reader looked for from `from` on: empty lines and comments come before it.
+fn line(bytes: &[u8], from: &csv::Position) -> u64 {
+    let (mut at, mut line) = (from.byte() as usize, from.line());
+    loop {
+        let (length, lines) = match bytes.get(at) {
+            Some(b'\n') => (1, 1),
+            Some(b'\r') => (1, 0),
+            Some(b'#') => (bytes[at..].iter().take_while(|b| **b != b'\n').count(), 0),
+            _ => return line,
+        };
+        at += length;
+        line += lines;
+    }
+}
+
+fn names(header: &impl Row) -> Vec<String> {
+    (0..header.width())
+        .map(|at| String::from_utf8_lossy(header.cell(at)).trim().to_owned())
+        .collect()
+}
+
+/// Whether the last row is half a row: its writer was ended.
+fn is_torn(bytes: &[u8], last: &impl Row, width: usize) -> bool {
+    bytes.last() != Some(&b'\n') && last.width() < width
 }
 
 /// What separates the cells: whichever the first line has most of.

@@ -31,25 +31,25 @@ fn plain(cell: &[u8]) -> Option<f64> {
     if digits.len() > EXACT {
         return None;
     }
-    let (mut mantissa, mut unit, mut seen, mut after_point) = (0_u64, 1_u64, false, false);
-    for &byte in digits {
+    let (mut mantissa, mut point) = (0_u64, None);
+    for (at, &byte) in digits.iter().enumerate() {
         match byte {
-            b'0'..=b'9' => {
-                mantissa = mantissa * 10 + u64::from(byte - b'0');
-                unit *= if after_point { 10 } else { 1 };
-                seen = true;
-            }
-            b'.' if !after_point => after_point = true,
+            b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
+            b'.' if point.is_none() => point = Some(at),
             _ => return None,
         }
     }
-    let size = if unit == 1 {
-        mantissa as f64
-    } else {
-        mantissa as f64 / unit as f64
-    };
-    seen.then_some(if digits.len() < cell.len() { -size } else { size })
+    let after_point = point.map_or(0, |at| digits.len() - at - 1);
+    if digits.len() == usize::from(point.is_some()) {
+        return None;
+    }
+    let size = mantissa as f64 / POWERS_OF_TEN[after_point];
+    Some(if digits.len() < cell.len() { -size } else { size })
 }
+
+const POWERS_OF_TEN: [f64; EXACT] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14,
+];
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use csv::ByteRecord;
 use leakcheck_model::{Phase, Samples};
 
 use super::number::number;
+use super::row::Row;
 use super::time::TimeColumn;
 use super::{Table, TableOptions};
 use crate::csv as samples_csv;
@@ -69,6 +69,7 @@ pub(super) struct Rows {
     columns: Vec<Column>,
     time: TimeColumn,
     time_at: usize,
+    phase_at: Option<usize>,
     in_order: bool,
     t_s: Vec<f64>,
     phase: Vec<Phase>,
@@ -91,7 +92,7 @@ impl Rows {
             }
         }
         let (time_at, time) = TimeColumn::find(&names, options.time.as_deref())?;
-        let columns = names
+        let columns: Vec<Column> = names
             .iter()
             .enumerate()
             .map(|(i, name)| match name.as_str() {
@@ -104,6 +105,7 @@ impl Rows {
         Ok(Self {
             width: names.len(),
             names,
+            phase_at: columns.iter().position(|c| matches!(c, Column::Phase)),
             columns,
             time,
             time_at,
@@ -117,18 +119,18 @@ impl Rows {
     }
 
     /// One row. What is broken in it is noted once; a row of another shape or without a time leaves no trace in the table.
-    pub(super) fn take(&mut self, record: &ByteRecord) {
-        let line = record.position().map_or(0, csv::Position::line);
-        match self.stands(record) {
+    pub(super) fn take(&mut self, line: u64, row: &impl Row) {
+        self.taken += 1;
+        match self.stands(row) {
             Ok((t_s, _)) if self.in_order && self.t_s.last().is_some_and(|last| t_s <= *last) => {
                 let last = self.t_s.last().copied().unwrap_or(0.0);
                 let message = format!("its time, {t_s} s, is not later than {last} s of a row before it");
                 self.broken(line, message);
             }
             Ok((t_s, phase)) => {
-                for ((column, name), cell) in self.columns.iter_mut().zip(&self.names).zip(record) {
+                for (at, column) in self.columns.iter_mut().enumerate() {
                     if let Column::Cells(cells) = column {
-                        cells.take(cell.trim_ascii(), name, line);
+                        cells.take(row.cell(at).trim_ascii(), &self.names[at], line);
                         if cells.broken > TEXT && cells.is_text() {
                             *column = Column::Text(cells.first.first().cloned());
                         }
@@ -142,16 +144,16 @@ impl Rows {
     }
 
     /// When the row is, if it is one.
-    fn stands(&mut self, record: &ByteRecord) -> Result<(f64, Phase), String> {
-        if record.len() != self.width {
-            return Err(format!("{} cells where there should be {}", record.len(), self.width));
+    fn stands(&mut self, row: &impl Row) -> Result<(f64, Phase), String> {
+        if row.width() != self.width {
+            return Err(format!("{} cells where there should be {}", row.width(), self.width));
         }
-        let phase = match self.columns.iter().position(|c| matches!(c, Column::Phase)) {
-            Some(at) => phase_of(record[at].trim_ascii())?,
+        let phase = match self.phase_at {
+            Some(at) => phase_of(row.cell(at).trim_ascii())?,
             None => Phase::Measure,
         };
         let name = &self.names[self.time_at];
-        Ok((self.time.read(name, record[self.time_at].trim_ascii())?, phase))
+        Ok((self.time.read(name, row.cell(self.time_at).trim_ascii())?, phase))
     }
 
     pub(super) fn broken(&mut self, line: u64, message: String) {

@@ -219,3 +219,37 @@ fn what_is_no_table_says_why() {
     assert_eq!(refused("t_s,host\n1,x\n"), TableError::NoMetric.to_string());
     assert!(refused("a,b\n1,2\n").contains("call it `t_s`"));
 }
+
+/// A plain table is cut by hand; what the CSV reader makes of it is what is meant.
+fn both_ways(text: &str, options: &TableOptions) -> [Result<Table, String>; 2] {
+    let bytes = text.as_bytes();
+    let delimiter = delimiter(bytes);
+    let plain = PlainRows::of(bytes, delimiter).expect("a plain table");
+    [parse_plain(bytes, plain, options), parse_any(bytes, delimiter, options)].map(|read| read.map_err(|e| e.to_string()))
+}
+
+#[test]
+fn a_table_with_a_quote_or_the_lines_of_windows_is_not_cut_by_hand() {
+    for text in ["t_s,fds\n0,\"1\"\n", "t_s,fds\r\n0,1\r\n", "t_s,fds\r0,1\r"] {
+        assert!(PlainRows::of(text.as_bytes(), b',').is_none());
+        assert_eq!(parsed(text).columns, [[Some(1.0)]], "{text:?}");
+    }
+    // Empty lines and comments count: a broken row is named by its line in the file.
+    for text in ["t_s,fds\n\n# then\n0,x\n1,2\n", "t_s,fds\r\n\r\n# then\r\n0,x\r\n1,2\r\n"] {
+        assert!(refused(text).contains("line 4: `x` in column `fds`"), "{}", refused(text));
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_plain_table_is_read_as_the_csv_reader_reads_it(
+        head in "(#[a-z,]{0,3}\n|\n){0,2}",
+        names in "(t_s,fds,phase|time,fds|fds,t_min|t_s;b;c|phase,Phase,t_s|fds,tasks|)",
+        rows in "([0-9]{1,3}[,;][0-9]{1,2}([,;](measure|idle|x)?)?\n|[#,;.0-9x \n-]{0,9}){0,12}",
+        in_order: bool,
+    ) {
+        let options = TableOptions { time: None, in_order };
+        let [plain, any] = both_ways(&format!("{head}{names}\n{rows}"), &options);
+        proptest::prop_assert_eq!(plain, any);
+    }
+}
