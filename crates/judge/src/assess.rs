@@ -3,6 +3,8 @@
 //! The order is the procedure: what cannot be judged is sorted out, containers and bursts are taken out, the run is cut into
 //! blocks, every explanation is fitted, and the belief that results is held against the limit.
 
+use std::borrow::Cow;
+
 use crate::alias::{self, Sampling};
 use crate::answer::{Answer, Code, Growth, Outcome};
 use crate::belief::Belief;
@@ -49,9 +51,9 @@ fn answer(series: &Series, rotations: Option<&[f64]>, question: &Question) -> An
     let (cleared, per_container) = match &question.covariate {
         Some(containers) => {
             let (cleared, effect) = covariate::without(series, containers);
-            (cleared, Some(effect))
+            (Cow::Owned(cleared), Some(effect))
         }
-        None => (series.clone(), None),
+        None => (Cow::Borrowed(series), None),
     };
     let kept = despike::kept(&cleared, question.quantum);
     let grid = Grid::new(cleared.length_s(), cleared.spacing_s(), question.rotation_period_s);

@@ -60,7 +60,7 @@ pub fn judge(record: &Record) -> Judgement {
         .map(|(metric, rule)| limit::judge(&asked, metric, rule))
         .map(|limit| undecided_if_cut_short(record, limit))
         .collect();
-    let run = run::judge(record);
+    let run = run::judge(&asked);
     let mut reasons = run.reasons;
     // Where nothing was measured, what prevented it is the reason, and that each limit lacks data is none.
     let measured = record.samples.rows(Phase::is_judged).next().is_some() || reasons.is_empty();
@@ -87,7 +87,7 @@ pub fn judge(record: &Record) -> Judgement {
         engine_grew: whose::sentences(record, &metrics),
         metrics,
         limits,
-        checkpoints: checkpoint::table(record),
+        checkpoints: checkpoint::table(record, &asked.judged),
         expected_rotations: counter::expected_rotations(record),
     }
 }

@@ -10,6 +10,8 @@ use thiserror::Error;
 pub struct Series {
     t_s: Vec<f64>,
     value: Vec<f64>,
+    /// Found once: a long series is asked for it again and again.
+    spacing_s: f64,
 }
 
 /// Why a pair of columns is not a series.
@@ -68,7 +70,12 @@ impl Series {
             }
             before = t;
         }
-        Ok(Self { t_s, value })
+        Ok(Self::of(t_s, value))
+    }
+
+    fn of(t_s: Vec<f64>, value: Vec<f64>) -> Self {
+        let spacing_s = usual_spacing(&t_s).unwrap_or(0.0);
+        Self { t_s, value, spacing_s }
     }
 
     /// Times in seconds.
@@ -107,15 +114,7 @@ impl Series {
     /// Seconds between samples, as the median of the spacings: a gap does not change it. 0 for fewer than two samples.
     #[must_use]
     pub fn spacing_s(&self) -> f64 {
-        let spacing = |pair: &[f64]| pair[1] - pair[0];
-        let first = self.t_s.get(..2).map_or(0.0, spacing);
-        // Most runs have one spacing, and a value that more than half of all have is their median.
-        let alike = self.t_s.windows(2).filter(|pair| spacing(pair) == first).count();
-        if 2 * alike > self.t_s.len() {
-            return first;
-        }
-        let mut spacings: Vec<f64> = self.t_s.windows(2).map(spacing).collect();
-        crate::median::median_of(&mut spacings).unwrap_or(0.0)
+        self.spacing_s
     }
 
     /// Seconds that the samples stand for: the span and one spacing, since each sample stands for the spacing around it.
@@ -128,20 +127,14 @@ impl Series {
     #[must_use]
     pub fn until(&self, end_s: f64) -> Self {
         let end = self.t_s.partition_point(|&t| t <= end_s);
-        Self {
-            t_s: self.t_s[..end].to_vec(),
-            value: self.value[..end].to_vec(),
-        }
+        Self::of(self.t_s[..end].to_vec(), self.value[..end].to_vec())
     }
 
     /// The samples from the time `begin_s` on.
     #[must_use]
     pub fn since(&self, begin_s: f64) -> Self {
         let begin = self.t_s.partition_point(|&t| t < begin_s);
-        Self {
-            t_s: self.t_s[begin..].to_vec(),
-            value: self.value[begin..].to_vec(),
-        }
+        Self::of(self.t_s[begin..].to_vec(), self.value[begin..].to_vec())
     }
 
     /// The same times with other values, which must be as many and finite: for corrections that keep the clock.
@@ -150,8 +143,22 @@ impl Series {
         Self {
             t_s: self.t_s.clone(),
             value,
+            spacing_s: self.spacing_s,
         }
     }
+}
+
+/// Median of the spacings of times, seconds; `None` for fewer than two.
+pub(crate) fn usual_spacing(t_s: &[f64]) -> Option<f64> {
+    let spacing = |pair: &[f64]| pair[1] - pair[0];
+    let first = t_s.get(..2).map(spacing)?;
+    // Most runs have one spacing, and a value that more than half of all have is their median.
+    let alike = t_s.windows(2).filter(|pair| spacing(pair) == first).count();
+    if 2 * alike > t_s.len() {
+        return Some(first);
+    }
+    let mut spacings: Vec<f64> = t_s.windows(2).map(spacing).collect();
+    crate::median::median_of(&mut spacings)
 }
 
 #[cfg(test)]

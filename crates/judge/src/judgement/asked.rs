@@ -1,4 +1,4 @@
-//! What is asked of a record's growth, each question once: a limit and its metric put the same, and an answer takes milliseconds.
+//! What is asked of a record, each question once: a limit and its metric put the same, and an answer takes milliseconds.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,8 +7,8 @@ use std::rc::Rc;
 use leakcheck_model::Record;
 use leakcheck_model::verdict::{Reason, ReasonCode};
 
-use super::growth;
-use crate::{Answer, Look, assess, assess_per_rotation};
+use super::{Judged, growth};
+use crate::{Answer, Look, Series, assess, assess_per_rotation};
 
 /// What growth is measured against.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,8 @@ enum Over {
 pub(super) struct Asked<'a> {
     pub(super) record: &'a Record,
     pub(super) look: Look,
+    pub(super) judged: Judged,
+    series: RefCell<BTreeMap<String, Rc<Series>>>,
     answers: RefCell<BTreeMap<(String, Over, u64), Rc<Answer>>>,
 }
 
@@ -29,27 +31,39 @@ impl<'a> Asked<'a> {
         Self {
             record,
             look,
+            judged: Judged::of(record),
+            series: RefCell::default(),
             answers: RefCell::default(),
         }
+    }
+
+    /// The judged values of a metric.
+    pub(super) fn series(&self, metric: &str) -> Result<Rc<Series>, Reason> {
+        if let Some(known) = self.series.borrow().get(metric) {
+            return Ok(Rc::clone(known));
+        }
+        let series = Rc::new(growth::series(self.record, metric)?);
+        self.series.borrow_mut().insert(metric.to_owned(), Rc::clone(&series));
+        Ok(series)
     }
 
     /// Growth per minute of a metric, held against a limit.
     pub(super) fn per_minute(&self, metric: &str, bound: f64) -> Result<Rc<Answer>, Reason> {
         self.once(metric, Over::Minutes, bound, || {
-            let question = growth::question(self.record, metric, bound, self.look);
-            Ok(assess(&growth::series(self.record, metric)?, &question))
+            let question = growth::question(self, metric, bound);
+            Ok(assess(&*self.series(metric)?, &question))
         })
     }
 
     /// The same per rotation, where rotations are counted.
     pub(super) fn per_rotation(&self, metric: &str, bound: f64) -> Result<Rc<Answer>, Reason> {
         self.once(metric, Over::Rotations, bound, || {
-            let series = growth::series(self.record, metric)?;
+            let series = self.series(metric)?;
             let rotations = growth::rotations(self.record, metric).ok_or_else(|| {
                 let message = "there is no `rotations` metric in the same samples to count rotations by";
                 Reason::of(ReasonCode::NotComputable, metric, message)
             })?;
-            let question = growth::question(self.record, metric, bound, self.look);
+            let question = growth::question(self, metric, bound);
             Ok(assess_per_rotation(&series, &rotations, &question))
         })
     }

@@ -12,8 +12,7 @@ use crate::endpoint;
 const TABLE_ROWS: usize = 100;
 
 /// A row for each checkpoint, the first of which is the baseline.
-pub(super) fn table(record: &Record) -> Vec<Checkpoint> {
-    let judged = Judged::of(record);
+pub(super) fn table(record: &Record, judged: &Judged) -> Vec<Checkpoint> {
     let Some(every) = record.plan.as_ref().map(|p| p.checkpoint_every_s) else {
         // A small table from elsewhere is a list of checkpoints itself.
         let rows = if judged.rows.len() <= TABLE_ROWS {
@@ -21,7 +20,7 @@ pub(super) fn table(record: &Record) -> Vec<Checkpoint> {
         } else {
             &[]
         };
-        return rows.iter().map(|&row| checkpoint(record, &judged, row)).collect();
+        return rows.iter().map(|&row| checkpoint(record, judged, row)).collect();
     };
     let t = &record.samples.t_s;
     let mut due = judged.from_s;
@@ -36,7 +35,7 @@ pub(super) fn table(record: &Record) -> Vec<Checkpoint> {
             }
         }
     }
-    rows.into_iter().map(|row| checkpoint(record, &judged, row)).collect()
+    rows.into_iter().map(|row| checkpoint(record, judged, row)).collect()
 }
 
 fn checkpoint(record: &Record, judged: &Judged, row: usize) -> Checkpoint {
@@ -66,6 +65,10 @@ mod tests {
 
     use super::*;
     use crate::judgement::made::Made;
+
+    fn table(record: &Record) -> Vec<Checkpoint> {
+        super::table(record, &Judged::of(record))
+    }
 
     #[test]
     fn checkpoints_come_when_due_and_at_the_end() {

@@ -9,7 +9,7 @@ use leakcheck_model::{Phase, Record};
 use super::limit::{amount, compared, invalid, number, unit};
 use super::{Asked, Judged};
 use crate::budget::{budget, net_growth, risen_from_lowest};
-use crate::{Answer, Code, Look, Outcome, Question, Series, endpoint};
+use crate::{Answer, Code, Outcome, Question, Series, endpoint};
 
 /// The effect of a container is learnt from differences of 15 s means (JUDGE.md, C); fewer than ten teach nothing.
 const COVARIATE_S: f64 = 150.0;
@@ -21,8 +21,10 @@ pub(super) fn series(record: &Record, metric: &str) -> Result<Series, Reason> {
 }
 
 /// What is asked of a metric's growth.
-pub(super) fn question(record: &Record, metric: &str, bound: f64, look: Look) -> Question {
-    let judged = Judged::of(record);
+pub(super) fn question(asked: &Asked, metric: &str, bound: f64) -> Question {
+    let Asked {
+        record, judged, look, ..
+    } = asked;
     let (planned, max) = record
         .plan
         .as_ref()
@@ -37,8 +39,8 @@ pub(super) fn question(record: &Record, metric: &str, bound: f64, look: Look) ->
         planned_s: planned - slack,
         max_s: max - slack,
         metrics: growing_limits(record),
-        look,
-        covariate: containers(record, metric),
+        look: *look,
+        covariate: containers(asked, metric),
         allowed_swing: None,
     }
 }
@@ -66,9 +68,9 @@ fn growing_limits(record: &Record) -> usize {
 }
 
 /// The number of containers at each sample of the metric, if it changed during the judged part (churn).
-fn containers(record: &Record, metric: &str) -> Option<Vec<f64>> {
+fn containers(asked: &Asked, metric: &str) -> Option<Vec<f64>> {
+    let Asked { record, judged, .. } = asked;
     let (column, containers) = (record.samples.column(metric)?, record.samples.column("containers")?);
-    let judged = Judged::of(record);
     if judged.length_s() < COVARIATE_S {
         return None;
     }
@@ -178,7 +180,7 @@ fn code(code: Code) -> ReasonCode {
 
 /// `endpoint_per_min < N`: FASE's rate, for comparison with its tables.
 pub(super) fn endpoint(asked: &Asked, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
-    let rate = series(asked.record, metric).map(|s| endpoint::of(&s));
+    let rate = asked.series(metric).map(|s| endpoint::of(&s));
     match (rate, rule.bound) {
         (Ok(Some(rate)), Bound::Number(bound)) => {
             let what = format!("`{metric}` per minute from first to last sample");
@@ -239,7 +241,7 @@ pub(super) fn net(asked: &Asked, metric: &str, rule: &Limit, result: LimitResult
     let Some(bound) = ceiling(rule) else {
         return not_a_ceiling(result, rule);
     };
-    let series = match series(asked.record, metric) {
+    let series = match asked.series(metric) {
         Ok(series) => series,
         Err(reason) => return invalid(result, reason),
     };
@@ -257,7 +259,7 @@ pub(super) fn net(asked: &Asked, metric: &str, rule: &Limit, result: LimitResult
         ReasonCode::LimitExceeded,
         &format!("net growth of `{metric}`"),
     );
-    let minutes = Judged::of(asked.record).length_s() / 60.0;
+    let minutes = asked.judged.length_s() / 60.0;
     if minutes <= 0.0 {
         return judged;
     }
@@ -287,6 +289,7 @@ pub(super) fn net(asked: &Asked, metric: &str, rule: &Limit, result: LimitResult
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Look;
     use crate::judgement::{certain_fails, judge as judged, made::Made, would_more_help};
 
     /// Noise from -3 to 3 that is the same in every run.
@@ -479,11 +482,11 @@ mod tests {
             })
         };
         assert_eq!(told(churning(1200), "growth_per_min < 2").0, Verdict::Fail);
-        let record = churning(1200).record();
-        assert!(containers(&record, "fds").is_some());
-        assert_eq!(containers(&churning(140).record(), "fds"), None);
-        assert!(containers(&churning(150).record(), "fds").is_some());
-        assert_eq!(containers(&run(1200, |_| 0.0).record(), "fds"), None);
+        let known = |made: Made| containers(&Asked::new(&made.record(), Look::Final), "fds").is_some();
+        assert!(known(churning(1200)));
+        assert!(!known(churning(140)));
+        assert!(known(churning(150)));
+        assert!(!known(run(1200, |_| 0.0)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
-use super::{Asked, Judged, counter, drained, frozen, growth, level, lines};
+use super::{Asked, counter, drained, frozen, growth, level, lines};
 
 /// Share of the samples in which a metric must have been seen (contract: 95 %).
 const SEEN: f64 = 0.95;
@@ -20,7 +20,7 @@ pub(super) fn judge(asked: &Asked, metric: &str, rule: &Limit) -> LimitResult {
     if metric == "lines" {
         return lines::judge(record, rule, result);
     }
-    if let Some(reason) = blind(record, metric, rule) {
+    if let Some(reason) = blind(asked, metric, rule) {
         return invalid(result, reason);
     }
     let judged = by_statistic(asked, metric, rule, result);
@@ -145,8 +145,8 @@ pub(super) fn number(x: f64) -> String {
 }
 
 /// Why the metric could not have shown a leak: it never appeared, or too seldom, or it does not move.
-fn blind(record: &Record, metric: &str, rule: &Limit) -> Option<Reason> {
-    let judged = Judged::of(record);
+fn blind(asked: &Asked, metric: &str, rule: &Limit) -> Option<Reason> {
+    let Asked { record, judged, .. } = asked;
     let whole_run = rule.statistic == Statistic::Drained;
     let column = record.samples.column(metric);
     let planned = judged.rows.len();

@@ -8,24 +8,23 @@ use leakcheck_model::result::{Growth, LimitResult, MetricResult};
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
 use super::limit::{amount, number};
-use super::{Asked, Judged, drained, growth};
+use super::{Asked, drained, growth};
 use crate::{Answer, Form, endpoint};
 
 /// Everything that is said of one metric.
 pub(super) fn measure(asked: &Asked, name: &str, info: &MetricInfo, limits: &[LimitResult]) -> MetricResult {
     let record = asked.record;
-    let judged = Judged::of(record);
-    let values: Vec<f64> = record.samples.series(name, Phase::is_judged).map(|(_, v)| v).collect();
-    let series = growth::series(record, name).ok();
+    let seen = Seen::of(record.samples.series(name, Phase::is_judged).map(|(_, v)| v));
+    let series = asked.series(name).ok();
     let mut result = MetricResult {
         source: info.source.clone(),
-        samples: values.len() as u64,
-        missing: (judged.rows.len() - values.len()) as u64,
-        baseline: values.first().copied(),
-        last: values.last().copied(),
-        min: values.iter().copied().reduce(f64::min),
-        max: values.iter().copied().reduce(f64::max),
-        endpoint_per_min: series.as_ref().and_then(endpoint::of),
+        samples: seen.samples as u64,
+        missing: (asked.judged.rows.len() - seen.samples) as u64,
+        baseline: seen.first,
+        last: seen.last,
+        min: seen.min,
+        max: seen.max,
+        endpoint_per_min: series.as_deref().and_then(endpoint::of),
         drained: drained::left(record, name),
         ..MetricResult::default()
     };
@@ -49,6 +48,28 @@ pub(super) fn measure(asked: &Asked, name: &str, info: &MetricInfo, limits: &[Li
         result.per_rotation = asked.per_rotation(name, bound).ok().as_deref().and_then(interval);
     }
     result
+}
+
+/// What can be said of values one after the other.
+#[derive(Default)]
+struct Seen {
+    samples: usize,
+    first: Option<f64>,
+    last: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+}
+
+impl Seen {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        values.fold(Self::default(), |seen, value| Self {
+            samples: seen.samples + 1,
+            first: seen.first.or(Some(value)),
+            last: Some(value),
+            min: Some(seen.min.map_or(value, |min| min.min(value))),
+            max: Some(seen.max.map_or(value, |max| max.max(value))),
+        })
+    }
 }
 
 fn interval(answer: &Answer) -> Option<Growth> {

@@ -1,10 +1,9 @@
 //! The run as a whole: what happened that no limit asks for and that decides all the same.
 
-use leakcheck_model::Record;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
-use super::Judged;
-use crate::median::median_of;
+use super::{Asked, Judged};
+use crate::series::usual_spacing;
 use crate::sparse::FEW;
 
 /// Share of the planned samples that may be missing (JUDGE.md, gate A).
@@ -21,7 +20,8 @@ pub(super) struct Whole {
 }
 
 /// Judges the run apart from its limits.
-pub(super) fn judge(record: &Record) -> Whole {
+pub(super) fn judge(asked: &Asked) -> Whole {
+    let record = asked.record;
     let mut whole = Whole {
         parts: Vec::new(),
         reasons: Vec::new(),
@@ -66,7 +66,7 @@ pub(super) fn judge(record: &Record) -> Whole {
         whole.say(Verdict::Inconclusive, Reason::new(ReasonCode::Interrupted, message));
     }
     if facts.died.is_none() {
-        samples(record, &mut whole);
+        samples(asked, &mut whole);
     }
     whole
 }
@@ -98,20 +98,16 @@ const GAP: f64 = 3.0;
 
 /// Gaps in a table from elsewhere, told by its own spacing. A handful of checkpoints has no usual spacing, and never passes.
 fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
-    let spacings: Vec<(f64, f64)> = judged
-        .rows
-        .windows(2)
-        .map(|pair| (t[pair[0]], t[pair[1]] - t[pair[0]]))
-        .collect();
-    let Some(usual) = median_of(&mut spacings.iter().map(|(_, s)| *s).collect::<Vec<_>>()) else {
+    let t: Vec<f64> = judged.rows.iter().map(|&row| t[row]).collect();
+    let Some(usual) = usual_spacing(&t) else {
         return;
     };
+    let spacings = || t.windows(2).map(|pair| (pair[0], pair[1] - pair[0]));
     if judged.rows.len() < FEW || usual <= 0.0 {
         return;
     }
-    let missing_s: f64 = spacings
-        .iter()
-        .map(|(_, s)| *s)
+    let missing_s: f64 = spacings()
+        .map(|(_, s)| s)
         .filter(|s| *s > GAP * usual)
         .map(|s| s - usual)
         .sum();
@@ -119,11 +115,7 @@ fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
     if share <= GAPS {
         return;
     }
-    let longest = spacings
-        .iter()
-        .copied()
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .unwrap_or_default();
+    let longest = spacings().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
     let message = format!(
         "{:.0} % of the time has no samples, 5 % may have none: a sample comes every {} s, and none from {:.0} s to {:.0} s",
         share * 100.0,
@@ -135,7 +127,8 @@ fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
 }
 
 /// Gaps in the samples, and a clock that does not run forward.
-fn samples(record: &Record, whole: &mut Whole) {
+fn samples(asked: &Asked, whole: &mut Whole) {
+    let Asked { record, judged, .. } = asked;
     let t = &record.samples.t_s;
     if t.windows(2).any(|pair| pair[1] <= pair[0]) {
         whole.say(
@@ -143,9 +136,8 @@ fn samples(record: &Record, whole: &mut Whole) {
             Reason::new(ReasonCode::ClockJumped, "the time of the samples does not increase"),
         );
     }
-    let judged = Judged::of(record);
     let Some(plan) = &record.plan else {
-        gaps(&judged, t, whole);
+        gaps(judged, t, whole);
         return;
     };
     if judged.rows.is_empty() {
@@ -172,7 +164,7 @@ fn samples(record: &Record, whole: &mut Whole) {
 
 #[cfg(test)]
 mod tests {
-    use leakcheck_model::Samples;
+    use leakcheck_model::{Record, Samples};
 
     use super::*;
     use crate::judgement::{judge as judged, made::Made};

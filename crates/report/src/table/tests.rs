@@ -225,7 +225,8 @@ fn both_ways(text: &str, options: &TableOptions) -> [Result<Table, String>; 2] {
     let bytes = text.as_bytes();
     let delimiter = delimiter(bytes);
     let plain = PlainRows::of(bytes, delimiter).expect("a plain table");
-    [parse_plain(bytes, plain, options), parse_any(bytes, delimiter, options)].map(|read| read.map_err(|e| e.to_string()))
+    [parse_plain(bytes, plain, options), parse_any(bytes, delimiter, options)]
+        .map(|read| read.map_err(|e| e.to_string()))
 }
 
 #[test]
@@ -235,8 +236,15 @@ fn a_table_with_a_quote_or_the_lines_of_windows_is_not_cut_by_hand() {
         assert_eq!(parsed(text).columns, [[Some(1.0)]], "{text:?}");
     }
     // Empty lines and comments count: a broken row is named by its line in the file.
-    for text in ["t_s,fds\n\n# then\n0,x\n1,2\n", "t_s,fds\r\n\r\n# then\r\n0,x\r\n1,2\r\n"] {
-        assert!(refused(text).contains("line 4: `x` in column `fds`"), "{}", refused(text));
+    for text in [
+        "t_s,fds\n\n# then\n0,x\n1,2\n",
+        "t_s,fds\r\n\r\n# then\r\n0,x\r\n1,2\r\n",
+    ] {
+        assert!(
+            refused(text).contains("line 4: `x` in column `fds`"),
+            "{}",
+            refused(text)
+        );
     }
 }
 
