@@ -19,6 +19,10 @@ Followed log: a container has written 100,000 lines of 100 bytes, and `curl` fol
 FINDINGS = """
 A call through the wire wakes one process more on each way: that, and not its work on the bytes, is what it costs. A log that is read back from the simulated engine comes at more than a live log ever has, two million lines a second,
 and the second copy of each byte shows there; a live one is at most 600,000 lines a second (docs/benchmarks.md, the row of the simulated engine), which the wire must carry.
+dockerd writes each line of a log by itself (`strace`: 100,000 writes of 115 bytes), and a wire that is always ready to read is woken for every few of them, beside the client that it wakes in turn: of its 1.5 µs a line the
+parsing and the clearing of its buffer are a twentieth (`perf`), the rest is the kernel's waking and copying. So a log that comes in small pieces without a pause is left alone for 50 µs (and what the kernel's timer adds to it) after each piece,
+and its lines gather in the socket: a third of the wake-ups, and two thirds of the processor time a line. Nothing but a log is ever left alone, and a log only while it is hot. The thread rests and not the task: a task that waits on a
+timer leaves its socket in the runtime's epoll, which each line wakes all the same (measured: as many wake-ups as without a rest, or more).
 """
 STRAIGHT, WIRE = "straight", "through the wire"
 CALLS = {"/_ping": "ping", "/containers/json": "list"}

@@ -14,6 +14,7 @@ mod response;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use leakcheck_model::scenario::FaultKind;
 use tokio::io::AsyncWriteExt;
@@ -33,6 +34,11 @@ use request::{Asked, Requests};
 
 /// Bytes that are moved at a time. On the stack and only while they move.
 const AT_A_TIME: usize = 32 << 10;
+
+/// How long a hot log is left alone after a piece of it. dockerd writes each line by itself: a wire that wakes for each
+/// takes the processor from who writes and who reads. A socket holds some 280 lines, which dockerd writes in a
+/// millisecond and more.
+const REST: Duration = Duration::from_micros(50);
 
 /// A client's connection.
 struct Relay<'a> {
@@ -296,6 +302,10 @@ impl Relay<'_> {
                 self.down.send(&self.client.stream, &bytes[..passed.whole])?;
                 self.down.send(&self.client.stream, &passed.instead)?;
                 self.closing |= passed.ends;
+                if stream.is_hot() {
+                    // The thread and not the task: the runtime would wake it for each line that comes meanwhile.
+                    std::thread::sleep(REST);
+                }
                 if stream.is_done() {
                     self.answer = Answer::Other;
                 }

@@ -1,16 +1,28 @@
 //! One log stream and the faults that are meant for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leakcheck_model::scenario::{Fault, FaultKind};
 use tokio::time::Instant;
 
+use super::AT_A_TIME;
 use super::frame::{LAST_CHUNK, half_a_frame};
 use super::response::Response;
 use crate::choice::{moment, strikes};
 use crate::identity::Identity;
 use crate::plan::after;
 use crate::weather::{Active, Weather};
+
+/// Pieces of less than this could as well have come as fewer.
+const SMALL: usize = AT_A_TIME / 2;
+
+/// A piece that comes this long after the one before follows it without a pause. It is also how late a line can be for
+/// rests: where many hot streams wait for each other's rests longer than this, none of them is hot any more.
+const SOON: Duration = Duration::from_millis(1);
+
+/// So many small pieces without a pause are a hot stream, and not an answer that happened to come in two or three.
+const HOT: u8 = 8;
 
 /// How the engine's bytes go on to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +84,8 @@ pub(super) struct LogStream {
     opened: Instant,
     /// When the last bytes went by.
     last: Instant,
+    /// How many small pieces have come one soon after the other.
+    quick: u8,
     /// Read and not passed on, because a fault came between.
     held: Vec<u8>,
 }
@@ -85,6 +99,7 @@ impl LogStream {
             response: Response::default(),
             opened: now,
             last: now,
+            quick: 0,
             held: Vec::new(),
         }
     }
@@ -129,6 +144,11 @@ impl LogStream {
             .iter()
             .find(|active| active.fault.kind == FaultKind::ErrorStatus);
         found.map(|active| &*active.fault)
+    }
+
+    /// Whether it comes in small pieces without a pause, so that more will be there in a moment.
+    pub(super) fn is_hot(&self) -> bool {
+        self.quick >= HOT
     }
 
     pub(super) fn holds(&self) -> bool {
@@ -183,6 +203,8 @@ impl LogStream {
 
     /// Decides what becomes of bytes that came from the engine.
     pub(super) fn pass(&mut self, bytes: &[u8], flow: Flow, now: Instant) -> Passed {
+        let is_quick = bytes.len() < SMALL && now.duration_since(self.last) < SOON;
+        self.quick = if is_quick { self.quick.saturating_add(1) } else { 0 };
         self.last = now;
         let head = self.response.pass_head(bytes);
         if self.response.is_in_head() {

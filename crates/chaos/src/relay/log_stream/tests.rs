@@ -145,3 +145,25 @@ fn only_silence_is_cut() {
     );
     assert_eq!(stream.flow(now + Duration::from_secs(5)).0, Flow::Cut);
 }
+
+#[test]
+fn a_log_is_hot_while_it_comes_line_by_line_without_a_pause() {
+    let begin = Instant::now();
+    let (line, many) = (frame("one\n"), vec![b'x'; SMALL]);
+    let mut stream = LogStream::new("abc".into(), begin);
+    let mut now = begin;
+    let mut after = |stream: &mut LogStream, pause: Duration, bytes: &[u8]| {
+        now += pause;
+        stream.pass(bytes, Flow::Open, now);
+        stream.is_hot()
+    };
+    assert!(!after(&mut stream, SOON, HEAD));
+    let heats = |stream: &mut LogStream, after: &mut dyn FnMut(&mut LogStream, Duration, &[u8]) -> bool| {
+        let told: Vec<bool> = (0..HOT).map(|_| after(stream, SOON / 2, &line)).collect();
+        told.iter().filter(|hot| **hot).count() == 1 && told.last() == Some(&true)
+    };
+    assert!(heats(&mut stream, &mut after), "after so many pieces, not before");
+    assert!(!after(&mut stream, SOON, &line), "a pause");
+    assert!(heats(&mut stream, &mut after));
+    assert!(!after(&mut stream, SOON / 2, &many), "a large piece");
+}
