@@ -67,6 +67,8 @@ struct Files {
     row: std::collections::VecDeque<Segment>,
     /// Bytes of the segments in the row.
     held: u64,
+    /// Those of them that the budget does not know of yet.
+    uncounted: u64,
     /// The file that is written to, counted from 0, and its size as json-file has it.
     file: u64,
     json_bytes: u64,
@@ -117,6 +119,7 @@ impl Log {
                 self.push(&mut files, stream, at, part, ends);
             }
         }
+        self.count(&mut files);
         drop(files);
         self.budget.keep();
     }
@@ -125,6 +128,7 @@ impl Log {
         if files.json_bytes >= self.retention.file {
             files.file += 1;
             files.json_bytes = 0;
+            self.count(files);
             self.drop_files(files);
         }
         let (file, end) = (files.file, files.end);
@@ -143,8 +147,13 @@ impl Log {
             files.end += grown.bytes;
             files.held += grown.bytes;
             files.json_bytes += grown.json_bytes;
-            self.budget.grew(grown.bytes);
+            files.uncounted += grown.bytes;
         }
+    }
+
+    /// Tells the budget, once for many lines: all logs share it.
+    fn count(&self, files: &mut Files) {
+        self.budget.grew(std::mem::take(&mut files.uncounted));
     }
 
     /// Drops the files that are too many.

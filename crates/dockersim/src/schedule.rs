@@ -1,11 +1,15 @@
-//! Who has something to do, and when: one queue and one task for all containers, so that an idle one costs nothing.
+//! Who has something to do, and when: one queue and one task for all containers, so that an idle one costs nothing. Turns
+//! that one thread cannot give in time are given by all.
 
-use std::cmp::Reverse;
+use std::cmp::{self, Reverse};
 use std::collections::BinaryHeap;
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::container::Container;
@@ -31,13 +35,13 @@ impl PartialEq for Due {
 impl Eq for Due {}
 
 impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
         self.at.cmp(&other.at)
     }
 }
@@ -78,7 +82,9 @@ impl Schedule {
 
 impl Engine {
     /// Gives every container its turns until the engine ends.
-    pub(crate) async fn run_schedule(&self, shutdown: CancellationToken) {
+    pub(crate) async fn run_schedule(self: Arc<Self>, shutdown: CancellationToken) {
+        let threads = Handle::current().metrics().num_workers();
+        let mut is_late = false;
         loop {
             let changed = self.schedule.changed.notified();
             match self.schedule.next() {
@@ -92,12 +98,38 @@ impl Engine {
                     () = shutdown.cancelled() => return,
                 },
             }
-            for due in self.schedule.take_due(Instant::now()) {
-                if let Some(container) = due.container.upgrade() {
-                    self.take_turn(&container, due.turn);
-                }
+            let began = Instant::now();
+            let due = self.schedule.take_due(began);
+            if is_late {
+                self.take_turns_on(threads, due).await;
+            } else {
+                due.iter().for_each(|due| self.take_turn_of(due));
             }
-            tokio::time::sleep(TURN).await;
+            is_late = began.elapsed() > TURN;
+            tokio::time::sleep_until((began + TURN).into()).await;
+        }
+    }
+
+    /// Turns that take one thread too long, on several.
+    async fn take_turns_on(self: &Arc<Self>, threads: usize, due: Vec<Due>) {
+        let (due, next) = (Arc::new(due), Arc::new(AtomicUsize::new(0)));
+        let mut takers = JoinSet::new();
+        for _ in 0..threads {
+            let (engine, due, next) = (Arc::clone(self), Arc::clone(&due), Arc::clone(&next));
+            takers.spawn(async move {
+                while let Some(due) = due.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    engine.take_turn_of(due);
+                    // No thread is left over: those who read have their turns between.
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        while takers.join_next().await.is_some() {}
+    }
+
+    fn take_turn_of(&self, due: &Due) {
+        if let Some(container) = due.container.upgrade() {
+            self.take_turn(&container, due.turn);
         }
     }
 }

@@ -92,7 +92,7 @@ impl Server {
         let tasks = TaskTracker::new();
         {
             let (engine, shutdown) = (Arc::clone(&self.engine), shutdown.clone());
-            tasks.spawn(async move { engine.run_schedule(shutdown).await });
+            tasks.spawn(engine.run_schedule(shutdown));
         }
         loop {
             let accepted = tokio::select! {
