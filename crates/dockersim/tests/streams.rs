@@ -85,19 +85,21 @@ async fn lines(stream: &mut UnixStream, count: usize) -> Vec<(String, u64)> {
             .expect("no error");
         assert_ne!(read, 0, "it ended");
         seen.extend_from_slice(&buffer[..read]);
-        let text = String::from_utf8_lossy(&seen).into_owned();
-        let found: Vec<(String, u64)> = text
-            .lines()
-            .filter_map(|line| {
-                let at = line.find(" lc1 ")?;
-                let (stamp, _) = stamp::read(&line.as_bytes()[at + 1..]).ok()?;
-                Some((line[at - 30..at].to_owned(), stamp.sequence))
-            })
-            .collect();
+        let found = stamped(&seen);
         if found.len() >= count {
             return found;
         }
     }
+}
+
+/// The times and numbers of the whole lines in a piece of a log.
+fn stamped(bytes: &[u8]) -> Vec<(String, u64)> {
+    let of_line = |line: &str| {
+        let at = line.find(" lc1 ")?;
+        let (stamp, _) = stamp::read(&line.as_bytes()[at + 1..]).ok()?;
+        Some((line[at - 30..at].to_owned(), stamp.sequence))
+    };
+    String::from_utf8_lossy(bytes).lines().filter_map(of_line).collect()
 }
 
 fn logs(query: &str) -> String {
@@ -132,6 +134,27 @@ impl Scene {
         lines(&mut stream, 5).await;
         self
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_several_write_at_full_speed_is_in_order_whichever_thread_gives_the_turns() {
+    let scene = Scene::new(4, "max");
+    for number in 1..=4 {
+        let path = logs("follow=1").replace("noise-00001", &format!("noise-{number:05}"));
+        // More than two turns of 3000 lines of 120 bytes.
+        let (mut stream, mut seen) = (scene.open("GET", &path).await, vec![0; 1 << 20]);
+        let read = timeout(PATIENCE, stream.read_exact(&mut seen)).await.expect("in time");
+        read.expect("so much is written");
+        let found = stamped(&seen);
+        assert!(found.len() > 6000, "noise-{number:05}: {} lines", found.len());
+        for pair in found.windows(2) {
+            assert!(
+                pair[0].0 < pair[1].0 && pair[0].1 + 1 == pair[1].1,
+                "noise-{number:05}: {pair:?}"
+            );
+        }
+    }
+    scene.end().await;
 }
 
 #[tokio::test]
