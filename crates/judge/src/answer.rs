@@ -226,3 +226,37 @@ impl Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_written_as_its_words_with_hyphens() {
+        use Code::*;
+        let all = [
+            WithinLimit,
+            LimitExceeded,
+            RisesInARow,
+            StraddlesLimit,
+            StillFalling,
+            GrowthStopped,
+            TooShort,
+            TooFewRotations,
+            TooFewSamples,
+            Aliased,
+            NoData,
+            BadQuestion,
+        ];
+        for code in all {
+            let mut words = String::new();
+            for letter in format!("{code:?}").chars() {
+                if letter.is_uppercase() && !words.is_empty() {
+                    words.push('-');
+                }
+                words.extend(letter.to_lowercase());
+            }
+            assert_eq!(code.name(), words);
+        }
+    }
+}

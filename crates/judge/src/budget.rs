@@ -106,4 +106,15 @@ mod tests {
         assert_eq!(net_growth(&each_second(1, |_| 3.0)), None);
         assert_eq!(budget(&Series::default(), 1.0, false), None);
     }
+
+    #[test]
+    fn the_ends_are_counted_from_the_first_sample() {
+        // A quarter of 100 s again, from 1000 s on.
+        let late = Series::new(
+            (1000..=1100).map(f64::from).collect(),
+            (0..=100).map(f64::from).collect(),
+        )
+        .unwrap();
+        assert_eq!(net_growth(&late), Some(75.0));
+    }
 }

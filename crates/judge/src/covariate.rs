@@ -106,4 +106,29 @@ mod tests {
         let means = block_means(&series, &[1.0, 1.0, 2.0, 4.0, 5.0]);
         assert_eq!(means, [(2.0, 1.0), (6.0, 3.0), (9.0, 5.0)]);
     }
+
+    #[test]
+    fn changes_are_held_against_their_means() {
+        // Blocks of one sample: changes of the value 5, 1, 3 and of the containers 4, 0, 5. About their means 3 and 3:
+        // cross 2·1 + 2·3 + 0·2 = 8, square 1 + 9 + 4 = 14.
+        let series = Series::new(vec![0.0, 20.0, 40.0, 60.0], vec![10.0, 15.0, 16.0, 19.0]).unwrap();
+        let (cleared, effect) = without(&series, &[2.0, 6.0, 6.0, 11.0]);
+        assert!((effect - 8.0 / 14.0).abs() < 1e-12, "{effect}");
+        assert!((cleared.value()[3] - (19.0 - 9.0 * 8.0 / 14.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_mean_of_pairs_by_hand() {
+        assert_eq!(mean(&[(1.0, 10.0), (2.0, 30.0), (6.0, 50.0)]), (3.0, 30.0));
+        assert_eq!(mean(&[]), (0.0, 0.0));
+    }
+
+    #[test]
+    fn samples_far_apart_are_blocks_of_their_own() {
+        let series = Series::new(vec![0.0, 100.0, 1e17, 1.000_000_000_000_1e17], vec![1.0, 3.0, 5.0, 7.0]).unwrap();
+        assert_eq!(
+            block_means(&series, &[1.0, 2.0, 3.0, 4.0]),
+            [(1.0, 1.0), (3.0, 2.0), (5.0, 3.0), (7.0, 4.0)]
+        );
+    }
 }

@@ -216,4 +216,25 @@ mod tests {
             Outcome::Pass
         );
     }
+
+    #[test]
+    fn what_is_left_must_be_more_than_allowed_with_its_error_to_fail() {
+        let idle = each_second(&[40.0; 9]);
+        assert_eq!(drained(&idle, &each_second(&[42.5; 9]), 2.5).outcome, Outcome::Pass);
+        let flickering = [[50.0; 6].as_slice(), &[50.0, 51.0, 50.0]].concat();
+        let error = drained(&idle, &each_second(&flickering), 0.0).uncertainty;
+        assert!(error > 0.0);
+        let of = |allowed: f64| drained(&idle, &each_second(&flickering), allowed).outcome;
+        assert_eq!(of(10.0 - error), Outcome::Inconclusive);
+        assert_eq!(of(9.9 - error), Outcome::Fail);
+        assert_eq!(of(10.0 + error), Outcome::Pass);
+    }
+
+    #[test]
+    fn neighbours_are_correlated_about_the_centre() {
+        // 7 8 9 8 about 8: squares 1 0 1 0, products of neighbours 0; 7 7 9 9: squares 4, products 1 − 1 + 1.
+        assert_eq!(neighbours(&[7.0, 8.0, 9.0, 8.0], 8.0), 0.0);
+        assert_eq!(neighbours(&[7.0, 7.0, 9.0, 9.0], 8.0), 0.25);
+        assert_eq!(neighbours(&[8.0, 8.0, 8.0], 8.0), 0.0);
+    }
 }

@@ -60,4 +60,12 @@ mod tests {
         assert_eq!(per_min(1.0, 2.0, 0.0), None);
         assert_eq!(of(&Series::default()), None);
     }
+
+    #[test]
+    fn a_rate_of_hundredths_stays_itself_however_large() {
+        // 1 234 567.89 · 100 is 123 456 788.99999999 in doubles, which is not cut to …88.
+        assert_eq!(cut_to_hundredths(1_234_567.89), 1_234_567.89);
+        assert_eq!(cut_to_hundredths(8_765_432.29), 8_765_432.29);
+        assert_eq!(cut_to_hundredths(0.000_000_29), 0.0);
+    }
 }

@@ -85,4 +85,10 @@ mod tests {
         assert!(quantile(-0.1).is_nan());
         assert!(cdf(f64::NAN).is_nan());
     }
+
+    #[test]
+    fn a_half_lies_below_zero() {
+        assert_eq!(cdf(0.0), 0.5);
+        assert!(quantile(0.5).abs() < 1e-15);
+    }
 }

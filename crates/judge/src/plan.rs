@@ -180,4 +180,13 @@ mod tests {
         close(per_rotation(2.0, 300.0), 10.0, 1e-12);
         close(per_rotation(30.0, 20.0), 10.0, 1e-12);
     }
+
+    #[test]
+    fn independent_samples_are_worth_the_square_of_their_spread() {
+        // sd² dt = 9 · 5 with no correlation, and with one that a spacing forgets.
+        close(long_run_variance(3.0, 0.0, 5.0), 45.0, 1e-12);
+        close(long_run_variance(3.0, 1e-3, 5.0), 45.0, 1e-12);
+        // φ = 1/2: 9 · 5 · (3/2)/(1/2) = 135.
+        close(long_run_variance(3.0, 5.0 / 2f64.ln(), 5.0), 135.0, 1e-9);
+    }
 }

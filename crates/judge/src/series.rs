@@ -210,4 +210,23 @@ mod tests {
         assert_eq!(series.since(2.0).value(), [7.0, 8.0]);
         assert_eq!(series.since(2.0).t_s(), [2.0, 3.0]);
     }
+
+    #[test]
+    fn the_span_is_counted_from_the_first_sample() {
+        let series = Series::new(vec![100.0, 103.0, 105.0], vec![0.0; 3]).unwrap();
+        assert_eq!(
+            (series.span_s(), series.spacing_s(), series.length_s()),
+            (5.0, 2.5, 7.5)
+        );
+    }
+
+    #[test]
+    fn the_spacing_is_the_median_also_where_it_is_not_the_first() {
+        let spacing_s = |t_s: &[f64]| Series::new(t_s.to_vec(), vec![0.0; t_s.len()]).unwrap().spacing_s();
+        assert_eq!(spacing_s(&[0.0, 60.0, 61.0, 62.0, 63.0]), 1.0);
+        assert_eq!(spacing_s(&[0.0, 1.0, 4.0, 9.0]), 3.0);
+        // Two of four are no majority.
+        assert_eq!(spacing_s(&[0.0, 1.0, 2.0, 5.0, 8.0]), 2.0);
+        assert_eq!(spacing_s(&[7.0]), 0.0);
+    }
 }

@@ -182,4 +182,42 @@ mod tests {
         // By hand: after 0: 4.75/16; after 1: (2/3)/9; after 2: 0.5/4. One is cut.
         assert_eq!(warm_up_samples(&[4.0, 2.0, 1.0, 2.0]), 1);
     }
+
+    #[test]
+    fn growth_is_per_minute_between_the_centres_of_the_outer_blocks() {
+        // Twenty samples 3 s apart, ten blocks: from 0.5 to 18.5 steps of 2 over 57 · 9/10 s.
+        let slow = Series::new(
+            (0..20).map(|i| f64::from(3 * i)).collect(),
+            (0..20).map(|i| f64::from(2 * i)).collect(),
+        )
+        .unwrap();
+        let Settling::Rising { per_min } = settled(&slow, 2.0) else {
+            panic!("it rises")
+        };
+        assert!((per_min - 36.0 / (57.0 * 0.9 / 60.0)).abs() < 1e-9, "{per_min}");
+    }
+
+    #[test]
+    fn what_goes_one_way_and_ends_on_the_other_side_has_settled() {
+        // Falls but for one leap: S is −36 + 9 of 45 pairs, the ends differ by +9.
+        let leap = each_second(20, |i| if i < 18 { -((i / 2) as f64) } else { 1.0 });
+        assert!(matches!(settled(&leap, 0.5), Settling::Settled { .. }));
+    }
+
+    #[test]
+    fn kendall_counts_each_pair_once() {
+        assert_eq!(rises_less_falls(&[5.0, 1.0]), -1.0);
+        assert_eq!(rises_less_falls(&[2.0, 2.0, 2.0]), 0.0);
+        assert_eq!(rises_less_falls(&[1.0, 2.0, 3.0, 4.0]), 6.0);
+    }
+
+    #[test]
+    fn large_values_are_cut_like_small_ones() {
+        for level in [0.0, 1000.0, 1e9] {
+            assert_eq!(warm_up_samples(&[4.0, 2.0, 1.0, 2.0].map(|v| level + v)), 1);
+            assert_eq!(warm_up_samples(&[9.0, 1.0, 2.0, 1.0, 2.0, 1.0].map(|v| level + v)), 1);
+        }
+        // By hand: the rests' squares about their means over n²: 3/16 of 1 2 1 2 … after none is more than 1/16 · 1 after two.
+        assert_eq!(warm_up_samples(&[0.0, 0.0, 1.0, 1.0]), 2);
+    }
 }

@@ -102,4 +102,19 @@ mod tests {
     fn two_points_show_nothing() {
         assert_eq!(rises_in_a_row(&minutes(&[(0.0, 1315.0), (30.0, 2974.0)]), 2.0), None);
     }
+
+    #[test]
+    fn rises_are_counted_between_neighbours_whenever_the_clock_began() {
+        // From 1000 minutes on, two apart: 42 and 40 against 10 · 2 · 2, and the second 0.95 of the first.
+        let late = minutes(&[(1000.0, 500.0), (1002.0, 542.0), (1004.0, 583.0)]);
+        let rises = rises_in_a_row(&late, 2.0).unwrap();
+        assert_eq!((rises.from_s, rises.to_s), (60_000.0, 60_240.0));
+        assert!((rises.per_min - 83.0 / 4.0).abs() < 1e-9);
+        assert_eq!(rises_in_a_row(&late, 2.06), None);
+        // Half a minute apart is noise.
+        assert_eq!(
+            rises_in_a_row(&minutes(&[(10.0, 0.0), (10.5, 99.0), (11.0, 199.0)]), 2.0),
+            None
+        );
+    }
 }
