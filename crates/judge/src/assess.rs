@@ -307,8 +307,14 @@ mod tests {
         );
         assert!((scale - 1.0 / 6.0).abs() < 1e-12);
         assert_eq!(super::line(&blocks, &series, Some(&[5.0; 9])), None);
-        let endless: Vec<f64> = (0..9).map(|i| (f64::from(i) - 5.5) * 1e308).collect();
-        assert_eq!(super::line(&blocks, &series, Some(&endless)), None);
+        // From −1e308 to 1e308 is more than a number holds.
+        let seconds = self::series(141, 1.0, |_| 0.0);
+        let endless: Vec<f64> = seconds
+            .t_s()
+            .iter()
+            .map(|t| (5e306 * (t - 120.0)).clamp(-1e308, 1e308))
+            .collect();
+        assert_eq!(super::line(&blocks, &seconds, Some(&endless)), None);
     }
 
     #[test]

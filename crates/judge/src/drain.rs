@@ -236,5 +236,7 @@ mod tests {
         assert_eq!(neighbours(&[7.0, 8.0, 9.0, 8.0], 8.0), 0.0);
         assert_eq!(neighbours(&[7.0, 7.0, 9.0, 9.0], 8.0), 0.25);
         assert_eq!(neighbours(&[8.0, 8.0, 8.0], 8.0), 0.0);
+        // About another centre than the mean: squares 4 4 0 0 0, products 4 0 0 0.
+        assert_eq!(neighbours(&[7.0, 7.0, 9.0, 9.0, 9.0], 9.0), 0.5);
     }
 }

@@ -173,17 +173,17 @@ mod tests {
     #[test]
     fn infinity_and_nothing_are_the_ends() {
         assert_eq!((cdf(f64::INFINITY, 3), cdf(f64::NEG_INFINITY, 3)), (1.0, 0.0));
-        assert!(cdf(f64::NAN, 3).is_nan() && cdf(0.0, 0).is_nan() && cdf(f64::NAN, 0).is_nan());
+        assert!(cdf(f64::NAN, 3).is_nan() && cdf(1.0, 0).is_nan());
         assert!(quantile(0.5, 0).is_nan() && quantile(1.5, 3).is_nan());
         assert_eq!(quantile(0.0, 3), f64::NEG_INFINITY);
     }
 
     #[test]
     fn quantiles_far_out_are_found() {
-        // Cauchy: tan(π (p − ½)); 1e-300 lies at −1/(π p), which no double of 0.5 + … can tell, so it ends at a bound.
-        let far = quantile(1e-9, 1);
-        assert!((far * std::f64::consts::PI * 1e-9 + 1.0).abs() < 1e-6, "{far}");
-        let far = quantile(1.0 - 1e-9, 1);
-        assert!((far * std::f64::consts::PI * 1e-9 - 1.0).abs() < 1e-6, "{far}");
+        // Cauchy: p = 1/2 + atan(t)/π is 1/(π |t|) from an end for large t; doubles tell it to some 1e-16.
+        for (p, sign) in [(1e-12, -1.0), (1.0 - 1e-12, 1.0)] {
+            let far = quantile(p, 1);
+            assert!((far * sign * std::f64::consts::PI * 1e-12 - 1.0).abs() < 1e-3, "{far}");
+        }
     }
 }

@@ -123,4 +123,30 @@ mod tests {
         assert_eq!(of(2)[1].endpoint_per_min["tasks"], -10.75);
         assert_eq!((of(100).len(), of(101).len()), (100, 0));
     }
+
+    #[test]
+    fn samples_rarer_than_checkpoints_are_each_one() {
+        // Every 40 s though each 30 s was asked for: 0, 40 for 30 (60 is due), 80 for 60 and 90.
+        let made = Made::run(130, 5)
+            .metric("fds", Some)
+            .with(|r| r.plan.as_mut().expect("a plan").sample_every_s = 20.0)
+            .without_seconds(|t| t >= 0.0 && t % 40.0 != 0.0 && t != 130.0);
+        let times: Vec<f64> = table(&made.record()).iter().map(|c| c.t_s).collect();
+        assert_eq!(times, [0.0, 40.0, 80.0, 120.0, 130.0]);
+        // A sample half a spacing early is the checkpoint, and the next is due thirty seconds after its time.
+        let early = Made::run(80, 5)
+            .metric("fds", Some)
+            .with(|r| r.plan.as_mut().expect("a plan").sample_every_s = 10.0)
+            .without_seconds(|t| ![0.0, 25.0, 54.0, 56.0, 60.0, 75.0, 80.0].contains(&t));
+        let times: Vec<f64> = table(&early.record()).iter().map(|c| c.t_s).collect();
+        assert_eq!(times, [0.0, 25.0, 56.0, 80.0]);
+    }
+
+    #[test]
+    fn rates_are_counted_from_the_first_value() {
+        // Not seen before 20 s: 60 more in 60 s.
+        let made = Made::run(80, 5).metric("fds", |t| (t >= 20.0).then_some(100.0 + t));
+        let rows = table(&made.record());
+        assert_eq!(rows.last().expect("a row").endpoint_per_min["fds"], 60.0);
+    }
 }

@@ -329,4 +329,40 @@ mod tests {
             ("B", "", "B")
         );
     }
+
+    #[test]
+    fn the_bound_that_was_held_against_is_told() {
+        // 90 % of 5 containers · 3 rotations.
+        let made = Made::run(90, 5)
+            .rotating_every(30.0)
+            .metric("rotations", |t| Some((t.max(0.0) / 6.0).floor()));
+        let limits = judged(&made.limit("rotations", "increase >= 90% of expected").record()).limits;
+        assert_eq!((limits[0].bound, limits[0].measured), (Some(13.5), Some(15.0)));
+    }
+
+    #[test]
+    fn load_is_what_came_beyond_what_was_there() {
+        // Seven before and eight under load are one more, which is not enough to tell that a metric does not move.
+        let beside = |idle: f64| {
+            let made = Made::run(60, 8).metric("fds", |_| Some(40.0)).with(|r| {
+                r.metrics.get_mut("fds").expect("there").moves_with_load = true;
+                let at = r.samples.names.iter().position(|n| n == "containers").expect("there");
+                for (phase, n) in r.samples.phase.iter().zip(&mut r.samples.columns[at]) {
+                    if *phase == Phase::Idle {
+                        *n = Some(idle);
+                    }
+                }
+            });
+            told(made, "max < 100").0
+        };
+        assert_eq!((beside(7.0), beside(5.0)), (Verdict::Pass, Verdict::Invalid));
+    }
+
+    #[test]
+    fn a_metric_that_moved_in_its_last_digit_is_not_stuck() {
+        let made = Made::run(60, 5)
+            .metric("fds", |t| Some(if t < 0.0 { 1.0 } else { 1.0 + f64::EPSILON }))
+            .with(|r| r.metrics.get_mut("fds").expect("there").moves_with_load = true);
+        assert_eq!(told(made, "max < 100").0, Verdict::Pass);
+    }
 }

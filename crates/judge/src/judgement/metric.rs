@@ -237,4 +237,66 @@ mod tests {
         assert!(warned(|t| t / 6.0, "growth_per_min < 2").is_empty(), "a fail says more");
         assert!(warned(|t| t / 60.0, "max < 9000").is_empty());
     }
+
+    #[test]
+    fn where_it_was_seen_and_what_was_left_of_it_are_told() {
+        // 1040 before the load, 1043 after it.
+        let made = Made::run(60, 5).metric("fds", |t| Some(if t > 60.0 { 1043.0 } else { 1040.0 }));
+        let result = judged(&made.record()).metrics.remove("fds").expect("measured");
+        assert_eq!((result.source.as_str(), result.drained), ("metrics", Some(3.0)));
+    }
+
+    #[test]
+    fn two_samples_are_enough_to_look_at_and_one_is_not() {
+        let seen = |samples: f64| {
+            let made = Made::run(60, 5).metric("fds", move |t| (t >= 0.0 && t < samples).then_some(40.0));
+            judged(&made.record()).metrics.remove("fds").expect("measured")
+        };
+        assert_eq!((seen(2.0).samples, seen(1.0).samples, seen(0.0).samples), (2, 1, 0));
+        assert_eq!(
+            (seen(1.0).endpoint_per_min, seen(2.0).endpoint_per_min),
+            (None, Some(0.0))
+        );
+    }
+
+    #[test]
+    fn growth_is_looked_at_on_the_scale_of_the_metrics_own_limit() {
+        // What would have been seen late lies above the limit: 500 of the one, 7 of the other, 1 where there is none.
+        let made = || {
+            let steady = |t: f64| Some(1000.0 + noise(t));
+            Made::run(600, 5)
+                .metric("fds", steady)
+                .metric("tasks", steady)
+                .metric("threads", steady)
+        };
+        let record = made()
+            .limit("tasks", "growth_per_min < 7")
+            .limit("fds", "max < 90000")
+            .limit("fds", "growth_per_min < 500")
+            .record();
+        let seen = |name: &str| {
+            judged(&record).metrics[name]
+                .smallest_late_leak_per_min
+                .expect("fitted")
+        };
+        let beyond = |name: &str, limit: f64| seen(name) - limit;
+        let (fds, tasks, threads) = (beyond("fds", 500.0), beyond("tasks", 7.0), beyond("threads", 1.0));
+        assert!(
+            threads > 0.0 && (fds - threads).abs() < 1e-6 && (tasks - threads).abs() < 1e-6,
+            "{fds} {tasks} {threads}"
+        );
+    }
+
+    #[test]
+    fn bytes_are_told_in_mebibytes_and_counts_as_they_are() {
+        let shape = |unit: &'static str| {
+            let step = |t: f64| if t > 690.0 { 3.0 * 1_048_576.0 } else { 0.0 };
+            let made = Made::run(1800, 5)
+                .metric("x", move |t| Some((step(t) + 1000.0 + noise(t)).round()))
+                .with(|r| r.metrics.get_mut("x").expect("there").unit = unit);
+            judged(&made.record()).metrics["x"].shape.clone().expect("told")
+        };
+        assert!(shape("B").contains("+3.00 MiB"), "{}", shape("B"));
+        assert!(shape("").contains("+31457"), "{}", shape(""));
+    }
 }

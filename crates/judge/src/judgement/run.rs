@@ -306,4 +306,52 @@ mod tests {
         assert_eq!(table(uneven), (Verdict::Pass, vec![]));
         assert_eq!(table([0.0, 1.0, 2.0, 600.0].into_iter()), (Verdict::Pass, vec![]));
     }
+
+    #[test]
+    fn a_gap_is_three_times_the_usual_spacing_and_counts_beyond_one() {
+        // Sixteen rows, one each 10 s, but so much between the eighth and the ninth: missing is what exceeds 10 s.
+        let with = |gap: f64, from: f64| {
+            table((0..16).map(move |i| from + 10.0 * f64::from(i) + if i > 7 { gap - 10.0 } else { 0.0 }))
+        };
+        let missed = (Verdict::Invalid, vec![ReasonCode::SamplesMissed]);
+        assert_eq!(with(30.0, 0.0), (Verdict::Pass, vec![]));
+        assert_eq!(with(31.0, 0.0), missed);
+        assert_eq!(with(31.0, 1e4), missed);
+        // Each half a second, where three times as much is less than three seconds.
+        let halves = |gap: f64| table((0..100).map(move |i| 0.5 * f64::from(i) + if i > 50 { gap - 0.5 } else { 0.0 }));
+        assert_eq!(halves(5.0), missed);
+        let often = (0..100).map(|i| 0.5 * f64::from(i) + 1.5 * f64::from(i / 10));
+        assert_eq!(table(often), missed);
+        // Fifteen are a handful.
+        let few = (0..15).map(|i| 10.0 * f64::from(i) + if i > 7 { 100.0 } else { 0.0 });
+        assert_eq!(table(few), (Verdict::Pass, vec![]));
+    }
+
+    #[test]
+    fn a_run_that_did_not_come_to_its_measurement_says_only_why() {
+        let nothing = || sound().without(leakcheck_model::Phase::Measure);
+        assert_eq!(told(nothing()), (Verdict::Invalid, vec![ReasonCode::TooShort]));
+        let lost = nothing().with(|r| r.facts.impairments.push(Reason::new(ReasonCode::EngineLost, "so")));
+        assert_eq!(told(lost), (Verdict::Invalid, vec![ReasonCode::EngineLost]));
+    }
+
+    #[test]
+    fn missing_samples_are_counted_by_the_planned_spacing() {
+        // Every 2 s from 0 to 120 s are 61: three may be missing, four may not; whenever the clock began.
+        let missing = |last: f64, begun: f64| {
+            let made = Made::run(120, 5)
+                .metric("fds", |_| Some(40.0))
+                .with(|r| r.plan.as_mut().expect("a plan").sample_every_s = 2.0)
+                .without_seconds(move |t| t % 2.0 != 0.0 || (t > 20.0 && t <= last))
+                .with(|r| r.samples.t_s.iter_mut().for_each(|t| *t += begun));
+            told(made)
+        };
+        for begun in [0.0, 1e6] {
+            assert_eq!(missing(26.0, begun), (Verdict::Pass, vec![]));
+            assert_eq!(
+                missing(28.0, begun),
+                (Verdict::Invalid, vec![ReasonCode::SamplesMissed])
+            );
+        }
+    }
 }

@@ -70,6 +70,11 @@ mod tests {
 
     /// What is said of an engine and a target whose descriptors grew by so much in two minutes.
     fn said(engine: f64, target: f64) -> Vec<String> {
+        said_at(engine, target, 1.0)
+    }
+
+    /// The same where the robust rate of growth is that share of the plain one.
+    fn said_at(engine: f64, target: f64, ramp: f64) -> Vec<String> {
         let mut record = Record::of_table("run".into(), Samples::default(), Vec::new(), None);
         record.facts = Facts {
             engine: Some(EngineFacts {
@@ -84,7 +89,7 @@ mod tests {
             last: Some(40.0 + by),
             endpoint_per_min: Some(by / 2.0),
             growth_per_min: Some(Growth {
-                estimate: by / 2.0,
+                estimate: ramp * by / 2.0,
                 low: by / 2.0 - 1.0,
                 high: by / 2.0 + 1.0,
             }),
@@ -120,5 +125,13 @@ mod tests {
     fn an_engine_that_does_not_grow_is_not_spoken_of() {
         assert_eq!(said(0.0, 312.0), [""; 0]);
         assert_eq!(said(9.0, 0.0), [""; 0]);
+        assert_eq!(said(10.0, 0.0).len(), 1);
+    }
+
+    #[test]
+    fn an_engine_that_rose_once_is_not_spoken_of() {
+        assert_eq!(said_at(312.0, 0.0, 0.0), [""; 0]);
+        assert_eq!(said_at(312.0, 0.0, 0.49), [""; 0]);
+        assert_eq!(said_at(312.0, 0.0, 0.5).len(), 1);
     }
 }
