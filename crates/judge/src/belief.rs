@@ -632,4 +632,116 @@ mod tests {
         let belief = belief(&[fit(Explanation::Ramp, 0.0, 5.0, 0.0)]);
         assert_eq!((belief.below(4.9), belief.below(5.0)), (0.0, 1.0));
     }
+
+    #[test]
+    fn mean_and_spread_by_hand() {
+        // Heaps 3 : 1 about 0 and 10 with errors 1 and 2: mean 2.5, square ¾ (6.25 + 1) + ¼ (56.25 + 4).
+        let belief = belief(&[
+            fit(Explanation::Ramp, 3f64.ln(), 0.0, 1.0),
+            fit(Explanation::Step { at: 4 }, 0.0, 10.0, 2.0),
+        ]);
+        let (mean, spread) = belief.mean_and_spread();
+        assert!((mean - 2.5).abs() < 1e-12);
+        assert!(
+            (spread * spread - (0.75 * 7.25 + 0.25 * 60.25)).abs() < 1e-9,
+            "{spread}"
+        );
+    }
+
+    #[test]
+    fn the_heaviest_explanation_of_a_kind_leads_it_wherever_it_comes() {
+        let steps: Vec<Fit> = [0.0, 2.0, 1.0]
+            .map(|weight| fit(Explanation::Step { at: weight as usize }, weight, 0.0, 1.0))
+            .to_vec();
+        let leader = |fits: &[Fit]| belief(fits).leader(Kind::Step).unwrap().log_weight;
+        assert_eq!(leader(&steps), 2.0);
+        assert_eq!(leader(&[steps[1], steps[0], steps[2]]), 2.0);
+        // Of equals the first.
+        let equals = [1, 2].map(|at| fit(Explanation::Step { at }, 0.0, 0.0, 1.0));
+        assert_eq!(
+            belief(&equals).leader(Kind::Step).unwrap().explanation,
+            equals[0].explanation
+        );
+    }
+
+    #[test]
+    fn correlations_have_their_share_and_mean_variance() {
+        // Weights 3 : 1 : 2 with variances 1, 5 and 7, of which the last two share a correlation time.
+        let with = |weight: f64, variance: f64, correlation: usize| Fit {
+            variance,
+            correlation,
+            ..fit(Explanation::Ramp, weight.ln(), 0.0, 1.0)
+        };
+        let belief = belief(&[with(3.0, 1.0, 0), with(1.0, 5.0, 4), with(2.0, 8.0, 4)]);
+        let seen = belief.correlations();
+        assert!((seen[0].weight - 0.5).abs() < 1e-12 && (seen[0].variance - 1.0).abs() < 1e-12);
+        assert!((seen[4].weight - 0.5).abs() < 1e-12 && (seen[4].variance - 7.0).abs() < 1e-12);
+        assert_eq!(seen[1], Correlation::default());
+    }
+
+    #[test]
+    fn what_weighs_less_than_a_millionth_is_left_out_and_the_rest_is_everything() {
+        let step = |weight: f64, growth: f64| fit(Explanation::Step { at: 4 }, weight.ln(), growth, 1.0);
+        let heavy = fit(Explanation::Ramp, 0.0, 0.0, 1.0);
+        let left_out = belief(&[heavy, step(5e-7, 1000.0)]);
+        assert_eq!(left_out.heaps.len(), 1);
+        assert!((left_out.heaps[0].weight - 1.0).abs() < 1e-12);
+        let kept = belief(&[heavy, step(2e-6, 1000.0)]);
+        assert_eq!(kept.heaps.len(), 2);
+        assert!((kept.heaps[0].weight + kept.heaps[1].weight - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_quantile_takes_a_handful_of_looks() {
+        // One heap; two far apart; a needle beside a hill; and far out in Cauchy's tails.
+        let ramp = |growth: f64, standard_error: f64| fit(Explanation::Ramp, 0.0, growth, standard_error);
+        let step = |growth: f64, standard_error: f64| fit(Explanation::Step { at: 4 }, 0.0, growth, standard_error);
+        for fits in [
+            vec![ramp(3.0, 1.0)],
+            vec![ramp(-3.0, 0.5), step(40.0, 0.01)],
+            vec![ramp(0.0, 1.0), step(0.1, 1e-6)],
+            vec![ramp(1e6, 1.0), step(1e6 + 7.0, 2.0)],
+        ] {
+            let belief = belief(&fits);
+            let (mean, spread) = belief.mean_and_spread();
+            for (p, most) in [(0.5, 25), (0.01, 25), (0.99, 25), (0.9999, 40), (0.0001, 40)] {
+                let mut met = vec![belief.point(mean - spread), belief.point(mean + spread)];
+                let found = belief.between(&mut met, spread, log_odds(p));
+                let odds = log_odds(belief.below(found)) - log_odds(p);
+                assert!(odds.abs() < PRECISION || met.len() > 20, "{p}: {odds}");
+                assert!(met.len() <= most, "{p}: {} looks, {fits:?}", met.len());
+                assert!(met.is_sorted_by(|a, b| a.0 <= b.0), "{p}: {met:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn log_odds_by_hand() {
+        assert!((log_odds(0.75) - 3f64.ln()).abs() < 1e-12);
+        assert!((log_odds(0.1) + 9f64.ln()).abs() < 1e-12);
+        // A double next to 1 tells 1e-15 to a tenth.
+        assert!((log_odds(0.0) + 1e15_f64.ln()).abs() < 1e-6 && (log_odds(1.0) - 1e15_f64.ln()).abs() < 0.2);
+    }
+
+    #[test]
+    fn keys_of_heaps_scatter() {
+        // 1024 random numbers of ten bits take 647 values on average, with a deviation of 10.
+        let hashed = |error: u64, growth: i64| {
+            use std::hash::Hash;
+            let mut mixed = Mixed::default();
+            (error, growth).hash(&mut mixed);
+            mixed.finish()
+        };
+        let keys = || (0..32).flat_map(|error| (-16..16).map(move |growth| hashed(32_000 + error, growth)));
+        let different = |part: fn(u64) -> u64| keys().map(part).collect::<std::collections::HashSet<u64>>().len();
+        assert_eq!(different(|hash| hash), 1024);
+        assert!(different(|hash| hash & 1023) > 550, "{}", different(|hash| hash & 1023));
+        assert!(different(|hash| hash >> 54) > 550, "{}", different(|hash| hash >> 54));
+        let bytes = |bytes: &[u8]| {
+            let mut mixed = Mixed::default();
+            mixed.write(bytes);
+            mixed.finish()
+        };
+        assert!(bytes(b"ab") != bytes(b"ba") && bytes(b"a") != bytes(b""));
+    }
 }

@@ -342,4 +342,35 @@ mod tests {
         assert!((kink.column[5] - 0.125).abs() < 1e-12);
         assert_eq!(kink.column[4], 0.0);
     }
+
+    #[test]
+    fn a_fifteenth_of_a_long_run_is_left_after_a_kink() {
+        assert_eq!([16, 60, 74, 75, 150].map(blocks_after_a_kink), [4, 4, 4, 5, 10]);
+    }
+
+    #[test]
+    fn a_kink_lies_between_its_neighbours_where_the_line_bends() {
+        // Rotations that come faster and faster: the place of edge 10 is half-way between 9.5² and 10.5².
+        let blocks = sixty();
+        let line: Vec<f64> = (0..60).map(|i| (f64::from(i) + 0.5).powi(2) / 3600.0).collect();
+        let kink = &Candidates::new(&blocks, line).kinks[7];
+        let place = (9.5_f64.powi(2) + 10.5_f64.powi(2)) / 2.0 / 3600.0;
+        assert_eq!((kink.edge, kink.column[9]), (10, 0.0));
+        assert!((kink.column[59] - (59.5_f64.powi(2) / 3600.0 - place)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn two_blocks_show_no_warm_up() {
+        let blocks = Blocks {
+            grid: Grid {
+                width_s: 5e5,
+                count: 2,
+                parts: 1,
+            },
+            begin_s: 0.0,
+            index: vec![0, 1],
+            value: vec![0.0; 2],
+        };
+        assert!(of(&blocks).warm_ups.is_empty());
+    }
 }

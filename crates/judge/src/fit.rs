@@ -433,4 +433,114 @@ mod tests {
         assert!(fitted(vec![1.0, 2.0], 1.0).is_empty());
         assert!(fitted(Vec::new(), 1.0).is_empty());
     }
+
+    /// Coefficients, squares left and determinant of XᵀX, by Gauss and Jordan.
+    fn least_squares(columns: &[Vec<f64>], value: &[f64]) -> (Vec<f64>, f64, f64) {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+        let mut rows: Vec<Vec<f64>> = columns
+            .iter()
+            .map(|a| columns.iter().map(|b| dot(a, b)).chain([dot(a, value)]).collect())
+            .collect();
+        let mut determinant = 1.0;
+        for pivot in 0..rows.len() {
+            determinant *= rows[pivot][pivot];
+            let known: Vec<f64> = rows[pivot].iter().map(|x| x / rows[pivot][pivot]).collect();
+            for (i, row) in rows.iter_mut().enumerate() {
+                let times = if i == pivot { 0.0 } else { row[pivot] };
+                row.iter_mut().zip(&known).for_each(|(x, k)| *x -= times * k);
+            }
+            rows[pivot] = known;
+        }
+        let coefficients: Vec<f64> = rows.iter().map(|row| row[columns.len()]).collect();
+        let fitted = |i: usize| columns.iter().zip(&coefficients).map(|(c, b)| c[i] * b).sum::<f64>();
+        let left = value.iter().enumerate().map(|(i, v)| (v - fitted(i)).powi(2)).sum();
+        (coefficients, left, determinant)
+    }
+
+    #[test]
+    fn each_fit_is_the_least_squares_of_its_columns_whitened() {
+        // Blocks of 20 s, of which one is missing; everything again with columns written down.
+        let mut blocks = blocks(noisy(16, |i| 100.0 + 0.2 * i as f64 + if i > 8 { 0.5 } else { 0.0 }));
+        blocks.grid.width_s = 20.0;
+        blocks.index.remove(5);
+        blocks.value.remove(5);
+        let line: Vec<f64> = blocks.index.iter().map(|&i| blocks.share(i)).collect();
+        let candidates = Candidates::new(&blocks, line.clone());
+        let quantum = 0.5;
+        let fits = fits(&blocks, &candidates, quantum);
+        let n = blocks.index.len();
+        let step = |at: usize| -> Vec<f64> { (0..n).map(|i| f64::from(i >= at)).collect() };
+        let whiten = |phi: f64, column: &[f64]| -> Vec<f64> {
+            (0..n)
+                .map(|i| match i.checked_sub(1) {
+                    None => column[0] * (1.0 - phi * phi).sqrt(),
+                    Some(before) => {
+                        let keep = phi.powi((blocks.index[i] - blocks.index[before]) as i32);
+                        (column[i] - keep * column[before]) * ((1.0 - phi * phi) / (1.0 - keep * keep)).sqrt()
+                    }
+                })
+                .collect()
+        };
+        let mut kinds = [0; 6];
+        for fit in &fits {
+            let phi = (-20.0 / CORRELATION_TIMES_S[fit.correlation]).exp();
+            let added: Vec<Vec<f64>> = match fit.explanation {
+                Explanation::Ramp => vec![],
+                Explanation::Step { at } => vec![step(at)],
+                Explanation::Kink { kink } => vec![candidates.kinks[kink].column.clone()],
+                Explanation::WarmUp { warm_up } => vec![candidates.warm_ups[warm_up].column.clone()],
+                Explanation::TwoSteps { first, second } => vec![step(first), step(second)],
+                Explanation::StepAndWarmUp { at, warm_up } => {
+                    vec![step(at), candidates.warm_ups[warm_up].column.clone()]
+                }
+            };
+            let solve = |phi: f64, extra: &[Vec<f64>]| {
+                let columns = [&[vec![1.0; n], line.clone()], extra].concat();
+                let white: Vec<Vec<f64>> = columns.iter().map(|c| whiten(phi, c)).collect();
+                least_squares(&white, &whiten(phi, &blocks.value))
+            };
+            let (coefficients, left, determinant) = solve(phi, &added);
+            let lever = match fit.explanation {
+                Explanation::Kink { .. } => coefficients[2],
+                _ => 0.0,
+            };
+            let close =
+                |a: f64, b: f64, what: &str| assert!((a - b).abs() < 1e-6 * (1.0 + b.abs()), "{what}: {a} {b} {fit:?}");
+            close(fit.growth, coefficients[1] + lever, "growth");
+            for (seen, expected) in fit.added.iter().zip(&coefficients[2..]) {
+                close(*seen, *expected, "added");
+            }
+            let square = left + n as f64 * (quantum * (1.0 - phi)).powi(2) / 12.0;
+            let dof = n - 2 - added.len();
+            close(fit.variance, square / dof as f64, "variance");
+            // The error of the slope: what its column adds to the determinant, and of a kink with the lever of its coefficient.
+            if lever == 0.0 {
+                let others = [&[vec![1.0; n]], added.as_slice()].concat();
+                let white: Vec<Vec<f64>> = others.iter().map(|c| whiten(phi, c)).collect();
+                let without = least_squares(&white, &whiten(phi, &blocks.value)).2;
+                close(
+                    fit.standard_error,
+                    (fit.variance * without / determinant).sqrt(),
+                    "standard error",
+                );
+            }
+            // Weights against the line's at no correlation.
+            let jacobian: f64 = (0..n)
+                .map(|i| match i.checked_sub(1) {
+                    None => 0.5 * (1.0 - phi * phi).ln(),
+                    Some(before) => {
+                        let keep = phi.powi((blocks.index[i] - blocks.index[before]) as i32);
+                        0.5 * ((1.0 - phi * phi) / (1.0 - keep * keep)).ln()
+                    }
+                })
+                .sum();
+            let weight = -0.5 * (n as f64 - 3.0) * square.ln() + jacobian
+                - 0.5 * (determinant.ln() - solve(0.0, &added).2.ln())
+                + Prior::new(&candidates).of(fit.explanation);
+            // 1 · ln of the correlation times that a block of 20 s forgets: 0 and less than 2.9 s.
+            close(fit.log_weight, weight, "weight");
+            kinds[fit.explanation.kind() as usize] += 1;
+        }
+        assert!(kinds.iter().all(|fits| *fits > 0), "{kinds:?}");
+    }
 }

@@ -208,3 +208,59 @@ impl Judged {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judgement::made::Made;
+    use leakcheck_model::Samples;
+
+    #[test]
+    fn what_was_measured_is_told_beside_what_went_wrong() {
+        let made = Made::run(60, 5).metric("fds", |_| Some(40.0)).limit("fds", "max < 40");
+        let late = Reason::new(ReasonCode::LoadNotDelivered, "so");
+        let judgement = judge(&made.with(|r| r.facts.impairments.push(late)).record());
+        let codes: Vec<ReasonCode> = judgement.reasons.iter().map(|r| r.code).collect();
+        assert_eq!(codes, [ReasonCode::LoadNotDelivered, ReasonCode::LimitExceeded]);
+    }
+
+    #[test]
+    fn what_a_run_that_was_cut_short_did_not_come_to_is_undecided() {
+        let of = |finished: bool, name: &str, rule: &str| {
+            let made = Made::run(60, 5).metric("fds", |_| Some(40.0)).without(Phase::Drain);
+            let made = made.with(|r| r.facts.finished = finished).limit(name, rule);
+            let limit = judge(&made.record()).limits.remove(0);
+            (limit.outcome, limit.reason.map(|r| r.code))
+        };
+        assert_eq!(of(false, "fds", "drained <= 2"), (Verdict::Inconclusive, None));
+        assert_eq!(
+            of(true, "fds", "drained <= 2"),
+            (Verdict::Invalid, Some(ReasonCode::NotComputable))
+        );
+        // What was measured, and what could not have been, is what it is.
+        assert_eq!(of(false, "fds", "max < 100"), (Verdict::Pass, None));
+        assert_eq!(
+            of(false, "fds", "max < 40"),
+            (Verdict::Fail, Some(ReasonCode::LimitExceeded))
+        );
+        assert_eq!(
+            of(false, "tasks", "max < 40"),
+            (Verdict::Invalid, Some(ReasonCode::MetricAbsent))
+        );
+    }
+
+    #[test]
+    fn the_length_of_a_table_is_told_by_its_rows() {
+        let of = |times: &[f64]| {
+            let mut samples = Samples::new(Vec::new());
+            samples.t_s = times.to_vec();
+            samples.phase = vec![Phase::Measure; times.len()];
+            let judged = Judged::of(&Record::of_table("t".into(), samples, Vec::new(), None));
+            (judged.every_s, judged.length_s())
+        };
+        // Three rows over 30 s: one each 15 s, and each stands for the time to the next.
+        assert_eq!(of(&[100.0, 110.0, 130.0]), (15.0, 45.0));
+        assert_eq!(of(&[100.0]), (0.0, 0.0));
+        assert_eq!(of(&[]), (0.0, 0.0));
+    }
+}

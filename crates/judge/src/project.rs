@@ -312,4 +312,32 @@ mod tests {
             None
         );
     }
+
+    #[test]
+    fn what_is_left_of_a_column_must_be_more_than_a_billionth_of_it() {
+        // 100 less 100 − 5e-8, and less 100 − 2e-7.
+        let left = |rest: f64| added(vec![(100.0_f64 - rest).sqrt()], 100.0, 1.0, 0.0, 1.0).square;
+        assert_eq!(left(5e-8), 0.0);
+        assert!((left(2e-7) - 2e-7).abs() < 1e-10);
+    }
+
+    #[test]
+    fn a_line_that_hardly_moves_is_no_line() {
+        let blocks = Blocks {
+            grid: Grid {
+                width_s: 5.0,
+                count: 10,
+                parts: 1,
+            },
+            begin_s: 0.0,
+            index: (0..10).collect(),
+            value: vec![0.0; 10],
+        };
+        // About 100, by a millionth of it and by a thousandth: 1e-12 and 1e-6 of the square.
+        let has_line = |by: f64| {
+            let line = (0..10).map(|i| 100.0 * (1.0 + by * f64::from(i) / 10.0)).collect();
+            orthonormal(&Candidates::new(&blocks, line), &Whitening::new(0.0, &blocks.index)).is_some()
+        };
+        assert!(has_line(1e-3) && !has_line(1e-6));
+    }
 }

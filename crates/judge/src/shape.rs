@@ -359,4 +359,41 @@ mod tests {
         assert!((of(&[white, slow]).s0 - (40.0 * expected).sqrt()).abs() < 1e-9 && of(&[white, slow]).tau_s == 7.5);
         assert_eq!(noise(&Belief::default(), 10.0), None);
     }
+
+    #[test]
+    fn a_sawtooth_of_two_parts_is_one() {
+        // 0 −7 in turns on a line of 1 per block, at a level that rose after the first rotation; a block is missing.
+        let all: Vec<f64> = (0..40_i32)
+            .map(|i| f64::from(i - 7 * (i % 2)) + if i > 1 { 90.0 } else { 0.0 })
+            .collect();
+        let mut saw = blocks(10.0, 2, all);
+        saw.index.remove(20);
+        saw.value.remove(20);
+        assert_eq!(
+            sawtooth(&saw, None),
+            Some(Form::Sawtooth {
+                swing: 7.0,
+                period_s: 20.0
+            })
+        );
+    }
+
+    #[test]
+    fn parts_are_compared_with_their_neighbours_only() {
+        // Four parts 0 5 25 26 on a line of 1 per block, and of each rotation but the first its third part is missing.
+        let part = [0.0, 5.0, 25.0, 26.0];
+        let mut saw = blocks(10.0, 4, (0..40).map(|i| i as f64 + part[i % 4]).collect());
+        let Some(Form::Sawtooth { swing, .. }) = sawtooth(&saw, None) else {
+            panic!("a sawtooth")
+        };
+        assert!((swing - 26.0).abs() < 1e-9, "{swing}");
+        for i in (4..40).rev().filter(|i| i % 4 == 2) {
+            saw.index.remove(i);
+            saw.value.remove(i);
+        }
+        let Some(Form::Sawtooth { swing, .. }) = sawtooth(&saw, None) else {
+            panic!("a sawtooth")
+        };
+        assert!((swing - 26.0).abs() < 1e-9, "{swing}");
+    }
 }

@@ -351,10 +351,10 @@ mod tests {
             certain_fails(&made.record())
         };
         // At 899 s three may come in the rest and one just now; three periods must have gone by.
-        assert_eq!(after(880, 1.0).len(), 0);
+        assert_eq!((after(898, 1.0).len(), after(899, 1.0).len()), (0, 1));
         let fails = after(900, 1.0);
         assert_eq!(fails.len(), 1);
-        assert_eq!(fails[0].bound, Some(54.0));
+        assert_eq!((fails[0].bound, fails[0].measured), (Some(54.0), Some(10.0)));
         let message = &fails[0].reason.as_ref().expect("a fail has a reason").message;
         assert!(
             message.starts_with("only 10 of 30 expected rotations in 901 s"),
@@ -373,5 +373,47 @@ mod tests {
             .cut_at(60.0)
             .with(|record| record.facts.saved_s = Some(240.0));
         assert_eq!(outcome(early, FLOOR), (Verdict::Inconclusive, None));
+    }
+
+    #[test]
+    fn without_containers_nothing_is_planned() {
+        let nobody = Made::run(300, 0).rotating_every(30.0).with(|r| {
+            r.plan.as_mut().expect("a plan").rotations_per_s = Some(1.0);
+        });
+        assert_eq!(expected_rotations(&nobody.record()), None);
+    }
+
+    #[test]
+    fn one_rotation_of_one_container_can_be_missed() {
+        let of = |rotations: f64| {
+            let made = Made::run(60, 1).rotating_every(60.0);
+            outcome(
+                made.metric("rotations", move |t| Some(if t < 60.0 { 0.0 } else { rotations })),
+                FLOOR,
+            )
+            .0
+        };
+        assert_eq!((of(1.0), of(0.0)), (Verdict::Pass, Verdict::Fail));
+    }
+
+    #[test]
+    fn a_rate_is_counted_from_the_first_sample() {
+        let late = Made::run(120, 1)
+            .metric("rotations", |t| Some(100.0 + t))
+            .with(|r| r.samples.t_s.iter_mut().for_each(|t| *t += 5000.0));
+        let limit = judged(&late.limit("rotations", "rate_per_min >= 60").record())
+            .limits
+            .remove(0);
+        assert_eq!((limit.outcome, limit.measured), (Verdict::Pass, Some(60.0)));
+    }
+
+    #[test]
+    fn a_run_that_has_nothing_left_has_no_rest_to_catch_up_in() {
+        // 85 of 100, 90 asked for; the run ended by itself only after all was measured.
+        let made = Made::run(300, 10)
+            .rotating_every(30.0)
+            .metric("rotations", |t| Some((t.max(0.0) * 85.0 / 300.0).floor()))
+            .with(|r| r.facts.finished = false);
+        assert_eq!(outcome(made, FLOOR), (Verdict::Fail, Some(ReasonCode::FloorMissed)));
     }
 }

@@ -65,12 +65,7 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
     let mut told = compared(result, rule, measured.left, bound, ReasonCode::NotDrained, &what);
     (told.low, told.high) = (Some(low), Some(high));
     // Noise at either level may hide the difference.
-    if measured.outcome == Outcome::Inconclusive
-        && measured.uncertainty > 0.0
-        && rule.comparison.is_ceiling()
-        && low < bound
-        && high > bound
-    {
+    if measured.outcome == Outcome::Inconclusive && rule.comparison.is_ceiling() && low < bound {
         let message = format!(
             "{what} is between {} and {}",
             super::limit::number(low),
@@ -170,5 +165,11 @@ mod tests {
             (limit.outcome, code(&limit)),
             (Verdict::Invalid, Some(ReasonCode::NotComputable))
         );
+    }
+
+    #[test]
+    fn a_floor_is_held_against_what_was_left_though_there_is_noise() {
+        assert_eq!(left(|t| 41.0 + t % 3.0, "drained >= 2").outcome, Verdict::Pass);
+        assert_eq!(left(|t| 41.0 + t % 3.0, "drained > 2").outcome, Verdict::Fail);
     }
 }

@@ -168,4 +168,15 @@ mod tests {
             .limit("tasks", "max < 100");
         assert_eq!(told(leaked).0, Verdict::Fail);
     }
+
+    #[test]
+    fn ten_samples_that_stand_still_are_too_few() {
+        let froze = |at: f64| {
+            let made = Made::run(40, 5)
+                .metric("tasks", |_| Some(40.0))
+                .metric("captured_lines", move |t| Some(t.min(at)));
+            since_s(&made.record())
+        };
+        assert_eq!((froze(31.0), froze(30.0)), (None, Some(30.0)));
+    }
 }

@@ -484,8 +484,8 @@ mod tests {
         assert_eq!(told(churning(1200), "growth_per_min < 2").0, Verdict::Fail);
         let known = |made: Made| containers(&Asked::new(&made.record(), Look::Final), "fds").is_some();
         assert!(known(churning(1200)));
-        assert!(!known(churning(140)));
-        assert!(known(churning(150)));
+        assert!(!known(churning(148)));
+        assert!(known(churning(149)));
         assert!(!known(run(1200, |_| 0.0)));
     }
 
@@ -543,5 +543,90 @@ mod tests {
         assert_eq!(short(true, 120.0), Look::Final);
         assert_eq!(short(true, 121.0), Look::Last);
         assert_eq!(short(false, 121.0), Look::Last);
+    }
+
+    #[test]
+    fn both_lengths_of_a_plan_are_kept_to_within_two_samples() {
+        let record = run(600, |_| 0.0).with(|r| {
+            let plan = r.plan.as_mut().expect("planned");
+            (plan.sample_every_s, plan.max_s) = (5.0, 700.0);
+        });
+        let question = question(&Asked::new(&record.record(), Look::Final), "fds", 2.0);
+        assert_eq!((question.planned_s, question.max_s), (590.0, 690.0));
+    }
+
+    #[test]
+    fn a_metric_of_whole_numbers_keeps_its_known_step() {
+        let made = Made::run(60, 5)
+            .metric("memory", |t| Some(t.abs() + 3.0))
+            .with(|r| r.metrics.get_mut("memory").expect("there").quantum = 4096.0);
+        assert_eq!(quantum(&made.record(), "memory"), 4096.0);
+    }
+
+    #[test]
+    fn an_endpoint_rate_needs_a_clock() {
+        let jumped = run(600, |_| 0.0).with(|r| r.samples.t_s[300] = r.samples.t_s[299]);
+        assert_eq!(
+            told(jumped, "endpoint_per_min < 2"),
+            (Verdict::Invalid, Some(ReasonCode::ClockJumped))
+        );
+    }
+
+    #[test]
+    fn a_fall_that_is_asked_for_is_no_missing_baseline() {
+        let falling = || run(600, |t| -10.75 * t / 60.0);
+        assert_eq!(told(falling(), "endpoint_per_min < -5"), PASS);
+        assert_eq!(told(falling(), "endpoint_per_min < 0"), PASS);
+    }
+
+    #[test]
+    fn a_fall_at_the_end_is_no_baseline_whatever_the_rate_from_end_to_end() {
+        // From 0 to −10 in ten minutes, but 6 a minute since the fourth.
+        let late_fall = run(600, |t| {
+            if t <= 0.0 {
+                0.0
+            } else {
+                26.0 - 0.1 * (t - 240.0).max(0.0)
+            }
+        });
+        let limit = one(late_fall, "endpoint_per_min < 2");
+        let rate = limit.measured.expect("known");
+        assert!(rate > -2.0 && rate < 0.0, "{rate}");
+        assert_eq!(limit.outcome, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_budget_is_kept_unless_a_leak_is_seen_that_has_outgrown_it() {
+        // |i − 50| rose by 40 from its lowest tenth to its last.
+        let times = (0..100).map(f64::from).collect();
+        let valley = Series::new(times, (0..100).map(|i: i32| f64::from((i - 50).abs())).collect()).expect("a series");
+        let of = |outcome: Outcome, bound: f64| {
+            let record = run(60, |_| 0.0).limit("fds", "growth < 50").record();
+            let mut limit = judged(&record).limits.remove(0);
+            (limit.outcome, limit.bound) = (Verdict::Pass, Some(bound));
+            let answer = Answer::without_figures(outcome, Code::LimitExceeded, String::new());
+            within_budget(limit, "fds", &valley, &answer).outcome
+        };
+        assert_eq!(
+            [41.0, 40.0, 30.0].map(|bound| of(Outcome::Fail, bound)),
+            [Verdict::Pass, Verdict::Inconclusive, Verdict::Inconclusive]
+        );
+        assert_eq!(
+            [41.0, 40.0, 30.0].map(|bound| of(Outcome::Inconclusive, bound)),
+            [Verdict::Pass; 3]
+        );
+    }
+
+    #[test]
+    fn a_budget_is_growth_per_minute_over_the_length_of_the_run() {
+        let falls = |t: f64| 300.0 * (-t.max(0.0) / 60.0).exp();
+        // 40 in a quarter of an hour are 2.7 a minute: 5 a minute behind a fall are more, 1 a minute beside a step is not.
+        let leak = run(900, |t| falls(t) + t / 12.0);
+        assert_eq!(
+            told(leak, "growth < 40"),
+            (Verdict::Inconclusive, Some(ReasonCode::Straddles))
+        );
+        let pool = run(900, |t| falls(t) + t / 60.0 + if t > 450.0 { 60.0 } else { 0.0 });
+        assert_eq!(told(pool, "growth < 40"), PASS);
     }
 }

@@ -299,4 +299,13 @@ mod tests {
         assert!(shape("B").contains("+3.00 MiB"), "{}", shape("B"));
         assert!(shape("").contains("+31457"), "{}", shape(""));
     }
+
+    #[test]
+    fn a_limit_that_is_no_ceiling_hides_no_growth() {
+        let made = Made::run(600, 5).metric("fds", |t| Some(1000.0 + noise(t)));
+        let result = judged(&made.limit("fds", "growth_per_min < 0").record())
+            .metrics
+            .remove("fds");
+        assert!(result.expect("measured").growth_per_min.is_some());
+    }
 }

@@ -354,4 +354,14 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_twentieth_of_the_samples_may_be_missing() {
+        // Three of sixty.
+        let made = Made::run(59, 5).metric("fds", |_| Some(40.0));
+        assert_eq!(
+            told(made.without_seconds(|t| t > 10.0 && t <= 13.0)),
+            (Verdict::Pass, vec![])
+        );
+    }
 }
