@@ -1,0 +1,319 @@
+//! Belief, its heaps and its quantiles by hand.
+
+use super::*;
+use crate::blocks::{Blocks, Grid};
+
+fn fit(explanation: Explanation, log_weight: f64, growth: f64, standard_error: f64) -> Fit {
+    Fit {
+        explanation,
+        log_weight,
+        growth,
+        standard_error,
+        dof: 1,
+        added: [0.0; 2],
+        variance: 1.0,
+        correlation: 0,
+    }
+}
+
+fn candidates() -> Candidates {
+    let grid = Grid {
+        width_s: 30.0,
+        count: 60,
+        parts: 1,
+    };
+    let blocks = Blocks {
+        grid,
+        begin_s: 0.0,
+        index: (0..60).collect(),
+        value: vec![0.0; 60],
+    };
+    let line = (0..60).map(|i| blocks.share(i)).collect();
+    Candidates::new(&blocks, line)
+}
+
+fn belief(fits: &[Fit]) -> Belief {
+    Belief::new(fits, &candidates(), 1.0, 2.0)
+}
+
+#[test]
+fn two_explanations_share_the_belief_by_their_weights() {
+    // Weights 3 : 1, Cauchy about 0 and about 10: below 10 lies 3/4 (1/2 + atan(10)/π) + 1/4 · 1/2.
+    let belief = belief(&[
+        fit(Explanation::Ramp, 3f64.ln(), 0.0, 1.0),
+        fit(Explanation::Step { at: 4 }, 0.0, 10.0, 1.0),
+    ]);
+    let expected = 0.75 * (0.5 + 10f64.atan() / std::f64::consts::PI) + 0.125;
+    assert!((belief.below(10.0) - expected).abs() < 1e-12);
+    assert!((belief.by_kind()[Kind::Ramp as usize] - 0.75).abs() < 1e-12);
+    assert!((belief.by_kind()[Kind::Step as usize] - 0.25).abs() < 1e-12);
+    assert_eq!(
+        belief.leader(Kind::Step).unwrap().explanation,
+        Explanation::Step { at: 4 }
+    );
+    assert_eq!(belief.leader(Kind::Kink), None);
+    assert!(!belief.is_empty());
+    assert_eq!(belief.stopped(), 0.0);
+}
+
+#[test]
+fn quantiles_undo_shares() {
+    let belief = belief(&[
+        fit(Explanation::Ramp, 0.0, -3.0, 0.5),
+        fit(Explanation::Step { at: 4 }, 0.0, 40.0, 0.01),
+    ]);
+    for p in [0.001, 0.01, 0.3, 0.5, 0.7, 0.95, 0.999] {
+        let odds = log_odds(belief.below(belief.quantile(p))) - log_odds(p);
+        assert!(odds.abs() < 2.0 * PRECISION, "{p}: {odds}");
+    }
+    assert!(belief.quantile(0.0).is_nan());
+    assert!(belief.quantile(1.0).is_nan());
+    assert!(Belief::default().quantile(0.5).is_nan());
+    assert!(Belief::default().is_empty());
+}
+
+#[test]
+fn like_explanations_are_heaped_and_keep_mean_and_spread() {
+    let fits = [
+        fit(Explanation::Ramp, 0.0, 1.0, 1.0),
+        fit(Explanation::Step { at: 4 }, 0.0, 1.2, 1.0),
+    ];
+    let belief = belief(&fits);
+    assert_eq!(belief.heaps.len(), 1);
+    // Mean 1.1, variance 1 + 0.1².
+    assert!((belief.heaps[0].growth - 1.1).abs() < 1e-12);
+    assert!((belief.heaps[0].standard_error - 1.01f64.sqrt()).abs() < 1e-12);
+    let apart = [
+        fit(Explanation::Ramp, 0.0, 1.0, 1.0),
+        fit(Explanation::Step { at: 4 }, 0.0, 1.3, 1.0),
+    ];
+    assert_eq!(super::Belief::new(&apart, &candidates(), 1.0, 2.0).heaps.len(), 2);
+}
+
+#[test]
+fn growth_is_given_in_the_unit_asked_for() {
+    let belief = Belief::new(&[fit(Explanation::Ramp, 0.0, 30.0, 1.0)], &candidates(), 0.1, 2.0);
+    assert!((belief.quantile(0.5) - 3.0).abs() < 1e-4);
+    assert!((belief.below(3.1) - 0.75).abs() < 1e-12);
+}
+
+#[test]
+fn growth_that_stopped_late_is_set_aside() {
+    // Kink 27 lies at half the run, 28 just after it.
+    let kink = |kink: usize, growth: f64, change: f64| Fit {
+        added: [change, 0.0],
+        ..fit(Explanation::Kink { kink }, 0.0, growth, 1.0)
+    };
+    let ramp = fit(Explanation::Ramp, 3f64.ln(), 5.0, 1.0);
+    assert_eq!(belief(&[ramp, kink(28, 1.9, -9.0)]).stopped(), 0.25);
+    assert_eq!(belief(&[ramp, kink(28, 1.9, -9.0)]).below(5.0), 0.5);
+    assert_eq!(belief(&[ramp, kink(27, 1.9, -9.0)]).stopped(), 0.0);
+    assert_eq!(belief(&[ramp, kink(28, 2.0, -9.0)]).stopped(), 0.0);
+    assert_eq!(belief(&[ramp, kink(28, 1.9, 9.0)]).stopped(), 0.0);
+    let only = belief(&[kink(28, 1.9, -9.0)]);
+    assert!(only.is_empty() && only.stopped() == 1.0 && only.below(0.0) == 0.0);
+}
+
+#[test]
+fn a_warm_up_that_still_falls_at_the_end_is_told() {
+    // The slowest of a run of 1800 s: size · T/τ · exp(−T/τ) is what it still falls over the line, here half of it a minute.
+    let candidates = candidates();
+    let last = candidates.warm_ups.len() - 1;
+    let times = 1800.0 / candidates.warm_ups[last].time_constant_s;
+    let size = 2.0 / (times * (-times).exp());
+    let with = |size: f64| Fit {
+        added: [size, 0.0],
+        ..fit(Explanation::WarmUp { warm_up: last }, 0.0, 0.0, 1.0)
+    };
+    let beside = |size: f64| Fit {
+        added: [9.0, size],
+        ..fit(Explanation::StepAndWarmUp { at: 9, warm_up: last }, 0.0, 0.0, 1.0)
+    };
+    let ramp = fit(Explanation::Ramp, 3f64.ln(), 0.0, 1.0);
+    let settling = |other: Fit| Belief::new(&[ramp, other], &candidates, 0.5, 2.0).settling();
+    assert_eq!(settling(with(1.01 * size)), 0.25);
+    assert_eq!(settling(with(0.99 * size)), 0.0);
+    assert_eq!(settling(with(-1.01 * size)), 0.0, "what rises hides nothing");
+    assert_eq!(settling(beside(1.01 * size)), 0.25);
+    assert_eq!(settling(beside(0.99 * size)), 0.0);
+}
+
+#[test]
+fn more_growth_of_one_explanation_moves_its_share() {
+    // Cauchy about 0 with a quarter of the belief, moved to 10 over the line, which is 5 here.
+    let fits = [
+        fit(Explanation::Ramp, 3f64.ln(), 2.0, 1.0),
+        fit(Explanation::Step { at: 4 }, 0.0, 0.0, 2.0),
+    ];
+    let belief = Belief::new(&fits, &candidates(), 0.5, 2.0);
+    let more = |fit: &Fit| if fit.explanation.columns() == 1 { 10.0 } else { 0.0 };
+    let moved = belief.below_with(5.0, &fits, 0.5, more) - belief.below(5.0);
+    let expected = 0.25 * (0.5 - (0.5 + 5f64.atan() / std::f64::consts::PI));
+    assert!((moved - expected).abs() < 1e-12, "{moved}");
+    let fallen = Fit {
+        added: [-99.0, 0.0],
+        growth: 20.0,
+        ..fits[1]
+    };
+    let belief = Belief::new(&[fallen], &candidates(), 0.5, 2.0);
+    // Half of it is about 0 and stays there.
+    let moved = belief.below_with(10.0, &[fallen], 0.5, more) - belief.below(10.0);
+    let expected = 0.5 * ((0.5 - 5f64.atan() / std::f64::consts::PI) - 0.5);
+    assert!((moved - expected).abs() < 1e-12, "{moved}");
+}
+
+#[test]
+fn several_quantiles_are_what_each_is_alone() {
+    let belief = belief(&[
+        fit(Explanation::Ramp, 3f64.ln(), 0.0, 1.0),
+        fit(Explanation::Step { at: 4 }, 0.0, 50.0, 0.1),
+    ]);
+    let shares = [0.5, 0.01, 0.97, 0.74, 0.999, 1.0];
+    for (p, quantile) in shares.into_iter().zip(belief.quantiles(shares)).take(5) {
+        let odds = log_odds(belief.below(quantile)) - log_odds(p);
+        assert!(odds.abs() < PRECISION, "{p}: {quantile}");
+    }
+    assert!(belief.quantiles(shares)[5].is_nan());
+    assert!(Belief::default().quantiles([0.5, 0.9]).iter().all(|q| q.is_nan()));
+}
+
+#[test]
+fn growth_that_falls_back_is_believed_by_half() {
+    let steps = |first: f64, second: f64| Fit {
+        added: [first, second],
+        ..fit(Explanation::TwoSteps { first: 3, second: 9 }, 0.0, 100.0, 1.0)
+    };
+    let above_half = |first: f64, second: f64| 1.0 - belief(&[steps(first, second)]).below(50.0);
+    assert!((above_half(-25.0, -25.0) - 0.5).abs() < 0.01);
+    assert!(above_half(-25.0, -24.9) > 0.99);
+    // Up and down again is a burst.
+    assert!(above_half(60.0, -60.0) > 0.99);
+    let one = Fit {
+        added: [-60.0, 30.0],
+        ..fit(Explanation::StepAndWarmUp { at: 3, warm_up: 0 }, 0.0, 100.0, 1.0)
+    };
+    assert!((belief(&[one]).below(50.0) - 0.5).abs() < 0.01);
+    let falling = Fit {
+        growth: -100.0,
+        ..steps(-60.0, 0.0)
+    };
+    assert!(belief(&[falling]).below(-50.0) > 0.99);
+}
+
+#[test]
+fn an_explanation_without_error_is_believed_exactly() {
+    let belief = belief(&[fit(Explanation::Ramp, 0.0, 5.0, 0.0)]);
+    assert_eq!((belief.below(4.9), belief.below(5.0)), (0.0, 1.0));
+}
+
+#[test]
+fn mean_and_spread_by_hand() {
+    // Heaps 3 : 1 about 0 and 10 with errors 1 and 2: mean 2.5, square ¾ (6.25 + 1) + ¼ (56.25 + 4).
+    let belief = belief(&[
+        fit(Explanation::Ramp, 3f64.ln(), 0.0, 1.0),
+        fit(Explanation::Step { at: 4 }, 0.0, 10.0, 2.0),
+    ]);
+    let (mean, spread) = belief.mean_and_spread();
+    assert!((mean - 2.5).abs() < 1e-12);
+    assert!(
+        (spread * spread - (0.75 * 7.25 + 0.25 * 60.25)).abs() < 1e-9,
+        "{spread}"
+    );
+}
+
+#[test]
+fn the_heaviest_explanation_of_a_kind_leads_it_wherever_it_comes() {
+    let steps: Vec<Fit> = [0.0, 2.0, 1.0]
+        .map(|weight| fit(Explanation::Step { at: weight as usize }, weight, 0.0, 1.0))
+        .to_vec();
+    let leader = |fits: &[Fit]| belief(fits).leader(Kind::Step).unwrap().log_weight;
+    assert_eq!(leader(&steps), 2.0);
+    assert_eq!(leader(&[steps[1], steps[0], steps[2]]), 2.0);
+    // Of equals the first.
+    let equals = [1, 2].map(|at| fit(Explanation::Step { at }, 0.0, 0.0, 1.0));
+    assert_eq!(
+        belief(&equals).leader(Kind::Step).unwrap().explanation,
+        equals[0].explanation
+    );
+}
+
+#[test]
+fn correlations_have_their_share_and_mean_variance() {
+    // Weights 3 : 1 : 2 with variances 1, 5 and 7, of which the last two share a correlation time.
+    let with = |weight: f64, variance: f64, correlation: usize| Fit {
+        variance,
+        correlation,
+        ..fit(Explanation::Ramp, weight.ln(), 0.0, 1.0)
+    };
+    let belief = belief(&[with(3.0, 1.0, 0), with(1.0, 5.0, 4), with(2.0, 8.0, 4)]);
+    let seen = belief.correlations();
+    assert!((seen[0].weight - 0.5).abs() < 1e-12 && (seen[0].variance - 1.0).abs() < 1e-12);
+    assert!((seen[4].weight - 0.5).abs() < 1e-12 && (seen[4].variance - 7.0).abs() < 1e-12);
+    assert_eq!(seen[1], Correlation::default());
+}
+
+#[test]
+fn what_weighs_less_than_a_millionth_is_left_out_and_the_rest_is_everything() {
+    let step = |weight: f64, growth: f64| fit(Explanation::Step { at: 4 }, weight.ln(), growth, 1.0);
+    let heavy = fit(Explanation::Ramp, 0.0, 0.0, 1.0);
+    let left_out = belief(&[heavy, step(5e-7, 1000.0)]);
+    assert_eq!(left_out.heaps.len(), 1);
+    assert!((left_out.heaps[0].weight - 1.0).abs() < 1e-12);
+    let kept = belief(&[heavy, step(2e-6, 1000.0)]);
+    assert_eq!(kept.heaps.len(), 2);
+    assert!((kept.heaps[0].weight + kept.heaps[1].weight - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_quantile_takes_a_handful_of_looks() {
+    // One heap; two far apart; a needle beside a hill; and far out in Cauchy's tails.
+    let ramp = |growth: f64, standard_error: f64| fit(Explanation::Ramp, 0.0, growth, standard_error);
+    let step = |growth: f64, standard_error: f64| fit(Explanation::Step { at: 4 }, 0.0, growth, standard_error);
+    for fits in [
+        vec![ramp(3.0, 1.0)],
+        vec![ramp(-3.0, 0.5), step(40.0, 0.01)],
+        vec![ramp(0.0, 1.0), step(0.1, 1e-6)],
+        vec![ramp(1e6, 1.0), step(1e6 + 7.0, 2.0)],
+    ] {
+        let belief = belief(&fits);
+        let (mean, spread) = belief.mean_and_spread();
+        for (p, most) in [(0.5, 25), (0.01, 25), (0.99, 25), (0.9999, 40), (0.0001, 40)] {
+            let mut met = vec![belief.point(mean - spread), belief.point(mean + spread)];
+            let found = belief.between(&mut met, spread, log_odds(p));
+            let odds = log_odds(belief.below(found)) - log_odds(p);
+            assert!(odds.abs() < PRECISION || met.len() > 20, "{p}: {odds}");
+            assert!(met.len() <= most, "{p}: {} looks, {fits:?}", met.len());
+            assert!(met.is_sorted_by(|a, b| a.0 <= b.0), "{p}: {met:?}");
+        }
+    }
+}
+
+#[test]
+fn log_odds_by_hand() {
+    assert!((log_odds(0.75) - 3f64.ln()).abs() < 1e-12);
+    assert!((log_odds(0.1) + 9f64.ln()).abs() < 1e-12);
+    // A double next to 1 tells 1e-15 to a tenth.
+    assert!((log_odds(0.0) + 1e15_f64.ln()).abs() < 1e-6 && (log_odds(1.0) - 1e15_f64.ln()).abs() < 0.2);
+}
+
+#[test]
+fn keys_of_heaps_scatter() {
+    // 1024 random numbers of ten bits take 647 values on average, with a deviation of 10.
+    let hashed = |error: u64, growth: i64| {
+        use std::hash::Hash;
+        let mut mixed = Mixed::default();
+        (error, growth).hash(&mut mixed);
+        mixed.finish()
+    };
+    let keys = || (0..32).flat_map(|error| (-16..16).map(move |growth| hashed(32_000 + error, growth)));
+    let different = |part: fn(u64) -> u64| keys().map(part).collect::<std::collections::HashSet<u64>>().len();
+    assert_eq!(different(|hash| hash), 1024);
+    assert!(different(|hash| hash & 1023) > 550, "{}", different(|hash| hash & 1023));
+    assert!(different(|hash| hash >> 54) > 550, "{}", different(|hash| hash >> 54));
+    let bytes = |bytes: &[u8]| {
+        let mut mixed = Mixed::default();
+        mixed.write(bytes);
+        mixed.finish()
+    };
+    assert!(bytes(b"ab") != bytes(b"ba") && bytes(b"a") != bytes(b""));
+}
