@@ -388,4 +388,52 @@ mod tests {
         }
         assert!(sure > 500 && unsure > 500, "{sure} {unsure}");
     }
+
+    #[test]
+    fn a_reach_holds_what_is_within_its_distance_and_moves_on() {
+        let t: Vec<f64> = (0..10).map(|i| 10.0 * f64::from(i)).collect();
+        let mut reach = Reach::default();
+        assert_eq!(reach.about(&t, 30.0, 20.0), 1..6);
+        assert_eq!(reach.about(&t, 45.0, 20.0), 3..7);
+        assert_eq!(reach.about(&t, 90.0, 20.0), 7..10);
+        assert_eq!(reach.about(&t, 500.0, 20.0), 10..10);
+    }
+
+    #[test]
+    fn percentiles_are_places_among_ordered_values() {
+        // 0 to 20: the fifth percentile is 1, the twentieth 4; of two values both are the first.
+        let mut scratch = Vec::new();
+        let window: Vec<f64> = (0..21).rev().map(f64::from).collect();
+        assert_eq!(percentiles(&window, &mut scratch), (1.0, 4.0));
+        assert_eq!(percentiles(&[7.0, 5.0], &mut scratch), (5.0, 5.0));
+        assert_eq!([1, 2, 3, 4, 8, 9].map(|count| index(0.2, count)), [0, 0, 0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn an_excursion_is_over_after_one_and_a_half_spacings() {
+        // A sample each 10 s, and once after 14 s. Two samples 20 s apart are two excursions of no length.
+        let t: Vec<f64> = (0..40)
+            .map(|i| f64::from(10 * i) + if i > 20 { 4.0 } else { 0.0 })
+            .collect();
+        let dropped = |out: &[usize]| {
+            let mut keep: Vec<bool> = (0..40).map(|i| !out.contains(&i)).collect();
+            keep_what_is_no_burst(&t, 10.0, &mut keep);
+            keep.iter().filter(|kept| !**kept).count()
+        };
+        assert_eq!(dropped(&[10, 12]), 2);
+        // 100 s may be a cluster of bursts; 104 s, one after the other, are none.
+        assert_eq!(dropped(&(8..=18).collect::<Vec<_>>()), 11);
+        assert_eq!(dropped(&(12..=22).collect::<Vec<_>>()), 0);
+    }
+
+    #[test]
+    fn bursts_are_found_beside_a_steep_leak_whatever_the_clock() {
+        // Ten minutes at one a second on a line of 3 a second; 20 s of 400 more after 300 s.
+        let times: Vec<f64> = (0..1200).map(|i| 1e5 + f64::from(i)).collect();
+        let burst = |i: usize| (300..320).contains(&i);
+        let value = |i: usize| 3.0 * i as f64 + [0.0, 2.0, 1.0, 3.0][i % 4] + if burst(i) { 400.0 } else { 0.0 };
+        let series = Series::new(times, (0..1200).map(value).collect()).unwrap();
+        let kept = kept(&series, 1.0);
+        assert!(kept.iter().enumerate().all(|(i, kept)| *kept != burst(i)));
+    }
 }

@@ -543,4 +543,31 @@ mod tests {
         }
         assert!(kinds.iter().all(|fits| *fits > 0), "{kinds:?}");
     }
+
+    #[test]
+    fn columns_that_are_alike_to_a_billionth_cannot_be_told_apart() {
+        let blocks = blocks(noisy(20, |_| 0.0));
+        let line = (0..20).map(|i| blocks.share(i)).collect();
+        let candidates = Candidates::new(&blocks, line);
+        let projection = Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value).unwrap();
+        let column = Added {
+            along: Vec::new(),
+            square: 100.0,
+            with_value: 1.0,
+            lever: 0.0,
+        };
+        // Squares 100 · 100: a billionth is 1e-5.
+        let determinant = |rest: f64| {
+            let product = (1e4_f64 - rest).sqrt();
+            Solved::two(
+                &projection,
+                Explanation::TwoSteps { first: 1, second: 2 },
+                [&column, &column],
+                product,
+            )
+            .determinant
+        };
+        assert_eq!(determinant(1e-6), 0.0);
+        assert!((determinant(1e-4) - 1e-4).abs() < 1e-9);
+    }
 }

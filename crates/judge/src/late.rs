@@ -45,3 +45,79 @@ pub(crate) fn smallest_leak(
         per_min: by_noise.max(by_quantum),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::blocks::Grid;
+    use crate::explain::{Candidates, Explanation};
+    use crate::fit::Fit;
+
+    fn blocks(width_s: f64, count: usize) -> Blocks {
+        Blocks {
+            grid: Grid {
+                width_s,
+                count,
+                parts: 1,
+            },
+            begin_s: 0.0,
+            index: (0..count).collect(),
+            value: vec![0.0; count],
+        }
+    }
+
+    /// What is promised of so many seconds with that noise, when the ramp, a kink and a step are believed so much.
+    fn promised(blocks: &Blocks, s0: f64, weights: [f64; 3]) -> LateLeak {
+        let line = blocks.index.iter().map(|&i| blocks.share(i)).collect();
+        let candidates = Candidates::new(blocks, line);
+        let explanations = [
+            Explanation::Ramp,
+            Explanation::Kink { kink: 2 },
+            Explanation::Step { at: 4 },
+        ];
+        let fits: Vec<Fit> = explanations
+            .into_iter()
+            .zip(weights)
+            .map(|(explanation, weight)| Fit {
+                explanation,
+                log_weight: weight.ln(),
+                growth: 0.0,
+                standard_error: 1.0,
+                dof: 10,
+                added: [0.0; 2],
+                variance: 1.0,
+                correlation: 0,
+            })
+            .collect();
+        let belief = Belief::new(&fits, &candidates, 1.0, 2.0);
+        let length_s = blocks.length_s();
+        smallest_leak(
+            Noise { s0, tau_s: 0.0 },
+            &belief,
+            blocks,
+            length_s,
+            &Question::at_most(2.0, length_s),
+        )
+    }
+
+    #[test]
+    fn without_noise_a_leak_must_rise_by_its_quanta() {
+        // An eighth of half an hour: 6 in 225 s are 1.6 a minute beyond the limit.
+        let late = promised(&blocks(30.0, 60), 1e-9, [1.0, 0.0, 0.0]);
+        assert_eq!(late.window_s, 225.0);
+        assert!((late.per_min - 3.6).abs() < 1e-3, "{}", late.per_min);
+        // Of sixteen blocks a minute long the last four and one more.
+        assert_eq!(promised(&blocks(60.0, 16), 1e-9, [1.0, 0.0, 0.0]).window_s, 300.0);
+    }
+
+    #[test]
+    fn noise_counts_almost_twice_and_eight_times_beside_a_step() {
+        // S₀ = T³/12: the standard error is 60 a minute, and the bound 4.6527 of them.
+        let s0 = 225f64.powi(3) / 12.0;
+        let beyond = |weights: [f64; 3]| (promised(&blocks(30.0, 60), s0, weights).per_min - 2.0) / (60.0 * 4.6527);
+        assert!((beyond([1.0, 0.0, 0.0]) - 1.7).abs() < 1e-3);
+        assert!((beyond([0.3, 0.3, 0.4]) - 1.7).abs() < 1e-3);
+        assert!((beyond([0.3, 0.1, 0.6]) - 8.0).abs() < 1e-3);
+    }
+}

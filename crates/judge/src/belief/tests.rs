@@ -239,16 +239,16 @@ fn the_heaviest_explanation_of_a_kind_leads_it_wherever_it_comes() {
 
 #[test]
 fn correlations_have_their_share_and_mean_variance() {
-    // Weights 3 : 1 : 2 with variances 1, 5 and 7, of which the last two share a correlation time.
+    // Weights 3 : 1 : 4 with variances 1, 5 and 8, of which the last two share a correlation time: (5 + 32) / 5.
     let with = |weight: f64, variance: f64, correlation: usize| Fit {
         variance,
         correlation,
         ..fit(Explanation::Ramp, weight.ln(), 0.0, 1.0)
     };
-    let belief = belief(&[with(3.0, 1.0, 0), with(1.0, 5.0, 4), with(2.0, 8.0, 4)]);
+    let belief = belief(&[with(3.0, 1.0, 0), with(1.0, 5.0, 4), with(4.0, 8.0, 4)]);
     let seen = belief.correlations();
-    assert!((seen[0].weight - 0.5).abs() < 1e-12 && (seen[0].variance - 1.0).abs() < 1e-12);
-    assert!((seen[4].weight - 0.5).abs() < 1e-12 && (seen[4].variance - 7.0).abs() < 1e-12);
+    assert!((seen[0].weight - 0.375).abs() < 1e-12 && (seen[0].variance - 1.0).abs() < 1e-12);
+    assert!((seen[4].weight - 0.625).abs() < 1e-12 && (seen[4].variance - 7.4).abs() < 1e-12);
     assert_eq!(seen[1], Correlation::default());
 }
 
@@ -316,4 +316,37 @@ fn keys_of_heaps_scatter() {
         mixed.finish()
     };
     assert!(bytes(b"ab") != bytes(b"ba") && bytes(b"a") != bytes(b""));
+}
+
+#[test]
+fn heaps_are_a_quarter_of_an_error_wide_and_of_one_error_to_an_eighth() {
+    let heaps = |a: (f64, f64), b: (f64, f64)| {
+        let fits = [
+            fit(Explanation::Ramp, 0.0, a.0, a.1),
+            fit(Explanation::Step { at: 4 }, 0.0, b.0, b.1),
+        ];
+        belief(&fits).heaps.len()
+    };
+    // Errors of 128: from 0 to 32 is one heap, from 32 on the next, and below 0 others.
+    assert_eq!(heaps((1.0, 128.0), (31.0, 128.0)), 1);
+    assert_eq!(heaps((1.0, 128.0), (33.0, 128.0)), 2);
+    assert_eq!(heaps((10.0, 128.0), (-40.0, 128.0)), 2);
+    assert_eq!(heaps((-33.0, 128.0), (-63.0, 128.0)), 1);
+    // Errors of 1 to 1.125 share a heap.
+    assert_eq!(heaps((0.1, 1.0), (0.1, 1.1)), 1);
+    assert_eq!(heaps((0.1, 1.0), (0.1, 1.13)), 2);
+    assert_eq!(heaps((0.1, 1.0), (0.1, 2.0)), 2);
+}
+
+#[test]
+fn more_growth_may_be_more_than_steps_take_back() {
+    // Cauchy about 20, of which half lies about 0; and about 520, of which the steps take back too little for that.
+    let fallen = Fit {
+        added: [-99.0, 0.0],
+        ..fit(Explanation::Step { at: 4 }, 0.0, 20.0, 1.0)
+    };
+    let belief = belief(&[fallen]);
+    let cauchy = |x: f64| 0.5 + x.atan() / std::f64::consts::PI;
+    let moved = belief.below_with(10.0, &[fallen], 1.0, |_| 500.0);
+    assert!((moved - cauchy(10.0 - 520.0)).abs() < 1e-9, "{moved}");
 }
