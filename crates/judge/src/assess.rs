@@ -373,4 +373,29 @@ mod tests {
         };
         assert_eq!((step(900), step(1740)), (Code::WithinLimit, Code::StraddlesLimit));
     }
+
+    #[test]
+    fn the_effect_of_a_container_is_told() {
+        // Five more with each container, whose number moves each minute.
+        let containers: Vec<f64> = (0..600).map(|i| 10.0 + f64::from(i / 60 * 7 % 4)).collect();
+        let moved = series(600, 1.0, |i| 100.0 + 5.0 * containers[i]);
+        let question = Question {
+            covariate: Some(containers.clone()),
+            ..Question::at_most(2.0, 600.0)
+        };
+        let effect = assess(&moved, &question).per_container.unwrap();
+        assert!((effect - 5.0).abs() < 1e-9, "{effect}");
+        assert_eq!(assess(&moved, &Question::at_most(2.0, 600.0)).per_container, None);
+    }
+
+    #[test]
+    fn two_rises_in_a_row_are_growth() {
+        let rising = assess(&series(3, 60.0, |i| 100.0 * i as f64), &Question::at_most(2.0, 600.0));
+        assert_eq!(
+            (rising.outcome, code(&rising), rising.growing),
+            (Outcome::Fail, Code::RisesInARow, true)
+        );
+        let flat = assess(&series(3, 60.0, |_| 0.0), &Question::at_most(2.0, 600.0));
+        assert!(!flat.growing);
+    }
 }
