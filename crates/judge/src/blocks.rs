@@ -59,15 +59,8 @@ impl Grid {
     fn of_rotations(rotations: usize, period_s: f64, spacing_s: f64) -> Self {
         let wanted = (BLOCKS_MAX / rotations).max(if rotations <= 40 { 2 } else { 1 });
         let resolved = ((period_s / (3.0 * spacing_s)) as usize).max(1);
-        let mut parts = PARTS_MAX.min(wanted).min(resolved);
-        if rotations * parts < BLOCKS_FEW {
-            // Few short rotations: parts of a sample or two are better than a handful of blocks.
-            parts = parts.max(
-                ((period_s / spacing_s) as usize)
-                    .min(BLOCKS_FEW.div_ceil(rotations))
-                    .min(PARTS_MAX),
-            );
-        }
+        // Few short rotations: parts of a sample or two are better than a handful of blocks; four rotations of four samples are there.
+        let parts = PARTS_MAX.min(wanted).min(resolved).max(BLOCKS_FEW.div_ceil(rotations));
         if parts > 1 {
             return Self {
                 width_s: period_s / parts as f64,
@@ -337,5 +330,22 @@ mod tests {
         kept[11..].fill(false);
         assert_eq!(Blocks::new(&series, &kept, grid).missing_at_the_end_s(), 10.0);
         assert_eq!(Blocks::new(&series, &[false; 20], grid).missing_at_the_end_s(), 20.0);
+    }
+
+    #[test]
+    fn a_part_of_a_rotation_has_three_samples_where_blocks_are_enough() {
+        // A sample each 5 s: four parts of a minute; five rotations are twenty blocks.
+        let grid = |length_s: f64| Grid::new(length_s, 5.0, Some(60.0));
+        assert_eq!(
+            (grid(300.0).count, grid(300.0).parts, grid(300.0).width_s),
+            (20, 4, 15.0)
+        );
+        assert_eq!((grid(240.0).count, grid(240.0).parts), (16, 4));
+        assert_eq!((grid(1200.0).count, grid(1200.0).parts), (60, 3));
+        // A sample each 15 s: one part, were it not that five rotations are a handful.
+        let rare = |length_s: f64| Grid::new(length_s, 15.0, Some(60.0));
+        assert_eq!((rare(300.0).count, rare(300.0).parts), (20, 4));
+        assert_eq!((rare(480.0).count, rare(480.0).parts), (16, 2));
+        assert_eq!((rare(1200.0).count, rare(1200.0).parts), (20, 1));
     }
 }

@@ -436,4 +436,18 @@ mod tests {
         let kept = kept(&series, 1.0);
         assert!(kept.iter().enumerate().all(|(i, kept)| *kept != burst(i)));
     }
+
+    #[test]
+    fn a_burst_is_held_against_the_level_around_it() {
+        // 25 minutes whose level changes for good after ten; bursts of 100 for half a minute.
+        let found = |before: f64, after: f64, at: usize| {
+            let burst = |i: usize| (at..at + 30).contains(&i);
+            let level = |i: usize| if i < 600 { before } else { after };
+            let series = each_second(1500, |i| level(i) + if burst(i) { 100.0 } else { (i % 3) as f64 });
+            kept(&series, 1.0).iter().enumerate().all(|(i, kept)| *kept != burst(i))
+        };
+        assert!(found(1000.0, 0.0, 900));
+        assert!(found(0.0, 1000.0, 890));
+        assert!(found(0.0, 1000.0, 200));
+    }
 }
