@@ -450,4 +450,33 @@ mod tests {
         assert!(found(0.0, 1000.0, 890));
         assert!(found(0.0, 1000.0, 200));
     }
+
+    #[test]
+    fn a_window_that_is_surely_below_its_ceiling_is() {
+        // Noise of many steps, whose level and width wander: whatever is said by a count holds of the selection.
+        let mut random = 4711_u32;
+        let mut next = |steps: f64| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(random >> 8) / f64::from(1 << 24) * steps
+        };
+        let mut ceiling = Ceiling::new(1.0);
+        let (mut sure, mut above) = (0, 0);
+        for window in 0..300 {
+            let (level, width) = (f64::from(window / 20 % 5), 20.0 + f64::from(window / 50 % 7));
+            let values: Vec<f64> = (0..400).map(|_| level + next(width)).collect();
+            let last = ceiling.at_last();
+            let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) + f64::from(window % 2) * next(width);
+            let said = ceiling.is_surely_above(most, &values);
+            let of_it = ceiling.of(&values);
+            assert!(
+                !said || most <= of_it,
+                "window {window}: {most} above {of_it}, after {last}"
+            );
+            assert_eq!(ceiling.at_last(), of_it);
+            sure += u32::from(said && window % 2 == 0);
+            above += u32::from(most > of_it);
+        }
+        // It is said of some half of the windows that hold nothing but noise, which every other one is.
+        assert!(sure > 60 && above > 50, "{sure} {above}");
+    }
 }

@@ -230,4 +230,10 @@ mod tests {
         let rising = blocks([4, 3, 2, 1, 0, 7, 6, 5, 8, 9]);
         assert!(matches!(rising, Settling::Rising { .. }), "{rising:?}");
     }
+
+    #[test]
+    fn a_cut_is_worth_the_error_of_the_mean_behind_it() {
+        // By hand, about the last: after none (6 − 4²/6) / 36 = 0.093, after one (2 − 2²/5) / 25 = 0.048, after two 1/16.
+        assert_eq!(warm_up_samples(&[3.0, 1.0, 2.0, 1.0, 2.0, 1.0]), 1);
+    }
 }

@@ -347,6 +347,7 @@ mod tests {
             "growth_per_min < 0",
             "per_rotation > 1",
             "growth > 5",
+            "growth < 0",
         ] {
             let (outcome, code) = told(run(300, |_| 0.0), rule);
             assert_eq!(
