@@ -69,6 +69,10 @@ mod tests {
 
     /// What is promised of so many seconds with that noise, when the ramp, a kink and a step are believed so much.
     fn promised(blocks: &Blocks, s0: f64, weights: [f64; 3]) -> LateLeak {
+        promised_in(1.0, blocks, s0, weights)
+    }
+
+    fn promised_in(quantum: f64, blocks: &Blocks, s0: f64, weights: [f64; 3]) -> LateLeak {
         let line = blocks.index.iter().map(|&i| blocks.share(i)).collect();
         let candidates = Candidates::new(blocks, line);
         let explanations = [
@@ -92,13 +96,11 @@ mod tests {
             .collect();
         let belief = Belief::new(&fits, &candidates, 1.0, 2.0);
         let length_s = blocks.length_s();
-        smallest_leak(
-            Noise { s0, tau_s: 0.0 },
-            &belief,
-            blocks,
-            length_s,
-            &Question::at_most(2.0, length_s),
-        )
+        let question = Question {
+            quantum,
+            ..Question::at_most(2.0, length_s)
+        };
+        smallest_leak(Noise { s0, tau_s: 0.0 }, &belief, blocks, length_s, &question)
     }
 
     #[test]
@@ -107,6 +109,9 @@ mod tests {
         let late = promised(&blocks(30.0, 60), 1e-9, [1.0, 0.0, 0.0]);
         assert_eq!(late.window_s, 225.0);
         assert!((late.per_min - 3.6).abs() < 1e-3, "{}", late.per_min);
+        // Pages of four: four times as much.
+        let pages = promised_in(4.0, &blocks(30.0, 60), 1e-9, [1.0, 0.0, 0.0]);
+        assert!((pages.per_min - 8.4).abs() < 1e-3, "{}", pages.per_min);
         // Of sixteen blocks a minute long the last four and one more.
         assert_eq!(promised(&blocks(60.0, 16), 1e-9, [1.0, 0.0, 0.0]).window_s, 300.0);
     }
