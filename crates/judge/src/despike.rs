@@ -479,4 +479,17 @@ mod tests {
         // It is said of some half of the windows that hold nothing but noise, which every other one is.
         assert!(sure > 60 && above > 50, "{sure} {above}");
     }
+
+    #[test]
+    fn what_is_no_outlier_around_it_is_none() {
+        // For three minutes each tenth sample is far below: noise that makes 100 no outlier there, and would not over thrice as long.
+        let value = |i: usize| match i {
+            690 => 100.0,
+            600..780 if i % 10 == 5 => -50.0,
+            _ => (i % 3) as f64,
+        };
+        assert!(kept(&each_second(1500, value), 1.0).iter().all(|kept| *kept));
+        let quiet = |i: usize| if i == 690 { 100.0 } else { (i % 3) as f64 };
+        assert!(!kept(&each_second(1500, quiet), 1.0)[690]);
+    }
 }
