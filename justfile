@@ -33,7 +33,7 @@ judge-quality:
 
 quality := "--traces 1000 --key-traces 10000 --watched 100 --minutes 3,10,30,60 --seed 20261127"
 
-# mutants of the judge and whether its quick tests notice (needs cargo-mutants; three seconds for each of 2,889 on a quiet machine): docs/mutants.md;
+# mutants of the judge and whether its quick tests notice (needs cargo-mutants; three seconds for each of 2,882 on a quiet machine): docs/mutants.md;
 # `just mutants rises belief` only of those files
 mutants *files:
     nice -n 19 cargo mutants -j 1 --no-shuffle -p leakcheck-judge -o target {{ prepend("-f crates/judge/src/", append(".rs", files)) }}
