@@ -6,8 +6,20 @@ mod chaos;
 mod levels;
 
 use std::process::{Command, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::stand::{LEAKCHECK, On, Stand, ran};
+
+/// Held by tests that fill the machine, and alone by one that compares figures.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+fn machine_with_others() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn machine_alone() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Three containers for a few seconds.
 const BRIEF: &str = r#"

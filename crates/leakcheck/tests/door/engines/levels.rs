@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::machine_alone;
 use crate::stand::{On, Ran, Stand, ran};
 
 /// Levels and rates may differ by this share, or by one.
 const SHARE: f64 = 0.02;
 
-/// The main scenario as CI runs it, shorter, with limits that this length decides.
-const SHORT: [&str; 13] = [
+/// The main scenario as CI runs it, shorter, with limits that this length decides. Other tests keep the machine busy: a read that
+/// is late for it is an error that was mended, and no difference between engines.
+const SHORT: [&str; 14] = [
     "--json",
     "--warm-up",
     "10s",
@@ -22,6 +24,7 @@ const SHORT: [&str; 13] = [
     "limits.fds=[\"growth_per_min < 30\", \"drained <= 2\"]",
     "--set=schedule.extend=45s",
     "--set=limits.rss=\"max < 256 MiB\"",
+    "--set=limits.errors=\"increase < 55\"",
 ];
 
 struct Levels {
@@ -74,6 +77,7 @@ fn the_main_scenario_has_the_same_verdict_and_levels_on_both_engines() {
         return;
     };
     // One after the other: side by side they would take each other's processors.
+    let _machine = machine_alone();
     let (one, two) = (run(&docker), run(&simulated));
     assert_eq!(one.result["verdict"], two.result["verdict"]);
     let (real, ours) = (levels(&docker.run_folder()), levels(&simulated.run_folder()));
