@@ -1,5 +1,6 @@
 //! A Go daemon with net/http/pprof: who leaked is told by its own stacks.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -34,7 +35,8 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(http.Serve(listener, nil))
+	fmt.Println(listener.Addr())
+	panic(http.Serve(listener, nil))
 }
 "##;
 
@@ -61,8 +63,20 @@ fn goroutines_are_named_by_the_function_that_they_wait_in() {
         return crate::aloud::skip_without_tool("`go` is not installed");
     };
     assert!(built.status.success(), "{}", said(&built));
-    let daemon = Command::new(folder.path().join("daemon")).stdout(Stdio::null()).spawn();
-    let daemon = Daemon(daemon.expect("it starts"));
+    let daemon = Command::new(folder.path().join("daemon"))
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut daemon = Daemon(daemon.expect("it starts"));
+    let mut serves = String::new();
+    let said_first = daemon
+        .0
+        .stdout
+        .take()
+        .map(|out| BufReader::new(out).read_line(&mut serves));
+    assert!(
+        matches!(said_first, Some(Ok(_))) && serves.starts_with("127.0.0.1:"),
+        "{serves}"
+    );
     // When it is watched
     let pid = daemon.0.id().to_string();
     let limit = "tasks: growth_per_min < 20";
