@@ -6,19 +6,15 @@ mod chaos;
 mod levels;
 
 use std::process::{Command, Stdio};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::stand::{LEAKCHECK, On, Stand, ran};
 
-/// Held by tests that fill the machine, and alone by one that compares figures.
-static MACHINE: RwLock<()> = RwLock::new(());
+/// Tests that fill the machine run one at a time.
+static MACHINE: Mutex<()> = Mutex::new(());
 
-fn machine_with_others() -> RwLockReadGuard<'static, ()> {
-    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn machine_alone() -> RwLockWriteGuard<'static, ()> {
-    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+fn machine() -> MutexGuard<'static, ()> {
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Three containers for a few seconds.

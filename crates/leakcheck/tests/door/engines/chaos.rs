@@ -7,7 +7,7 @@ use std::process::{Child, Output};
 
 use leakcheck_model::Scenario;
 
-use super::machine_with_others;
+use super::machine;
 use crate::stand::{On, Stand, containers_with, ran};
 use sound::Sound;
 
@@ -32,7 +32,7 @@ fn outcome(child: Child) -> std::thread::JoinHandle<Output> {
 /// All six side by side: they mostly wait. Two minutes.
 fn all_scenarios_pass(on: On) {
     let Some(stand) = Stand::on(on) else { return };
-    let _machine = machine_with_others();
+    let _machine = machine();
     let runs = SCENARIOS.map(|name| {
         let child = stand.command(&file(name), &["--json"]).spawn();
         (name, outcome(child.expect("leakcheck starts")))

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::machine_alone;
+use super::machine;
 use crate::stand::{On, Ran, Stand, ran};
 
 /// Levels and rates may differ by this share, or by one.
@@ -77,7 +77,7 @@ fn the_main_scenario_has_the_same_verdict_and_levels_on_both_engines() {
         return;
     };
     // One after the other: side by side they would take each other's processors.
-    let _machine = machine_alone();
+    let _machine = machine();
     let (one, two) = (run(&docker), run(&simulated));
     assert_eq!(one.result["verdict"], two.result["verdict"]);
     let (real, ours) = (levels(&docker.run_folder()), levels(&simulated.run_folder()));
