@@ -63,7 +63,7 @@ pub fn judge(record: &Record) -> Judgement {
     let run = run::judge(&asked);
     let mut reasons = run.reasons;
     // Where nothing was measured, what prevented it is the reason, and that each limit lacks data is none.
-    let measured = record.samples.rows(Phase::is_judged).next().is_some() || reasons.is_empty();
+    let measured = !asked.judged.rows.is_empty() || reasons.is_empty();
     // A run that was ended early on a certain fail has left other limits undecided: that is no reason for anything.
     let counts = |l: &&LimitResult| match l.outcome {
         Verdict::Pass => false,
@@ -88,7 +88,7 @@ pub fn judge(record: &Record) -> Judgement {
         metrics,
         limits,
         checkpoints: checkpoint::table(record, &asked.judged),
-        expected_rotations: counter::expected_rotations(record),
+        expected_rotations: counter::expected_rotations(&asked),
     }
 }
 

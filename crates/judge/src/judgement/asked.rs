@@ -59,7 +59,7 @@ impl<'a> Asked<'a> {
     pub(super) fn per_rotation(&self, metric: &str, bound: f64) -> Result<Rc<Answer>, Reason> {
         self.once(metric, Over::Rotations, bound, || {
             let series = self.series(metric)?;
-            let rotations = growth::rotations(self.record, metric).ok_or_else(|| {
+            let rotations = growth::rotations(self, metric).ok_or_else(|| {
                 let message = "there is no `rotations` metric in the same samples to count rotations by";
                 Reason::of(ReasonCode::NotComputable, metric, message)
             })?;

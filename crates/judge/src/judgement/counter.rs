@@ -6,7 +6,7 @@ use leakcheck_model::scenario::LEAST_ROTATIONS;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
-use super::Judged;
+use super::Asked;
 use super::limit::{compared, invalid, number};
 use crate::Look;
 
@@ -61,40 +61,42 @@ fn planned(record: &Record) -> Option<(f64, f64)> {
 }
 
 /// Rotations that the schedule leads one to expect in the judged part so far: the whole ones of each container.
-pub(super) fn expected_rotations(record: &Record) -> Option<f64> {
-    let (containers, period_s) = planned(record)?;
-    Some(containers * whole(period_s, Judged::of(record).length_s()))
+pub(super) fn expected_rotations(asked: &Asked) -> Option<f64> {
+    let (containers, period_s) = planned(asked.record)?;
+    Some(containers * whole(period_s, asked.judged.length_s()))
 }
 
 /// How many containers there were, if their number did not change while it was measured.
-fn steady_containers(record: &Record) -> Option<f64> {
-    let judged = Judged::of(record);
-    let column = record.samples.column("containers")?;
-    let mut seen = judged.rows.iter().filter_map(|&i| column[i]);
+fn steady_containers(asked: &Asked) -> Option<f64> {
+    let column = asked.record.samples.column("containers")?;
+    let mut seen = asked.judged.rows.iter().filter_map(|&i| column[i]);
     let first = seen.next().filter(|n| *n >= 1.0)?;
     seen.all(|n| (n - first).abs() < 0.5).then_some(first)
 }
 
 /// Rotations of each container that were counted in the judged part, on average; `None` if nobody counted, or if containers came
 /// and went (one that goes before its first rotation is sound).
-pub(super) fn rotations_of_each(record: &Record) -> Option<f64> {
-    Some(increase(record, "rotations")? / steady_containers(record)?)
+pub(super) fn rotations_of_each(asked: &Asked) -> Option<f64> {
+    Some(increase(asked.record, "rotations")? / steady_containers(asked)?)
 }
 
 /// How often the container that rotated least did, and how often each should have at least, if one stopped though the sum is
 /// enough. Faults on the wire keep rotations back, which is not the container's doing.
-fn one_that_stopped(record: &Record, share: f64) -> Option<(f64, f64)> {
+fn one_that_stopped(asked: &Asked, share: f64) -> Option<(f64, f64)> {
+    let record = asked.record;
     let (_, period_s) = planned(record)?;
-    steady_containers(record).filter(|_| record.facts.faults.is_empty())?;
+    steady_containers(asked).filter(|_| record.facts.faults.is_empty())?;
     let least = increase(record, LEAST_ROTATIONS)?;
-    let due = whole(period_s, Judged::of(record).length_s());
+    let due = whole(period_s, asked.judged.length_s());
     // The first and the last may lie beyond the ends.
     (least < (share * due).floor() - 1.0).then_some((least, due))
 }
 
 /// `increase >= 90% of expected`, `increase < 5`, `rate_per_min >= 100`.
-pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, look: Look, result: LimitResult) -> LimitResult {
-    let judged = Judged::of(record);
+pub(super) fn judge(asked: &Asked, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
+    let Asked {
+        record, judged, look, ..
+    } = asked;
     let Some(increase) = increase(record, metric) else {
         return invalid(
             result,
@@ -104,8 +106,8 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, look: Look, res
     let floor = !rule.comparison.is_ceiling();
     // Over a part of its length a run may be short of a floor by the moment at which it ended: only what is certain counts.
     let cut_short = record.plan.is_some() && (record.facts.is_cut_short() || record.facts.saved_s.is_some());
-    if floor && (look == Look::Early || cut_short) {
-        return early_floor(record, metric, rule, increase, result);
+    if floor && (*look == Look::Early || cut_short) {
+        return early_floor(asked, metric, rule, increase, result);
     }
     let minutes = (judged.to_s - judged.from_s) / 60.0;
     let (what, measured) = match rule.statistic {
@@ -126,20 +128,20 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, look: Look, res
     };
     match rule.bound {
         Bound::Number(bound) => compared(result, rule, measured, bound, code, &what),
-        Bound::OfExpected(share) => of_expected(record, metric, rule, share, measured, result),
+        Bound::OfExpected(share) => of_expected(asked, metric, rule, share, measured, result),
     }
 }
 
 /// `increase >= 90% of expected`: of all containers together, and of the one that rotated least.
 fn of_expected(
-    record: &Record,
+    asked: &Asked,
     metric: &str,
     rule: &Limit,
     share: f64,
     measured: f64,
     result: LimitResult,
 ) -> LimitResult {
-    let Some(expected) = expected_rotations(record) else {
+    let Some(expected) = expected_rotations(asked) else {
         let message = "how many to expect is not known: set [target] rotate_every, and give it a load to follow";
         return invalid(result, Reason::of(ReasonCode::NotComputable, metric, message));
     };
@@ -163,7 +165,7 @@ fn of_expected(
             rule.text
         ))
     } else {
-        one_that_stopped(record, share)
+        one_that_stopped(asked, share)
             .filter(|_| metric == "rotations")
             .map(|(least, due)| {
                 format!(
@@ -182,8 +184,8 @@ fn of_expected(
 }
 
 /// A floor in a run that goes on: missed for certain if even a faultless rest could not reach it any more.
-fn early_floor(record: &Record, metric: &str, rule: &Limit, increase: f64, result: LimitResult) -> LimitResult {
-    let judged = Judged::of(record);
+fn early_floor(asked: &Asked, metric: &str, rule: &Limit, increase: f64, result: LimitResult) -> LimitResult {
+    let Asked { record, judged, .. } = asked;
     let undecided = LimitResult {
         measured: Some(increase),
         outcome: Verdict::Inconclusive,
@@ -228,6 +230,10 @@ mod tests {
     use crate::judgement::{certain_fails, judge as judged, made::Made};
 
     const FLOOR: &str = "increase >= 90% of expected";
+
+    fn expected_rotations(record: &Record) -> Option<f64> {
+        super::expected_rotations(&Asked::new(record, Look::Final))
+    }
 
     #[test]
     fn a_restart_counts_from_zero_and_a_series_that_went_away_counts_nothing() {

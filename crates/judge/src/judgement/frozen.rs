@@ -7,7 +7,7 @@
 use leakcheck_model::limit::Statistic;
 use leakcheck_model::{Record, Samples};
 
-use super::Judged;
+use super::Asked;
 
 /// Counts of work by the names that presets give them; a counter with a floor is one too.
 const WORK: [&str; 3] = ["rotations", "captured_lines", "records"];
@@ -21,8 +21,8 @@ const TIMES_LONGER: f64 = 5.0;
 const RISES: usize = 5;
 
 /// Since when everything that is scraped has stood still, though work was counted before and the load went on.
-pub(super) fn since_s(record: &Record) -> Option<f64> {
-    let judged = Judged::of(record);
+pub(super) fn since_s(asked: &Asked) -> Option<f64> {
+    let Asked { record, judged, .. } = asked;
     let samples = &record.samples;
     let scraped: Vec<&[Option<f64>]> = record
         .metrics
@@ -86,7 +86,12 @@ mod tests {
     use leakcheck_model::verdict::{ReasonCode, Verdict};
 
     use super::*;
+    use crate::Look;
     use crate::judgement::{judge, made::Made};
+
+    fn since_s(record: &Record) -> Option<f64> {
+        super::since_s(&Asked::new(record, Look::Final))
+    }
 
     /// Tasks that stand still, and lines that are counted until the exposition freezes.
     fn frozen_at(seconds: f64, every_s: f64) -> Made {

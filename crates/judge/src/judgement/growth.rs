@@ -6,8 +6,8 @@ use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
+use super::Asked;
 use super::limit::{amount, compared, invalid, number, unit};
-use super::{Asked, Judged};
 use crate::budget::{budget, net_growth, risen_from_lowest};
 use crate::{Answer, Code, Outcome, Question, Series, endpoint};
 
@@ -34,7 +34,7 @@ pub(super) fn question(asked: &Asked, metric: &str, bound: f64) -> Question {
     Question {
         limit_per_min: bound,
         rotation_period_s: record.rotation_period_s,
-        rotations_counted: super::counter::rotations_of_each(record),
+        rotations_counted: super::counter::rotations_of_each(asked),
         quantum: quantum(record, metric),
         planned_s: planned - slack,
         max_s: max - slack,
@@ -103,9 +103,9 @@ pub(super) fn per_rotation(asked: &Asked, metric: &str, rule: &Limit, result: Li
 }
 
 /// Rotations so far, at each sample of the metric.
-pub(super) fn rotations(record: &Record, metric: &str) -> Option<Vec<f64>> {
+pub(super) fn rotations(asked: &Asked, metric: &str) -> Option<Vec<f64>> {
+    let Asked { record, judged, .. } = asked;
     let (column, rotations) = (record.samples.column(metric)?, record.samples.column("rotations")?);
-    let judged = Judged::of(record);
     let counted = super::counter::unwrapped(judged.rows.iter().map(|&i| rotations[i]));
     let pairs = judged.rows.iter().zip(counted).filter(|&(&i, _)| column[i].is_some());
     rotations

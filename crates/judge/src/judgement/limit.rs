@@ -27,7 +27,7 @@ pub(super) fn judge(asked: &Asked, metric: &str, rule: &Limit) -> LimitResult {
     let scraped = record.metrics.get(metric).is_some_and(|info| info.source == "metrics");
     if judged.outcome == Verdict::Pass
         && scraped
-        && let Some(since_s) = frozen::since_s(record)
+        && let Some(since_s) = frozen::since_s(asked)
     {
         let message = format!(
             "everything on the target's /metrics has stood still since {since_s:.0} s, though work was counted before and the load went on"
@@ -47,7 +47,7 @@ fn by_statistic(asked: &Asked, metric: &str, rule: &Limit, result: LimitResult) 
         Statistic::Min | Statistic::Max | Statistic::Mean | Statistic::Last => {
             level::judge(record, metric, rule, result)
         }
-        Statistic::Increase | Statistic::RatePerMin => counter::judge(record, metric, rule, asked.look, result),
+        Statistic::Increase | Statistic::RatePerMin => counter::judge(asked, metric, rule, result),
         Statistic::Drained => drained::judge(record, metric, rule, result),
         Statistic::Lost | Statistic::Duplicated | Statistic::Reordered | Statistic::Torn | Statistic::Delivered => {
             let message = format!(

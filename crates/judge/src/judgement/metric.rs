@@ -8,7 +8,7 @@ use leakcheck_model::result::{Growth, LimitResult, MetricResult};
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
 use super::limit::{amount, number};
-use super::{Asked, drained, growth};
+use super::{Asked, drained};
 use crate::{Answer, Form, endpoint};
 
 /// Everything that is said of one metric.
@@ -44,7 +44,7 @@ pub(super) fn measure(asked: &Asked, name: &str, info: &MetricInfo, limits: &[Li
     result.shape = shape(&answer, info.unit);
     result.smallest_late_leak_per_min = answer.smallest_late_leak.map(|l| l.per_min);
     result.late_window_s = answer.smallest_late_leak.map(|l| l.window_s);
-    if name != "rotations" && growth::rotations(record, name).is_some() {
+    if name != "rotations" {
         result.per_rotation = asked.per_rotation(name, bound).ok().as_deref().and_then(interval);
     }
     result
