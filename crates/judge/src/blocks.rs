@@ -32,9 +32,10 @@ pub(crate) struct Grid {
     pub(crate) parts: usize,
 }
 
-/// Whole rotations of `period_s` in `length_s`; the tolerance takes back what rounding of times lost.
+/// Whole rotations of `period_s` in `length_s`, both in seconds: how much of the next one falls into them is chance. The tolerance
+/// takes back what rounding of times lost.
 #[must_use]
-pub(crate) fn whole_rotations(length_s: f64, period_s: f64) -> usize {
+pub fn whole_rotations(length_s: f64, period_s: f64) -> usize {
     (length_s / period_s + 1e-6) as usize
 }
 

@@ -39,6 +39,7 @@ mod whiten;
 pub use answer::{Answer, Code, Form, Growth, LateLeak, Noise, Outcome, Reason, Shape};
 pub use assess::{assess, assess_per_rotation};
 pub use belief::Belief;
+pub use blocks::whole_rotations;
 pub use judgement::{Judgement, certain_fails, judge, look_at_the_end, sum_up, would_more_help};
 pub use question::{Look, Question};
 pub use series::{Series, SeriesError};

@@ -8,7 +8,7 @@ use leakcheck_model::{Phase, Record};
 
 use super::Asked;
 use super::limit::{compared, invalid, number};
-use crate::Look;
+use crate::{Look, whole_rotations};
 
 /// A floor is held against a run that goes on only after this many periods of rotation.
 const PERIODS: f64 = 3.0;
@@ -44,9 +44,9 @@ pub(super) fn increase(record: &Record, metric: &str) -> Option<f64> {
     unwrapped(values.into_iter().map(Some)).last().copied()
 }
 
-/// Whole rotations of one container in so many seconds: how much of the next falls into them is chance.
+/// Whole rotations of one container in so many seconds.
 fn whole(period_s: f64, seconds: f64) -> f64 {
-    (seconds / period_s + 1e-6).floor().max(0.0)
+    whole_rotations(seconds, period_s) as f64
 }
 
 /// Containers whose rotations are planned, and seconds between those of one.

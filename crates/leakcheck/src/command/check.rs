@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use leakcheck_judge::whole_rotations;
 use leakcheck_model::scenario::{EngineKind, Rate, Start, Traffic};
 use leakcheck_model::{Scenario, Span};
 
@@ -132,10 +133,10 @@ fn totals(scenario: &Scenario) -> String {
         None => "as many lines as the engine takes".into(),
     };
     let rotations = scenario.rotation_period_s().map_or("no rotation".into(), |period_s| {
-        let of_each = (scenario.schedule.measure.as_secs() / period_s + 1e-6).floor();
+        let of_each = whole_rotations(scenario.schedule.measure.as_secs(), period_s) as u64;
         format!(
-            "{:.0} rotations expected in {}",
-            scenario.containers() as f64 * of_each,
+            "{} rotations expected in {}",
+            scenario.containers() * of_each,
             scenario.schedule.measure
         )
     });

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use leakcheck_judge::looks::looks_s;
+use leakcheck_judge::whole_rotations;
 use leakcheck_model::{Scenario, Span};
 use serde_json::json;
 
@@ -107,10 +108,13 @@ fn planned(scenario: Scenario, earlier: Option<&EarlierRun>) -> Plan {
     let period = scenario.rotation_period_s();
     Plan {
         takes: takes(&scenario),
-        rotations: period.map(|period_s| Rotations {
-            per_stream: (measure_s / period_s + 1e-6).floor(),
-            expected: scenario.containers() as f64 * (measure_s / period_s + 1e-6).floor(),
-            period_s,
+        rotations: period.map(|period_s| {
+            let per_stream = whole_rotations(measure_s, period_s) as f64;
+            Rotations {
+                per_stream,
+                expected: scenario.containers() as f64 * per_stream,
+                period_s,
+            }
         }),
         looks_s: if scenario.schedule.early_stop {
             looks_s(measure_s, period)

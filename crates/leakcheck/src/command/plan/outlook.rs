@@ -3,6 +3,7 @@
 use leakcheck_judge::plan::{
     Errors, largest_excludable_per_min, smallest_late_leak_per_min, smallest_provable_per_min,
 };
+use leakcheck_judge::whole_rotations;
 use leakcheck_model::Scenario;
 use leakcheck_model::limit::{Bound, Statistic};
 use leakcheck_model::record::MetricInfo;
@@ -170,7 +171,7 @@ fn obstacles(scenario: &Scenario) -> Vec<String> {
     let Some(period_s) = scenario.rotation_period_s() else {
         return found;
     };
-    let rotations = (length_s / period_s + 1e-6).floor();
+    let rotations = whole_rotations(length_s, period_s) as f64;
     if rotations < ROTATIONS_TO_PASS {
         found.push(format!(
             "{rotations:.0} whole rotations of a stream: {ROTATIONS_TO_PASS:.0} are needed to pass, 4 to fail"
