@@ -100,13 +100,11 @@ impl Rehearsal {
     pub(super) fn shortest_if_still_s(&self) -> Option<f64> {
         let noise = Noise { s0: 0.0, ..self.noise };
         let still = Self { noise, ..self.clone() };
-        let passes = |length_s: f64| still.outcome(0, 0.0, length_s) == Outcome::Pass;
-        let lengths = std::iter::successors(Some(16.0 * self.every_s), |length_s| Some(length_s * LONGER));
-        let mut above = lengths.take_while(|s| *s <= LONGEST_S).find(|s| passes(*s))?;
+        let mut above = still.shortest_for_stillness_s()?;
         let mut below = above / LONGER;
         for _ in 0..HALVINGS {
             let middle = f64::midpoint(below, above);
-            if passes(middle) {
+            if still.lets_stillness_pass(middle) {
                 above = middle;
             } else {
                 below = middle;
@@ -126,7 +124,8 @@ impl Rehearsal {
         self.outcome(0, 0.0, length_s) == Outcome::Pass
     }
 
-    /// Shortest measurement in which it does; `None` if that takes longer than [`LONGEST_S`].
+    /// Shortest measurement in which it does, to within a step of those that are tried; `None` if that takes longer than
+    /// [`LONGEST_S`].
     pub(super) fn shortest_for_stillness_s(&self) -> Option<f64> {
         let first = 16.0 * self.every_s;
         std::iter::successors(Some(first), |length_s| Some(length_s * LONGER))
