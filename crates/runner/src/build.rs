@@ -1,6 +1,6 @@
 //! The stale-build check: before anything starts, on the target once it runs, and once more before it is stopped.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use leakcheck_model::Scenario;
@@ -64,7 +64,7 @@ async fn look(scenario: &Scenario, facts: &mut TargetFacts, url: Option<&str>, k
     if !known.iter().any(is_change) {
         report.findings.retain(|f| !is_change(f));
     }
-    let told = told(scenario, url, &mut report).await;
+    let told = told(scenario, url, true, &mut report).await;
     report.take_told(&told);
     take_facts(facts, &report, told);
     report
@@ -86,9 +86,9 @@ fn take_facts(facts: &mut TargetFacts, report: &BuildReport, told: Told) {
     }
 }
 
-/// What the target says of itself: on its pages, else by the command that the scenario names.
-async fn told(scenario: &Scenario, url: Option<&str>, report: &mut BuildReport) -> Told {
-    let served = match url {
+/// What the target says of itself: if it runs on its pages, else by the command that the scenario names.
+async fn told(scenario: &Scenario, url: Option<&str>, runs: bool, report: &mut BuildReport) -> Told {
+    let served = match url.filter(|_| runs) {
         Some(url) => identity::ask(url).await,
         None => Told::default(),
     };
@@ -96,9 +96,11 @@ async fn told(scenario: &Scenario, url: Option<&str>, report: &mut BuildReport) 
     if build.version_command.is_empty() {
         return served;
     }
-    let cwd = scenario.target.cwd.as_ref().map(PathBuf::from);
-    match identity::ask_command(&build.version_command, cwd.as_deref()).await {
+    let folder = scenario.target.cwd.as_deref().map(Path::new);
+    match identity::ask_command(&build.version_command, folder).await {
         Ok(printed) => served.or(printed),
+        // A command that asks the running target gets its answer once there is one.
+        Err(_) if !runs => served,
         Err(why) => {
             let what = format!("the target's version cannot be asked for: {why}");
             report.findings.push(BuildFinding::Unknown { what });

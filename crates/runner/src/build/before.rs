@@ -1,17 +1,14 @@
 //! The look before anything is started: no engine, no container, no target may come up for a build that is stale.
 
-use std::path::Path;
-
 use leakcheck_model::Scenario;
 use leakcheck_model::event::{Happening, TargetFacts};
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::verdict::{Reason, ReasonCode};
 use leakcheck_model::with_causes;
-use leakcheck_probe::build::{BuildFinding, BuildReport, Told};
-use leakcheck_probe::identity;
+use leakcheck_probe::build::BuildReport;
 
 use super::question::question;
-use super::take_facts;
+use super::{take_facts, told};
 use crate::container;
 use crate::stage::{Ended, Stage};
 
@@ -49,7 +46,9 @@ async fn look(scenario: &Scenario, mut facts: TargetFacts) -> FirstLook {
     asked.image.clone_from(&facts.image);
     facts.pid = asked.pid;
     let mut report = BuildReport::look(asked).await;
-    let told = told(scenario, &mut report).await;
+    let target = &scenario.target;
+    let runs = !matches!(target.kind, TargetKind::Command | TargetKind::Capture);
+    let told = told(scenario, target.metrics_url.as_deref(), runs, &mut report).await;
     report.take_told(&told);
     take_facts(&mut facts, &report, told);
     let wanted = scenario.target.build.clone().unwrap_or_default();
@@ -57,32 +56,6 @@ async fn look(scenario: &Scenario, mut facts: TargetFacts) -> FirstLook {
         broken: report.broken(&wanted.require),
         report,
         facts,
-    }
-}
-
-/// What the target says of itself before it is measured: one that runs already on its pages, every other by the command that the
-/// scenario names.
-async fn told(scenario: &Scenario, report: &mut BuildReport) -> Told {
-    let target = &scenario.target;
-    let runs_already = !matches!(target.kind, TargetKind::Command | TargetKind::Capture);
-    let served = match target.metrics_url.as_deref().filter(|_| runs_already) {
-        Some(url) => identity::ask(url).await,
-        None => Told::default(),
-    };
-    let build = target.build.clone().unwrap_or_default();
-    if build.version_command.is_empty() {
-        return served;
-    }
-    let folder = target.cwd.as_deref().map(Path::new);
-    match identity::ask_command(&build.version_command, folder).await {
-        Ok(printed) => served.or(printed),
-        // A command that asks the running target gets its answer once there is one.
-        Err(_) if !runs_already => served,
-        Err(why) => {
-            let what = format!("the target's version cannot be asked for: {why}");
-            report.findings.push(BuildFinding::Unknown { what });
-            served
-        }
     }
 }
 
