@@ -71,8 +71,7 @@ fn answer(series: &Series, rotations: Option<&[f64]>, question: &Question) -> An
 /// What growth is measured against at each block, from 0 to 1, and what makes growth over it growth per minute or rotation.
 fn line(blocks: &Blocks, series: &Series, rotations: Option<&[f64]>) -> Option<(Vec<f64>, f64)> {
     let Some(rotations) = rotations else {
-        let line = blocks.index.iter().map(|&index| blocks.share(index)).collect();
-        return Some((line, 60.0 / blocks.length_s()));
+        return Some((blocks.shares(), 60.0 / blocks.length_s()));
     };
     let at = |t_s: f64| interpolate(series.t_s(), rotations, t_s);
     let (begin, end) = (at(blocks.begin_s), at(blocks.begin_s + blocks.length_s()));
@@ -226,17 +225,7 @@ mod tests {
 
     #[test]
     fn the_smallest_change_is_never_below_the_arithmetic() {
-        let grid = Grid {
-            width_s: 1.0,
-            count: 2,
-            parts: 1,
-        };
-        let blocks = |largest: f64| Blocks {
-            grid,
-            begin_s: 0.0,
-            index: vec![0, 1],
-            value: vec![1.0, -largest],
-        };
+        let blocks = |largest: f64| Blocks::whole(1.0, 1, vec![1.0, -largest]);
         assert_eq!(smallest_change(&blocks(2e9), 1.0), 2.0);
         assert_eq!(smallest_change(&blocks(2e9), 4096.0), 4096.0);
         assert_eq!(smallest_change(&blocks(0.0), 0.0), 1e-9);
@@ -284,14 +273,8 @@ mod tests {
     fn the_line_of_rotations_runs_from_0_to_1_and_begins_with_the_blocks() {
         // Blocks of 10 s from 100 s on; a rotation each 10 s before 120 s, and each 5 s after it: 2 and 4 of them, after 10.
         let blocks = Blocks {
-            grid: Grid {
-                width_s: 10.0,
-                count: 4,
-                parts: 1,
-            },
             begin_s: 100.0,
-            index: (0..4).collect(),
-            value: vec![0.0; 4],
+            ..Blocks::whole(10.0, 1, vec![0.0; 4])
         };
         let series = series(9, 20.0, |_| 0.0);
         let rotations: Vec<f64> = series

@@ -128,6 +128,12 @@ impl Blocks {
         (index as f64 + 0.5) / self.grid.count as f64
     }
 
+    /// Centres of all blocks that hold something, as shares of the blocks' length.
+    #[must_use]
+    pub(crate) fn shares(&self) -> Vec<f64> {
+        self.index.iter().map(|&index| self.share(index)).collect()
+    }
+
     /// Seconds at the end of the run whose blocks are missing.
     #[must_use]
     pub(crate) fn missing_at_the_end_s(&self) -> f64 {
@@ -145,6 +151,20 @@ impl Blocks {
     #[must_use]
     pub(crate) fn edge_s(&self, index: usize) -> f64 {
         self.begin_s + self.grid.width_s * index as f64
+    }
+}
+
+#[cfg(test)]
+impl Blocks {
+    /// Blocks of which none is missing, from 0 s on.
+    pub(crate) fn whole(width_s: f64, parts: usize, value: Vec<f64>) -> Self {
+        let count = value.len();
+        Self {
+            grid: Grid { width_s, count, parts },
+            begin_s: 0.0,
+            index: (0..count).collect(),
+            value,
+        }
     }
 }
 

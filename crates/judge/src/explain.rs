@@ -239,21 +239,11 @@ mod tests {
     use crate::blocks::Grid;
 
     fn sixty() -> Blocks {
-        let grid = Grid {
-            width_s: 30.0,
-            count: 60,
-            parts: 2,
-        };
-        Blocks {
-            grid,
-            begin_s: 0.0,
-            index: (0..60).collect(),
-            value: vec![0.0; 60],
-        }
+        Blocks::whole(30.0, 2, vec![0.0; 60])
     }
 
     fn of(blocks: &Blocks) -> Candidates {
-        Candidates::new(blocks, blocks.index.iter().map(|&i| blocks.share(i)).collect())
+        Candidates::new(blocks, blocks.shares())
     }
 
     #[test]
@@ -270,17 +260,7 @@ mod tests {
 
     #[test]
     fn a_short_grid_leaves_four_blocks() {
-        let grid = Grid {
-            width_s: 120.0,
-            count: 16,
-            parts: 1,
-        };
-        let blocks = Blocks {
-            grid,
-            begin_s: 0.0,
-            index: (0..16).collect(),
-            value: vec![0.0; 16],
-        };
+        let blocks = Blocks::whole(120.0, 1, vec![0.0; 16]);
         assert_eq!(of(&blocks).kinks.last().unwrap().edge, 11);
     }
 
@@ -298,18 +278,7 @@ mod tests {
 
     #[test]
     fn a_short_run_considers_slow_warm_ups_too() {
-        let grid = Grid {
-            width_s: 1.0,
-            count: 60,
-            parts: 1,
-        };
-        let blocks = Blocks {
-            grid,
-            begin_s: 0.0,
-            index: (0..60).collect(),
-            value: vec![0.0; 60],
-        };
-        let candidates = of(&blocks);
+        let candidates = of(&Blocks::whole(1.0, 1, vec![0.0; 60]));
         assert_eq!(candidates.warm_ups[0].time_constant_s, 8.0);
         assert!((candidates.warm_ups.last().unwrap().time_constant_s - 163.0).abs() < 163.0 * 0.14);
     }
@@ -361,16 +330,7 @@ mod tests {
 
     #[test]
     fn two_blocks_show_no_warm_up() {
-        let blocks = Blocks {
-            grid: Grid {
-                width_s: 5e5,
-                count: 2,
-                parts: 1,
-            },
-            begin_s: 0.0,
-            index: vec![0, 1],
-            value: vec![0.0; 2],
-        };
+        let blocks = Blocks::whole(5e5, 1, vec![0.0; 2]);
         assert!(of(&blocks).warm_ups.is_empty());
     }
 }

@@ -257,26 +257,14 @@ pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::Grid;
 
     fn blocks(value: Vec<f64>) -> Blocks {
-        let grid = Grid {
-            width_s: 1000.0,
-            count: value.len(),
-            parts: 1,
-        };
-        Blocks {
-            grid,
-            begin_s: 0.0,
-            index: (0..value.len()).collect(),
-            value,
-        }
+        Blocks::whole(1000.0, 1, value)
     }
 
     fn fitted(value: Vec<f64>, quantum: f64) -> Vec<Fit> {
         let blocks = blocks(value);
-        let line = (0..blocks.value.len()).map(|i| blocks.share(i)).collect();
-        fits(&blocks, &Candidates::new(&blocks, line), quantum)
+        fits(&blocks, &Candidates::new(&blocks, blocks.shares()), quantum)
     }
 
     fn noisy(n: usize, shape: impl Fn(usize) -> f64) -> Vec<f64> {
@@ -340,8 +328,7 @@ mod tests {
         let weights = |width_s: f64| {
             let mut blocks = blocks(noisy(30, |_| 0.0));
             blocks.grid.width_s = width_s;
-            let line = (0..30).map(|i| blocks.share(i)).collect();
-            fits(&blocks, &Candidates::new(&blocks, line), 0.1)
+            fits(&blocks, &Candidates::new(&blocks, blocks.shares()), 0.1)
         };
         let ramp = |fits: &[Fit], correlation: usize| {
             let same = |f: &&Fit| f.explanation == Explanation::Ramp && f.correlation == correlation;
@@ -412,19 +399,8 @@ mod tests {
                 at
             })
             .collect();
-        let grid = Grid {
-            width_s: 1.0,
-            count: 60,
-            parts: 1,
-        };
-        let blocks = Blocks {
-            grid,
-            begin_s: 0.0,
-            index: (0..60).collect(),
-            value: walk,
-        };
-        let line = (0..60).map(|i| blocks.share(i)).collect();
-        let fits = fits(&blocks, &Candidates::new(&blocks, line), 1.0);
+        let blocks = Blocks::whole(1.0, 1, walk);
+        let fits = fits(&blocks, &Candidates::new(&blocks, blocks.shares()), 1.0);
         assert!(CORRELATION_TIMES_S[best(&fits).correlation] > 0.0);
     }
 
@@ -464,7 +440,7 @@ mod tests {
         blocks.grid.width_s = 20.0;
         blocks.index.remove(5);
         blocks.value.remove(5);
-        let line: Vec<f64> = blocks.index.iter().map(|&i| blocks.share(i)).collect();
+        let line = blocks.shares();
         let candidates = Candidates::new(&blocks, line.clone());
         let quantum = 0.5;
         let fits = fits(&blocks, &candidates, quantum);
@@ -547,8 +523,7 @@ mod tests {
     #[test]
     fn columns_that_are_alike_to_a_billionth_cannot_be_told_apart() {
         let blocks = blocks(noisy(20, |_| 0.0));
-        let line = (0..20).map(|i| blocks.share(i)).collect();
-        let candidates = Candidates::new(&blocks, line);
+        let candidates = Candidates::new(&blocks, blocks.shares());
         let projection = Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value).unwrap();
         let column = Added {
             along: Vec::new(),

@@ -50,21 +50,11 @@ pub(crate) fn smallest_leak(
 mod tests {
     use super::*;
 
-    use crate::blocks::Grid;
     use crate::explain::{Candidates, Explanation};
     use crate::fit::Fit;
 
     fn blocks(width_s: f64, count: usize) -> Blocks {
-        Blocks {
-            grid: Grid {
-                width_s,
-                count,
-                parts: 1,
-            },
-            begin_s: 0.0,
-            index: (0..count).collect(),
-            value: vec![0.0; count],
-        }
+        Blocks::whole(width_s, 1, vec![0.0; count])
     }
 
     /// What is promised of so many seconds with that noise, when the ramp, a kink and a step are believed so much.
@@ -73,8 +63,7 @@ mod tests {
     }
 
     fn promised_in(quantum: f64, blocks: &Blocks, s0: f64, weights: [f64; 3]) -> LateLeak {
-        let line = blocks.index.iter().map(|&i| blocks.share(i)).collect();
-        let candidates = Candidates::new(blocks, line);
+        let candidates = Candidates::new(blocks, blocks.shares());
         let explanations = [
             Explanation::Ramp,
             Explanation::Kink { kink: 2 },

@@ -237,8 +237,7 @@ mod tests {
             value: value.clone(),
             index: index.clone(),
         };
-        let line = index.iter().map(|&i| blocks.share(i)).collect();
-        let candidates = Candidates::new(&blocks, line);
+        let candidates = Candidates::new(&blocks, blocks.shares());
         for phi in [0.0, 0.6, 0.95] {
             let whitening = Whitening::new(phi, &index);
             let projection = Projection::new(&candidates, &whitening, &value).unwrap();
@@ -270,19 +269,8 @@ mod tests {
     #[test]
     fn the_line_alone_is_least_squares_by_hand() {
         // Values 1 3 2 4 over x = 1/8 3/8 5/8 7/8: slope Σ(x−½)(y−2½)/Σ(x−½)² = 1/(5/16) = 3.2.
-        let grid = Grid {
-            width_s: 1.0,
-            count: 4,
-            parts: 1,
-        };
-        let blocks = Blocks {
-            grid,
-            begin_s: 0.0,
-            index: (0..4).collect(),
-            value: vec![1.0, 3.0, 2.0, 4.0],
-        };
-        let line = (0..4).map(|i| blocks.share(i)).collect();
-        let candidates = Candidates::new(&blocks, line);
+        let blocks = Blocks::whole(1.0, 1, vec![1.0, 3.0, 2.0, 4.0]);
+        let candidates = Candidates::new(&blocks, blocks.shares());
         let projection = Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value).unwrap();
         assert!((projection.line_growth - 3.2).abs() < 1e-12);
         assert!((projection.line_variance - 16.0 / 5.0).abs() < 1e-12);
@@ -305,8 +293,7 @@ mod tests {
             index: vec![0, 2, 4, 6],
             value: vec![1.0, 3.0, 2.0, 4.0],
         };
-        let line = blocks.index.iter().map(|&i| blocks.share(i)).collect();
-        let candidates = Candidates::new(&blocks, line);
+        let candidates = Candidates::new(&blocks, blocks.shares());
         assert_eq!(
             Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value),
             None
@@ -323,16 +310,7 @@ mod tests {
 
     #[test]
     fn a_line_that_hardly_moves_is_no_line() {
-        let blocks = Blocks {
-            grid: Grid {
-                width_s: 5.0,
-                count: 10,
-                parts: 1,
-            },
-            begin_s: 0.0,
-            index: (0..10).collect(),
-            value: vec![0.0; 10],
-        };
+        let blocks = Blocks::whole(5.0, 1, vec![0.0; 10]);
         // About 100, by a millionth of it and by a thousandth: 1e-12 and 1e-6 of the square.
         let has_line = |by: f64| {
             let line = (0..10).map(|i| 100.0 * (1.0 + by * f64::from(i) / 10.0)).collect();

@@ -70,30 +70,18 @@ pub(crate) fn risen(fit: &Fit, candidates: &Candidates, since: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::Grid;
 
     fn blocks() -> Blocks {
-        let grid = Grid {
-            width_s: 1.0,
-            count: 30,
-            parts: 1,
-        };
-        Blocks {
-            grid,
-            begin_s: 0.0,
-            index: (0..30).collect(),
-            value: vec![0.0; 30],
-        }
+        Blocks::whole(1.0, 1, vec![0.0; 30])
     }
 
     fn candidates() -> Candidates {
         let blocks = blocks();
-        let line = (0..30).map(|i| blocks.share(i)).collect();
-        Candidates::new(&blocks, line)
+        Candidates::new(&blocks, blocks.shares())
     }
 
-    fn growth(explanation: Explanation, added: [f64; 2]) -> f64 {
-        let fit = Fit {
+    fn fit(explanation: Explanation, added: [f64; 2]) -> Fit {
+        Fit {
             explanation,
             log_weight: 0.0,
             growth: 1.0,
@@ -102,7 +90,11 @@ mod tests {
             added,
             variance: 1.0,
             correlation: 0,
-        };
+        }
+    }
+
+    fn growth(explanation: Explanation, added: [f64; 2]) -> f64 {
+        let fit = fit(explanation, added);
         fit.growth + risen(&fit, &candidates(), 0)
     }
 
@@ -145,16 +137,7 @@ mod tests {
 
     #[test]
     fn only_what_rose_since_then_is_counted() {
-        let fit = Fit {
-            explanation: Explanation::TwoSteps { first: 15, second: 27 },
-            log_weight: 0.0,
-            growth: 1.0,
-            standard_error: 0.5,
-            dof: 20,
-            added: [2.0, 3.0],
-            variance: 1.0,
-            correlation: 0,
-        };
+        let fit = fit(Explanation::TwoSteps { first: 15, second: 27 }, [2.0, 3.0]);
         assert_eq!(too_late(&blocks()), 27);
         assert!((risen(&fit, &candidates(), 27) - 3.0 / 0.3).abs() < 1e-12);
         assert_eq!(risen(&fit, &candidates(), 28), 0.0);

@@ -157,19 +157,11 @@ pub(crate) fn noise(belief: &Belief, width_s: f64) -> Option<Noise> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::Grid;
 
     fn blocks(width_s: f64, parts: usize, value: Vec<f64>) -> Blocks {
-        let grid = Grid {
-            width_s,
-            count: value.len(),
-            parts,
-        };
         Blocks {
-            grid,
             begin_s: 100.0,
-            index: (0..value.len()).collect(),
-            value,
+            ..Blocks::whole(width_s, parts, value)
         }
     }
 

@@ -186,7 +186,7 @@ fn sentence(code: Code, belief: &Belief, facts: &Facts, question: &Question) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::{Blocks, Grid};
+    use crate::blocks::Blocks;
     use crate::explain::{Candidates, Explanation};
     use crate::fit::Fit;
 
@@ -205,19 +205,8 @@ mod tests {
     }
 
     fn believed(fits: &[Fit]) -> Belief {
-        let grid = Grid {
-            width_s: 10.0,
-            count: 60,
-            parts: 1,
-        };
-        let blocks = Blocks {
-            grid,
-            begin_s: 0.0,
-            index: (0..60).collect(),
-            value: vec![0.0; 60],
-        };
-        let line = (0..60).map(|i| blocks.share(i)).collect();
-        Belief::new(fits, &Candidates::new(&blocks, line), 1.0, 2.0)
+        let blocks = Blocks::whole(10.0, 1, vec![0.0; 60]);
+        Belief::new(fits, &Candidates::new(&blocks, blocks.shares()), 1.0, 2.0)
     }
 
     /// Growth about which the belief is a Cauchy distribution of width 1: above 2 lies 1/2 + atan(growth − 2)/π.

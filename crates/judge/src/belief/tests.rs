@@ -1,7 +1,7 @@
 //! Belief, its heaps and its quantiles by hand.
 
 use super::*;
-use crate::blocks::{Blocks, Grid};
+use crate::blocks::Blocks;
 
 fn fit(explanation: Explanation, log_weight: f64, growth: f64, standard_error: f64) -> Fit {
     Fit {
@@ -17,19 +17,8 @@ fn fit(explanation: Explanation, log_weight: f64, growth: f64, standard_error: f
 }
 
 fn candidates() -> Candidates {
-    let grid = Grid {
-        width_s: 30.0,
-        count: 60,
-        parts: 1,
-    };
-    let blocks = Blocks {
-        grid,
-        begin_s: 0.0,
-        index: (0..60).collect(),
-        value: vec![0.0; 60],
-    };
-    let line = (0..60).map(|i| blocks.share(i)).collect();
-    Candidates::new(&blocks, line)
+    let blocks = Blocks::whole(30.0, 1, vec![0.0; 60]);
+    Candidates::new(&blocks, blocks.shares())
 }
 
 fn belief(fits: &[Fit]) -> Belief {
