@@ -17,10 +17,20 @@ fn likeness(word: &str, candidate: &str) -> f64 {
     strsim::jaro_winkler(word, candidate).max(if one_slip { 0.8 } else { 0.0 })
 }
 
-/// `": did you mean `x`?"`, or nothing.
+/// `"did you mean `x`?"`, or nothing.
 #[must_use]
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, candidates).map_or_else(String::new, |near| format!("did you mean `{near}`?"))
+}
+
+/// A hint behind what it belongs to: `"; did you mean `x`?"`, or nothing.
+#[must_use]
+pub fn appended(hint: &str) -> String {
+    if hint.is_empty() {
+        String::new()
+    } else {
+        format!("; {hint}")
+    }
 }
 
 #[cfg(test)]

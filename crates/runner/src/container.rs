@@ -1,6 +1,6 @@
 //! A container that runs already, found by its name, its id, or the service that it is in a Compose project.
 
-use leakcheck_model::suggest::did_you_mean;
+use leakcheck_model::suggest::{appended, did_you_mean};
 
 use crate::docker::{Docker, DockerError};
 
@@ -19,7 +19,10 @@ pub struct Running {
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerError {
     /// Neither a container nor a service.
-    #[error("no container is called `{name}`, and no Compose service of this name runs{}{meant}", if meant.is_empty() { "" } else { "; " })]
+    #[error(
+        "no container is called `{name}`, and no Compose service of this name runs{}",
+        appended(meant)
+    )]
     Absent {
         /// As given.
         name: String,

@@ -4,13 +4,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use leakcheck_model::Scenario;
-use leakcheck_model::suggest::did_you_mean;
+use leakcheck_model::suggest::{appended, did_you_mean};
 
 /// A command whose program cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// There is no such file.
-    #[error("there is no program {}{}", path.display(), hint(meant))]
+    #[error("there is no program {}{}", path.display(), appended(meant))]
     Absent {
         /// Where it was looked for.
         path: PathBuf,
@@ -18,7 +18,7 @@ pub enum ProgramError {
         meant: String,
     },
     /// No folder of PATH has it.
-    #[error("there is no program `{name}` in PATH{}", hint(meant))]
+    #[error("there is no program `{name}` in PATH{}", appended(meant))]
     NotInPath {
         /// As given.
         name: String,
@@ -33,14 +33,6 @@ pub enum ProgramError {
         /// Why.
         why: &'static str,
     },
-}
-
-fn hint(meant: &str) -> String {
-    if meant.is_empty() {
-        String::new()
-    } else {
-        format!("; {meant}")
-    }
 }
 
 /// Whether the scenario's target can be started, if it is a command: to be asked before anything else is.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _};
-use leakcheck_model::suggest::did_you_mean;
+use leakcheck_model::suggest::{appended, did_you_mean};
 
 use super::{Cli, Failure};
 use crate::style;
@@ -90,8 +90,7 @@ fn of_command(cli: &clap::Command, name: &str) -> Result<clap::Command, Failure>
     let known = || cli.get_subcommands().filter(|c| !c.is_hide_set());
     let found = known().find(|c| c.get_name() == name).cloned();
     found.ok_or_else(|| {
-        let hint = did_you_mean(name, known().map(clap::Command::get_name));
-        let hint = if hint.is_empty() { hint } else { format!("; {hint}") };
+        let hint = appended(&did_you_mean(name, known().map(clap::Command::get_name)));
         Failure::usage(format!("there is no command `{name}`{hint}"))
     })
 }

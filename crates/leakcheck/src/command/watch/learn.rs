@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leakcheck_model::scenario::{Metric, OneOrMore, TargetKind};
-use leakcheck_model::suggest::did_you_mean;
+use leakcheck_model::suggest::{appended, did_you_mean};
 use leakcheck_model::{Limit, Scenario};
 use leakcheck_probe::sight::{Exposed, Sight};
 
@@ -135,8 +135,7 @@ impl Wanted {
 /// That a metric cannot be seen, what was meant, and what can be seen.
 fn unseen(metric: &str, known: &[&str], sight: &Sight) -> String {
     let series = || sight.exposed.iter().flat_map(|e| &e.names).map(String::as_str);
-    let meant = did_you_mean(metric, known.iter().copied().chain(series()));
-    let meant = if meant.is_empty() { meant } else { format!("; {meant}") };
+    let meant = appended(&did_you_mean(metric, known.iter().copied().chain(series())));
     let mut all = format!(
         "`{metric}` cannot be seen on this target{meant}\n  seen: {}",
         known.join(", ")
