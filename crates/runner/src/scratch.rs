@@ -53,7 +53,7 @@ pub fn remove_abandoned(run: Option<&str>) -> usize {
 
 fn remove_abandoned_of(temporary: &Path, run: Option<&str>) -> usize {
     let entries = std::fs::read_dir(temporary).into_iter().flatten().flatten();
-    let is_meant = |name: &str| run.map_or_else(|| is_ours(name), |run| name == run && is_ours(name));
+    let is_meant = |name: &str| is_ours(name) && run.is_none_or(|run| name == run);
     entries
         .filter(|entry| {
             let name = entry.file_name();
