@@ -32,6 +32,17 @@ pub(crate) struct Surroundings {
     pub run: String,
 }
 
+impl Surroundings {
+    /// What every program of the run has in its environment.
+    pub(crate) fn environment(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("LEAKCHECK_OUTPUT".into(), self.output.display().to_string()),
+            ("LEAKCHECK_PORT".into(), self.port.to_string()),
+            ("LEAKCHECK_RUN".into(), self.run.clone()),
+        ])
+    }
+}
+
 /// A target that is measured.
 pub(crate) struct Target {
     /// Its process, if it is ours.
@@ -179,11 +190,7 @@ impl Target {
         around: &Surroundings,
         log: &Path,
     ) -> Result<(), TargetError> {
-        let mut env: BTreeMap<String, String> = BTreeMap::from([
-            ("LEAKCHECK_OUTPUT".into(), around.output.display().to_string()),
-            ("LEAKCHECK_PORT".into(), around.port.to_string()),
-            ("LEAKCHECK_RUN".into(), around.run.clone()),
-        ]);
+        let mut env = around.environment();
         // Without an engine of the run, the target keeps whatever it would find by itself.
         env.extend(around.engine.clone().map(|engine| ("DOCKER_HOST".into(), engine)));
         env.extend(scenario.target.env.iter().map(|(k, v)| (k.clone(), filled(v, around))));

@@ -3,7 +3,6 @@
 
 mod request;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,12 +63,12 @@ impl Traffic {
             return Ok(Self::Requests(Requests::begin(request, wanted.per_second)));
         }
         let command: Vec<String> = wanted.command.iter().map(|word| filled(word, around)).collect();
-        let env = BTreeMap::from([
-            ("LEAKCHECK_OUTPUT".to_owned(), around.output.display().to_string()),
-            ("LEAKCHECK_PORT".into(), around.port.to_string()),
-            ("LEAKCHECK_RUN".into(), around.run.clone()),
-        ]);
-        Ok(Self::Program(Process::start(&command, &env, cwd, log)?))
+        Ok(Self::Program(Process::start(
+            &command,
+            &around.environment(),
+            cwd,
+            log,
+        )?))
     }
 
     /// Requests that were answered so far; `None` of a program, which counts for itself.
