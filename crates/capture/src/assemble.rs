@@ -136,15 +136,7 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn frame(stream: Stream, time: i64, text: &str, ends_line: bool) -> Frame<'_> {
-        Frame {
-            stream,
-            time: Timestamp::from_nanos(time),
-            text: text.as_bytes(),
-            ends_line,
-        }
-    }
+    use crate::frame::made as frame;
 
     /// What comes out for these frames: stream, text, partial, pieces, quiet.
     fn assemble(cap: usize, frames: &[Frame<'_>]) -> Vec<(Stream, String, bool, u32, bool)> {

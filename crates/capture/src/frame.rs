@@ -211,6 +211,17 @@ fn excerpt(bytes: &[u8]) -> String {
         .to_owned()
 }
 
+/// A frame for tests, `time` nanoseconds after 1970.
+#[cfg(test)]
+pub(crate) fn made(stream: Stream, time: i64, text: &str, ends_line: bool) -> Frame<'_> {
+    Frame {
+        stream,
+        time: Timestamp::from_nanos(time),
+        text: text.as_bytes(),
+        ends_line,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -87,16 +87,8 @@ fn print(text: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::made as frame;
     use Stream::{Stderr, Stdout};
-
-    fn frame(stream: Stream, time: i64, text: &str, ends_line: bool) -> Frame<'_> {
-        Frame {
-            stream,
-            time: Timestamp::from_nanos(time),
-            text: text.as_bytes(),
-            ends_line,
-        }
-    }
 
     /// Whether each frame is believed.
     fn see(frames: &[Frame<'_>]) -> Vec<bool> {
