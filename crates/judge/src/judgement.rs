@@ -54,12 +54,7 @@ pub struct Judgement {
 #[must_use]
 pub fn judge(record: &Record) -> Judgement {
     let asked = Asked::new(record, last_look(record));
-    let limits: Vec<LimitResult> = record
-        .limits
-        .iter()
-        .map(|(metric, rule)| limit::judge(&asked, metric, rule))
-        .map(|limit| undecided_if_cut_short(record, limit))
-        .collect();
+    let limits = all_limits(&asked);
     let run = run::judge(&asked);
     let mut reasons = run.reasons;
     // Where nothing was measured, what prevented it is the reason, and that each limit lacks data is none.
@@ -90,6 +85,20 @@ pub fn judge(record: &Record) -> Judgement {
         checkpoints: checkpoint::table(record, &asked.judged),
         expected_rotations: counter::expected_rotations(&asked),
     }
+}
+
+/// How each limit of a record stands: what [`judge`] says of them, without what it says of every metric, which costs a fit each.
+#[must_use]
+pub fn standing(record: &Record) -> Vec<LimitResult> {
+    all_limits(&Asked::new(record, last_look(record)))
+}
+
+fn all_limits(asked: &Asked) -> Vec<LimitResult> {
+    let limits = asked.record.limits.iter();
+    limits
+        .map(|(metric, rule)| limit::judge(asked, metric, rule))
+        .map(|limit| undecided_if_cut_short(asked.record, limit))
+        .collect()
 }
 
 /// What a run did not come to (its drain, its line check) is undecided, not blind: the run was cut short, and says so.
@@ -247,6 +256,16 @@ mod tests {
             of(false, "tasks", "max < 40"),
             (Verdict::Invalid, Some(ReasonCode::MetricAbsent))
         );
+    }
+
+    #[test]
+    fn how_limits_stand_is_what_is_judged_of_them() {
+        for finished in [true, false] {
+            let made = Made::run(300, 5).metric("fds", |t| Some(40.0 + (t / 30.0).floor()));
+            let made = made.limit("fds", "growth_per_min < 1").limit("fds", "drained <= 2");
+            let record = made.with(|r| r.facts.finished = finished).record();
+            assert_eq!(standing(&record), judge(&record).limits);
+        }
     }
 
     #[test]

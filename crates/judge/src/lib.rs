@@ -40,6 +40,6 @@ pub use answer::{Answer, Code, Form, Growth, LateLeak, Noise, Outcome, Reason, S
 pub use assess::{assess, assess_per_rotation};
 pub use belief::Belief;
 pub use blocks::whole_rotations;
-pub use judgement::{Judgement, certain_fails, judge, look_at_the_end, sum_up, would_more_help};
+pub use judgement::{Judgement, certain_fails, judge, look_at_the_end, standing, sum_up, would_more_help};
 pub use question::{Look, Question};
 pub use series::{Series, SeriesError};

@@ -253,7 +253,7 @@ impl Journal {
     pub(crate) fn tell_standing(&mut self) {
         let began = Instant::now();
         if self.audience.follows() && began >= self.next_standing {
-            let standing = leakcheck_judge::judge(&self.record).limits;
+            let standing = leakcheck_judge::standing(&self.record);
             self.audience.standing(&standing);
             self.next_standing = began + began.elapsed() * 50;
         }
