@@ -10,8 +10,10 @@ mod listen;
 mod plan;
 mod proxy;
 mod relay;
+mod second;
 mod weather;
 
 pub use plan::{Arguments, Plan, ScriptError};
-pub use proxy::{ChaosError, Proxy, Starter, serve};
+pub use proxy::{ChaosError, Proxy, Starter};
+pub use second::{CarryError, carry};
 pub use weather::{FaultEvent, News};

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use leakcheck_model::scenario::FaultKind;
-use tokio::net::UnixListener;
-use tokio::sync::{mpsc, watch};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,6 +17,7 @@ use crate::identity::Identities;
 use crate::listen::Place;
 use crate::plan::Plan;
 use crate::relay;
+use crate::second::{self, Handed};
 use crate::weather::{self, News, Weather};
 
 /// How long accepting rests after it failed for want of descriptors.
@@ -57,6 +59,7 @@ pub struct Proxy {
     sky: Arc<Sky>,
     weather: watch::Sender<Weather>,
     start: watch::Sender<Option<Instant>>,
+    second: Option<Command>,
 }
 
 /// Begins the plan's clock.
@@ -74,23 +77,6 @@ impl Starter {
             first
         });
     }
-}
-
-/// Runs a proxy whose clock begins at once; its socket is gone afterwards.
-///
-/// # Errors
-/// If the socket cannot be listened on.
-pub async fn serve(
-    listen: &Path,
-    upstream: &Path,
-    plan: Plan,
-    news: Option<mpsc::Sender<News>>,
-    shutdown: CancellationToken,
-) -> Result<(), ChaosError> {
-    let proxy = Proxy::bind(listen, upstream, plan)?;
-    proxy.starter().start();
-    proxy.run(news, shutdown).await;
-    Ok(())
 }
 
 impl Proxy {
@@ -113,7 +99,16 @@ impl Proxy {
             }),
             weather,
             start: watch::channel(None).0,
+            second: None,
         })
+    }
+
+    /// With a program that carries the connections for which this process has no files left; it has to call
+    /// [`crate::carry`]. It is started only when there are so many, and ends with this process.
+    #[must_use]
+    pub fn with_second(mut self, program: Command) -> Self {
+        self.second = Some(program);
+        self
     }
 
     /// What begins the plan's clock; it may be used while the proxy runs.
@@ -131,6 +126,7 @@ impl Proxy {
             sky,
             weather,
             start,
+            second,
         } = self;
         if let Some(news) = news {
             // Set once: a proxy runs once.
@@ -147,6 +143,18 @@ impl Proxy {
                 shutdown.cancelled().await;
             });
         }
+        let crew = match second {
+            Some(program) => {
+                let (queue, handed) = mpsc::channel(second::QUEUE);
+                let (sky, start) = (Arc::clone(&sky), start.subscribe());
+                tasks.spawn(async move { second::hand_on(program, &sky, start, handed).await });
+                Crew {
+                    seats: Arc::new(Semaphore::new(second::seats())),
+                    queue: Some(queue),
+                }
+            }
+            None => Crew::default(),
+        };
         let mut listener = Some(listener);
         while !shutdown.is_cancelled() {
             let Some(open) = &listener else {
@@ -164,12 +172,17 @@ impl Proxy {
             // All connections of this life of the engine end with it.
             let life = shutdown.child_token();
             tokio::select! {
-                () = accept_all(open, &sky, &tasks, &life) => {}
+                () = accept_all(open, &sky, &tasks, &crew, &life) => {}
                 () = until_engine(&sky, true, &shutdown) => {}
             }
             life.cancel();
+            if let Some(queue) = &crew.queue {
+                // Whoever takes from the queue does so until the end.
+                let _ = queue.send(Handed::LifeEnded).await;
+            }
             listener = None;
         }
+        drop(crew);
         tasks.close();
         tasks.wait().await;
     }
@@ -189,22 +202,58 @@ async fn until_engine(sky: &Sky, gone: bool, shutdown: &CancellationToken) {
     shutdown.run_until_cancelled(waited).await;
 }
 
-async fn accept_all(listener: &UnixListener, sky: &Arc<Sky>, tasks: &TaskTracker, life: &CancellationToken) {
+/// Who carries connections.
+struct Crew {
+    /// How many this process still takes.
+    seats: Arc<Semaphore>,
+    /// To the second process, which takes the others.
+    queue: Option<mpsc::Sender<Handed>>,
+}
+
+impl Default for Crew {
+    /// This process, as many as come.
+    fn default() -> Self {
+        Self {
+            seats: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            queue: None,
+        }
+    }
+}
+
+async fn accept_all(
+    listener: &UnixListener,
+    sky: &Arc<Sky>,
+    tasks: &TaskTracker,
+    crew: &Crew,
+    life: &CancellationToken,
+) {
     loop {
         match listener.accept().await {
-            Ok((client, _)) => {
-                let (sky, life) = (Arc::clone(sky), life.clone());
-                tasks.spawn(async move {
-                    let ended = life.run_until_cancelled(relay::run(&sky, client)).await;
-                    if let Some(Err(error)) = ended {
-                        tracing::debug!(%error, "a connection ended");
-                    }
-                });
-            }
+            Ok((client, _)) => match (Arc::clone(&crew.seats).try_acquire_owned(), &crew.queue) {
+                (Err(_), Some(queue)) => {
+                    // Whoever takes from the queue does so until the end.
+                    let _ = queue.send(Handed::Client(client)).await;
+                }
+                (seat, _) => {
+                    let served = serve(Arc::clone(sky), client, life.clone());
+                    tasks.spawn(async move {
+                        served.await;
+                        drop(seat);
+                    });
+                }
+            },
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
                 tokio::time::sleep(BREATH).await;
             }
         }
+    }
+}
+
+/// Serves a connection until it ends or the engine's life does.
+pub(crate) async fn serve(sky: Arc<Sky>, client: UnixStream, life: CancellationToken) {
+    let ended = life.run_until_cancelled(relay::run(&sky, client)).await;
+    if let Some(Err(error)) = ended {
+        tracing::debug!(%error, "a connection ended");
     }
 }

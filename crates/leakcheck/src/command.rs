@@ -102,7 +102,7 @@ A script:
   for = \"5s\"
   kind = \"stall\"
 
-Each stream is two open files: with a limit of N it carries (N - 20) / 2 at once")]
+Each stream is two open files of the wire. What has no room under the limit of open files is carried by a second process")]
     Chaos(chaos::Arguments),
     /// What runs inside a load container
     #[command(after_help = "\
@@ -125,6 +125,9 @@ Examples:
     /// Start a program that dies with its parent
     #[command(hide = true)]
     Hold(hold::Arguments),
+    /// Carry connections of a wire whose process has no files left
+    #[command(hide = true)]
+    Carry,
 }
 
 impl Command {
@@ -132,7 +135,13 @@ impl Command {
     fn holds_many_files(&self) -> bool {
         matches!(
             self,
-            Self::Run(_) | Self::Watch(_) | Self::Selftest(_) | Self::Capture(_) | Self::Engine(_) | Self::Chaos(_)
+            Self::Run(_)
+                | Self::Watch(_)
+                | Self::Selftest(_)
+                | Self::Capture(_)
+                | Self::Engine(_)
+                | Self::Chaos(_)
+                | Self::Carry
         )
     }
 }
@@ -215,6 +224,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Man(arguments) => completions::man(&arguments),
         Command::Replica(arguments) => replica::run(arguments),
         Command::Hold(arguments) => hold::run(&arguments),
+        Command::Carry => chaos::carry(),
     }
 }
 

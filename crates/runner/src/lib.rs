@@ -37,3 +37,4 @@ pub use program::{ProgramError, startable};
 pub use run::{Learn, Outcome, Request, RunError, run};
 pub use scratch::{Scratch, remove_abandoned};
 pub use target::LAST_WORDS;
+pub use wire::second_wire;

@@ -1,6 +1,7 @@
 //! The wire that breaks: the chaos proxy between engine and target, for scenarios with faults.
 
 use std::path::Path;
+use std::process::Command;
 
 use leakcheck_chaos::{FaultEvent, News, Plan, Proxy, Starter};
 use leakcheck_model::event::Happening;
@@ -47,6 +48,14 @@ pub(crate) enum WireError {
     Chaos(#[from] leakcheck_chaos::ChaosError),
 }
 
+/// The program that carries what a wire's own process has no files for: ourselves.
+#[must_use]
+pub fn second_wire() -> Command {
+    let mut program = Command::new(std::env::current_exe().unwrap_or_else(|_| "leakcheck".into()));
+    program.arg("carry");
+    program
+}
+
 impl Wire {
     /// Lays the wire at the socket `listen`; nothing breaks until [`Wire::begin`].
     pub(crate) fn lay(listen: &Path, engine: &Host, faults: &[Fault]) -> Result<Self, WireError> {
@@ -63,7 +72,7 @@ impl Wire {
         let starter = proxy.starter();
         let (sender, events) = mpsc::channel(2 * faults.len() + OTHER_NEWS);
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(proxy.run(Some(sender), shutdown.clone()));
+        tasks.spawn(proxy.with_second(second_wire()).run(Some(sender), shutdown.clone()));
         Ok(Self {
             starter,
             events,

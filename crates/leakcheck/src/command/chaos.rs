@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 pub(super) use leakcheck_chaos::Arguments;
-use leakcheck_chaos::{FaultEvent, News, Plan};
+use leakcheck_chaos::{FaultEvent, News, Plan, Proxy};
 
 use super::{Failure, runtime, stop_on_signal};
 use crate::style;
@@ -29,17 +29,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");
     let (sender, mut events) = tokio::sync::mpsc::channel(2 * plan.faults.len() + OTHER_NEWS);
-    runtime
-        .block_on(async {
-            let serving = leakcheck_chaos::serve(&arguments.listen, &arguments.upstream, plan, Some(sender), stop);
-            tokio::pin!(serving);
-            loop {
-                tokio::select! {
-                    served = &mut serving => return served,
-                    Some(news) = events.recv() => tell(news),
-                }
+    runtime.block_on(async {
+        let proxy = Proxy::bind(&arguments.listen, &arguments.upstream, plan).map_err(anyhow::Error::from)?;
+        let proxy = proxy.with_second(leakcheck_runner::second_wire());
+        proxy.starter().start();
+        let serving = proxy.run(Some(sender), stop);
+        tokio::pin!(serving);
+        loop {
+            tokio::select! {
+                () = &mut serving => return Ok(ExitCode::SUCCESS),
+                Some(news) = events.recv() => tell(news),
             }
-        })
+        }
+    })
+}
+
+/// `leakcheck carry`: the connections for which the process that serves a wire has no files left.
+///
+/// # Errors
+/// If standard input is not the channel to such a process.
+pub(super) fn carry() -> Result<ExitCode, Failure> {
+    runtime()?
+        .block_on(leakcheck_chaos::carry())
         .map_err(anyhow::Error::from)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@
 mod alone;
 mod chaos;
 mod levels;
+mod many;
 
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::stand::LEAKCHECK;
 
 /// Longer than anything here takes; a test that needs it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command that ends with the test.
 pub(super) struct Running(Child);
@@ -24,7 +24,12 @@ impl Drop for Running {
 impl Running {
     fn start(words: &[&str], folder: &Path) -> Self {
         let mut command = Command::new(LEAKCHECK);
-        command.args(words).current_dir(folder).env("XDG_RUNTIME_DIR", folder);
+        command.args(words);
+        Self::spawn(command, folder)
+    }
+
+    fn spawn(mut command: Command, folder: &Path) -> Self {
+        command.current_dir(folder).env("XDG_RUNTIME_DIR", folder);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -43,24 +48,33 @@ impl Running {
     }
 
     /// The wire between a socket and an engine, by a script, once it takes connections.
-    fn wire(folder: &Path, [listen, upstream, script]: [&Path; 3]) -> Self {
-        let of = |path: &Path| path.display().to_string();
-        let words = [
-            "chaos",
-            "--listen",
-            &of(listen),
-            "--upstream",
-            &of(upstream),
-            "--script",
-            &of(script),
-        ];
-        let wire = Self::start(&words, folder);
+    pub(super) fn wire(folder: &Path, [listen, upstream, script]: [&Path; 3]) -> Self {
+        Self::wire_by(Command::new(LEAKCHECK), folder, [listen, upstream, script])
+    }
+
+    /// A wire whose process may have `files` open.
+    pub(super) fn narrow_wire(files: u32, folder: &Path, sockets_and_script: [&Path; 3]) -> Self {
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -n {files} && exec {LEAKCHECK} \"$@\"");
+        shell.args(["-c", &limited, "sh"]);
+        Self::wire_by(shell, folder, sockets_and_script)
+    }
+
+    fn wire_by(mut leakcheck: Command, folder: &Path, [listen, upstream, script]: [&Path; 3]) -> Self {
+        leakcheck.arg("chaos").arg("--listen").arg(listen);
+        leakcheck.arg("--upstream").arg(upstream).arg("--script").arg(script);
+        let wire = Self::spawn(leakcheck, folder);
         until("the wire", || UnixStream::connect(listen).is_ok());
         wire
     }
 
+    /// Its process.
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Ends it as a user does; what it said on standard error.
-    fn end(mut self) -> String {
+    pub(super) fn end(mut self) -> String {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().expect("kill").success());
         let mut said = String::new();
@@ -75,7 +89,7 @@ impl Running {
     }
 }
 
-fn ask(socket: &Path, path: &str) -> String {
+pub(super) fn ask(socket: &Path, path: &str) -> String {
     let mut stream = UnixStream::connect(socket).expect("somebody listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a deadline");
     let request = format!("GET {path} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n");
@@ -86,7 +100,7 @@ fn ask(socket: &Path, path: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn until(what: &str, holds: impl Fn() -> bool) {
+pub(super) fn until(what: &str, holds: impl Fn() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < PATIENCE, "{what} never came");
@@ -131,62 +145,6 @@ fn the_wire_breaks_by_its_script_and_says_so() {
         "{said}"
     );
     assert!(!listen.exists() && upstream.exists());
-}
-
-/// Streams through the proxy at once. It holds two descriptors for each: with a limit of open files below 20,150 as many as
-/// that lets, said aloud.
-const STREAMS: usize = 10_000;
-
-/// Descriptors beside the streams.
-const SPARE: usize = 150;
-
-fn streams_that_fit() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").expect("limits");
-    let line = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"))
-        .expect("the limit of open files");
-    let mut numbers = line.split_whitespace().skip(3);
-    // What is "unlimited" is no number, and enough.
-    let mut next = || numbers.next().and_then(|word| word.parse().ok()).unwrap_or(usize::MAX);
-    let (soft, hard): (usize, usize) = (next(), next());
-    STREAMS.min((hard - SPARE) / 2).min(soft - SPARE)
-}
-
-#[test]
-fn thousands_of_streams_are_open_through_the_wire_at_once_and_gone_with_their_clients() {
-    let streams = streams_that_fit();
-    if streams < STREAMS {
-        eprintln!("with this limit of open files only {streams} streams of {STREAMS}");
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let count = streams.to_string();
-    let (_engine, upstream) = Running::engine(folder.path(), &["--containers", &count, "--lines-per-second", "0"]);
-    let (listen, script) = (folder.path().join("wire.sock"), folder.path().join("faults.toml"));
-    std::fs::write(&script, "").expect("written");
-    let wire = Running::wire(folder.path(), [&listen, &upstream, &script]);
-    let held = || {
-        let folder = format!("/proc/{}/fd", wire.0.id());
-        std::fs::read_dir(folder).expect("it lives").count()
-    };
-    let mut open = Vec::with_capacity(streams);
-    for number in 1..=streams {
-        let mut stream = UnixStream::connect(&listen).expect("the wire takes it");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a deadline");
-        let request = format!("GET /containers/noise-{number:05}/logs?stdout=1&follow=1 HTTP/1.1\r\nHost: d\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("sent");
-        open.push(stream);
-    }
-    for stream in &mut open {
-        let mut head = [0; 15];
-        stream.read_exact(&mut head).expect("an answer");
-        assert_eq!(&head, b"HTTP/1.1 200 OK");
-    }
-    assert!(held() >= 2 * streams, "all at once: {}", held());
-    assert!(ask(&listen, "/_ping").ends_with("OK"), "and there is room for more");
-    drop(open);
-    until("the end of every stream", || held() < SPARE);
-    wire.end();
 }
 
 #[test]
