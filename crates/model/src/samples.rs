@@ -76,11 +76,8 @@ impl Samples {
         wanted: impl Fn(Phase) -> bool + 'a,
     ) -> impl Iterator<Item = (f64, f64)> + 'a {
         let column = self.column(name).unwrap_or_default();
-        (0..column.len()).filter_map(move |i| {
-            wanted(self.phase[i])
-                .then(|| column[i].map(|v| (self.t_s[i], v)))
-                .flatten()
-        })
+        let rows = column.iter().zip(&self.phase).zip(&self.t_s);
+        rows.filter_map(move |((value, &phase), &t_s)| value.filter(|_| wanted(phase)).map(|value| (t_s, value)))
     }
 
     /// The rows whose phase is wanted, as indices.

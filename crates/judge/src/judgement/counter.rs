@@ -1,12 +1,13 @@
 //! Limits on what only goes up: increase and rate of a counter, and the floor of rotations.
 
+use leakcheck_model::Record;
 use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::scenario::LEAST_ROTATIONS;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
-use leakcheck_model::{Phase, Record};
 
 use super::Asked;
+use super::level::values;
 use super::limit::{compared, invalid, number};
 use crate::{Look, whole_rotations};
 
@@ -36,11 +37,7 @@ pub(super) fn unwrapped(values: impl Iterator<Item = Option<f64>>) -> Vec<f64> {
 
 /// How much a counter went up over the judged part.
 pub(super) fn increase(record: &Record, metric: &str) -> Option<f64> {
-    let values: Vec<f64> = record
-        .samples
-        .series(metric, Phase::is_judged)
-        .map(|(_, v)| v)
-        .collect();
+    let values = values(record, metric);
     unwrapped(values.into_iter().map(Some)).last().copied()
 }
 

@@ -11,6 +11,9 @@ use crate::{Outcome, Series};
 
 /// Level after the load was gone against the level before it came; `None` if one of them was not seen.
 fn measure(record: &Record, metric: &str, allowed: f64) -> Option<Drained> {
+    if !was_seen(record, Phase::Idle) || !was_seen(record, Phase::Drain) {
+        return None;
+    }
     let of = |wanted: Phase| {
         let (t, v) = record.samples.series(metric, |phase| phase == wanted).unzip();
         Series::new(t, v).ok()
@@ -20,17 +23,20 @@ fn measure(record: &Record, metric: &str, allowed: f64) -> Option<Drained> {
     (measured.outcome != Outcome::Invalid).then_some(measured)
 }
 
+fn was_seen(record: &Record, wanted: Phase) -> bool {
+    record.samples.phase.contains(&wanted)
+}
+
 /// Why it is not known whether a metric drained, and what to do about it.
 fn unknown(record: &Record, metric: &str) -> String {
-    let seen = |wanted: Phase| record.samples.rows(|phase| phase == wanted).next().is_some();
     // A level under load is no level without it: a target that leaked meanwhile would seem to have drained.
-    if !seen(Phase::Idle) {
+    if !was_seen(record, Phase::Idle) {
         return format!(
             "`{metric}`: the target was started after the load, so its level without load is not known: give [target] start = \
              \"before-load\", or leave this limit out"
         );
     }
-    if !seen(Phase::Drain) {
+    if !was_seen(record, Phase::Drain) {
         return format!("`{metric}`: nothing was sampled after the load was gone, so whether it drained is not known");
     }
     format!("`{metric}` was not seen before or after the load, so whether it drained is not known")

@@ -1,7 +1,7 @@
 //! Growth limits: per minute, per rotation, net, and FASE's endpoint rate.
 
 use leakcheck_model::limit::{Bound, Limit};
-use leakcheck_model::record::quantum_of;
+use leakcheck_model::record::{is_integer, quantum_of};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
@@ -16,7 +16,12 @@ const COVARIATE_S: f64 = 150.0;
 
 /// The judged values of a metric.
 pub(super) fn series(record: &Record, metric: &str) -> Result<Series, Reason> {
-    let (t, v): (Vec<f64>, Vec<f64>) = record.samples.series(metric, Phase::is_judged).unzip();
+    let most = record.samples.len();
+    let (mut t, mut v) = (Vec::with_capacity(most), Vec::with_capacity(most));
+    for (t_s, value) in record.samples.series(metric, Phase::is_judged) {
+        t.push(t_s);
+        v.push(value);
+    }
     Series::new(t, v).map_err(|error| Reason::of(ReasonCode::ClockJumped, metric, format!("`{metric}`: {error}")))
 }
 
@@ -47,9 +52,14 @@ pub(super) fn question(asked: &Asked, metric: &str, bound: f64) -> Question {
 
 /// The step of a metric: as it is known, or as its values tell where they are no counts.
 fn quantum(record: &Record, metric: &str) -> f64 {
-    let known = record.metrics.get(metric).map_or(1.0, |m| m.quantum);
+    let info = record.metrics.get(metric);
+    let known = info.map_or(1.0, |m| m.quantum);
+    // That of a table from elsewhere is told by its values already.
+    if info.is_some_and(|m| m.source == "csv") {
+        return known;
+    }
     let column = record.samples.column(metric).unwrap_or_default();
-    if column.iter().flatten().all(|v| v.fract() == 0.0) {
+    if column.iter().flatten().all(|&v| is_integer(v)) {
         known
     } else {
         known.min(quantum_of(column))

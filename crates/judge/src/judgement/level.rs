@@ -9,11 +9,7 @@ use super::limit::{compared, invalid};
 
 /// `min >= 53`, `max <= 57`, `mean < 3`, `last == 0`.
 pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
-    let values: Vec<f64> = record
-        .samples
-        .series(metric, Phase::is_judged)
-        .map(|(_, v)| v)
-        .collect();
+    let values = values(record, metric);
     let (what, measured) = match rule.statistic {
         Statistic::Min => ("smallest", values.iter().copied().reduce(f64::min)),
         Statistic::Max => ("largest", values.iter().copied().reduce(f64::max)),
@@ -38,6 +34,12 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
             ),
         ),
     }
+}
+
+/// The values of the judged part.
+pub(super) fn values(record: &Record, metric: &str) -> Vec<f64> {
+    let series = record.samples.series(metric, Phase::is_judged);
+    series.map(|(_, v)| v).collect()
 }
 
 #[cfg(test)]

@@ -150,7 +150,10 @@ fn blind(asked: &Asked, metric: &str, rule: &Limit) -> Option<Reason> {
     let whole_run = rule.statistic == Statistic::Drained;
     let column = record.samples.column(metric);
     let planned = judged.rows.len();
-    let seen = column.map_or(0, |c| judged.rows.iter().filter(|&&i| c[i].is_some()).count());
+    let seen = match asked.series(metric) {
+        Ok(series) => series.len(),
+        Err(_) => column.map_or(0, |c| judged.rows.iter().filter(|&&i| c[i].is_some()).count()),
+    };
     if planned == 0 && !whole_run {
         return Some(Reason::of(
             ReasonCode::TooShort,

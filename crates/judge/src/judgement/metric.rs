@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use leakcheck_model::Phase;
 use leakcheck_model::record::MetricInfo;
 use leakcheck_model::result::{Growth, LimitResult, MetricResult};
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
+use super::level::values;
 use super::limit::{amount, number};
 use super::{Asked, drained};
 use crate::{Answer, Form, endpoint};
@@ -14,8 +14,11 @@ use crate::{Answer, Form, endpoint};
 /// Everything that is said of one metric.
 pub(super) fn measure(asked: &Asked, name: &str, info: &MetricInfo, limits: &[LimitResult]) -> MetricResult {
     let record = asked.record;
-    let seen = Seen::of(record.samples.series(name, Phase::is_judged).map(|(_, v)| v));
     let series = asked.series(name).ok();
+    let seen = match &series {
+        Some(series) => Seen::of(series.value()),
+        None => Seen::of(&values(record, name)),
+    };
     let mut result = MetricResult {
         source: info.source.clone(),
         samples: seen.samples as u64,
@@ -61,14 +64,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        values.fold(Self::default(), |seen, value| Self {
-            samples: seen.samples + 1,
-            first: seen.first.or(Some(value)),
-            last: Some(value),
-            min: Some(seen.min.map_or(value, |min| min.min(value))),
-            max: Some(seen.max.map_or(value, |max| max.max(value))),
-        })
+    fn of(values: &[f64]) -> Self {
+        Self {
+            samples: values.len(),
+            first: values.first().copied(),
+            last: values.last().copied(),
+            min: values.iter().copied().reduce(f64::min),
+            max: values.iter().copied().reduce(f64::max),
+        }
     }
 }
 

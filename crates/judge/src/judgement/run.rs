@@ -1,5 +1,7 @@
 //! The run as a whole: what happened that no limit asks for and that decides all the same.
 
+use std::borrow::Cow;
+
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
 use super::{Asked, Judged};
@@ -98,7 +100,11 @@ const GAP: f64 = 3.0;
 
 /// Gaps in a table from elsewhere, told by its own spacing. A handful of checkpoints has no usual spacing, and never passes.
 fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
-    let t: Vec<f64> = judged.rows.iter().map(|&row| t[row]).collect();
+    let t = if judged.rows.len() == t.len() {
+        Cow::Borrowed(t)
+    } else {
+        judged.rows.iter().map(|&row| t[row]).collect()
+    };
     let Some(usual) = usual_spacing(&t) else {
         return;
     };
