@@ -21,30 +21,39 @@ pub(super) fn number(cell: &[u8]) -> Option<Option<f64>> {
     }
 }
 
+/// A decimal such as `-12.5`; `None` for whatever else may be a number.
+fn plain(cell: &[u8]) -> Option<f64> {
+    leading(cell)
+        .filter(|&(_, length)| length == cell.len())
+        .map(|(value, _)| value)
+}
+
 /// Longest decimal whose digits are an exact `f64` (below 2^53), as is the power of ten that they are divided by: the quotient is
 /// then the nearest there is [Clinger 1990].
 const EXACT: usize = 15;
 
-/// A decimal such as `-12.5`; `None` for whatever else may be a number.
-fn plain(cell: &[u8]) -> Option<f64> {
-    let digits = cell.strip_prefix(b"-").unwrap_or(cell);
-    if digits.len() > EXACT {
-        return None;
-    }
-    let (mut mantissa, mut point) = (0_u64, None);
-    for (at, &byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
-            b'.' if point.is_none() => point = Some(at),
-            _ => return None,
+/// The decimal that a text begins with, and its length: what ends it is not looked at.
+pub(super) fn leading(text: &[u8]) -> Option<(f64, usize)> {
+    let sign = usize::from(text.first() == Some(&b'-'));
+    let (mut mantissa, mut length, mut point) = (0_i64, 0, None);
+    // One byte more than is exact, so that a longer one is not taken for its beginning.
+    for &byte in text[sign..].iter().take(EXACT + 1) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            mantissa = mantissa * 10 + i64::from(digit);
+        } else if byte == b'.' && point.is_none() {
+            point = Some(length + 1);
+        } else {
+            break;
         }
+        length += 1;
     }
-    let after_point = point.map_or(0, |at| digits.len() - at - 1);
-    if digits.len() == usize::from(point.is_some()) {
+    if length > EXACT || length == usize::from(point.is_some()) {
         return None;
     }
+    let after_point = point.map_or(0, |after| length - after);
     let size = mantissa as f64 / POWERS_OF_TEN[after_point];
-    Some(if digits.len() < cell.len() { -size } else { size })
+    Some((if sign == 1 { -size } else { size }, sign + length))
 }
 
 const POWERS_OF_TEN: [f64; EXACT] = [
@@ -81,6 +90,12 @@ mod tests {
             if let Some(value) = plain(cell.as_bytes()) {
                 prop_assert_eq!(Ok(value.to_bits()), cell.parse::<f64>().map(f64::to_bits));
             }
+        }
+
+        #[test]
+        fn a_decimal_ends_where_its_digits_do(decimal in "-?[0-9]{1,7}[.][0-9]{0,7}", after in "([,;\n\t x-][0-9.]{0,9})?") {
+            let found = leading(format!("{decimal}{after}").as_bytes());
+            prop_assert_eq!(found.map(|(value, length)| (Ok(value), length)), Some((decimal.parse(), decimal.len())));
         }
     }
 }

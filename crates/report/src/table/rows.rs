@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use leakcheck_model::{Phase, Samples};
 
-use super::number::number;
-use super::row::Row;
+use super::number::{leading, number};
+use super::row::{Row, begin};
 use super::time::TimeColumn;
 use super::{Table, TableOptions};
 use crate::csv as samples_csv;
@@ -42,21 +42,29 @@ impl Cells {
         !self.begins_with_number && self.broken > self.numbers
     }
 
+    fn push(&mut self, seen: Option<f64>) {
+        self.values.push(seen);
+        if seen.is_some() {
+            self.begins_with_number |= self.broken == 0;
+            self.numbers += 1;
+        }
+    }
+
+    /// Takes what was read ahead of it, in which nothing is broken.
+    fn append(&mut self, ahead: Self) {
+        self.values.extend(ahead.values);
+        self.begins_with_number |= self.broken == 0 && ahead.numbers > 0;
+        self.numbers += ahead.numbers;
+    }
+
     fn take(&mut self, cell: &[u8], name: &str, line: u64) {
         let seen = number(cell);
-        self.values.push(seen.flatten());
-        match seen {
-            Some(Some(_)) => {
-                self.begins_with_number |= self.broken == 0;
-                self.numbers += 1;
-            }
-            Some(None) => {}
-            None => {
-                self.broken += 1;
-                if self.first.len() < NAMED_ROWS {
-                    let message = not_a_number(name, cell);
-                    self.first.push(BadRow { line, message });
-                }
+        self.push(seen.flatten());
+        if seen.is_none() {
+            self.broken += 1;
+            if self.first.len() < NAMED_ROWS {
+                let message = not_a_number(name, cell);
+                self.first.push(BadRow { line, message });
             }
         }
     }
@@ -71,11 +79,15 @@ pub(super) struct Rows {
     time_at: usize,
     phase_at: Option<usize>,
     in_order: bool,
+    /// Time of the last row; `None` before the first, which tells what times are.
+    last_s: Option<f64>,
     t_s: Vec<f64>,
     phase: Vec<Phase>,
     bad: Vec<BadRow>,
     bad_total: usize,
     pub(super) taken: usize,
+    /// The cells of one row, until nothing is wrong with any of them.
+    seen: Vec<Option<f64>>,
 }
 
 impl Rows {
@@ -110,20 +122,116 @@ impl Rows {
             time,
             time_at,
             in_order: options.in_order,
+            last_s: None,
             t_s: Vec::new(),
             phase: Vec::new(),
             bad: Vec::new(),
             bad_total: 0,
             taken: 0,
+            seen: Vec::new(),
         })
+    }
+
+    /// Whether a row has told what times are: then rows can be read ahead of those before them.
+    pub(super) fn is_begun(&self) -> bool {
+        self.last_s.is_some()
+    }
+
+    /// The same table for rows that are read ahead: none yet.
+    pub(super) fn ahead(&self) -> Self {
+        let empty = |column: &Column| match column {
+            Column::Time => Column::Time,
+            Column::Phase => Column::Phase,
+            Column::Cells(_) => Column::Cells(Cells::default()),
+            Column::Text(_) => Column::Text(None),
+        };
+        Self {
+            names: self.names.clone(),
+            columns: self.columns.iter().map(empty).collect(),
+            time: self.time.clone(),
+            last_s: Some(f64::NEG_INFINITY),
+            t_s: Vec::new(),
+            phase: Vec::new(),
+            bad: Vec::new(),
+            seen: Vec::new(),
+            bad_total: 0,
+            taken: 0,
+            ..*self
+        }
+    }
+
+    /// Takes rows that were read ahead, in which nothing is broken, and says whether they are still right: their times may turn
+    /// out not to be later.
+    pub(super) fn append(&mut self, ahead: Self) -> bool {
+        if self.in_order && ahead.t_s.first().copied() <= self.last_s {
+            return ahead.t_s.is_empty();
+        }
+        for (column, ahead) in self.columns.iter_mut().zip(ahead.columns) {
+            if let (Column::Cells(cells), Column::Cells(ahead)) = (column, ahead) {
+                cells.append(ahead);
+            }
+        }
+        self.last_s = ahead.t_s.last().copied().or(self.last_s);
+        self.t_s.extend(ahead.t_s);
+        self.phase.extend(ahead.phase);
+        self.taken += ahead.taken;
+        true
+    }
+
+    /// Takes the row that a text without quotes begins with, and says how long it is; `None`, and nothing happened, if anything is
+    /// wrong with it, if it has no end, or if it is the first. What [`Self::take`] does, without cutting it into cells first.
+    pub(super) fn take_sound(&mut self, text: &[u8], delimiter: u8) -> Option<usize> {
+        let last_s = self.last_s?;
+        let (mut t_s, mut phase, mut at) = (last_s, Phase::Measure, 0);
+        self.seen.clear();
+        for (i, column) in self.columns.iter().enumerate() {
+            let text = &text[at..];
+            let end = if i + 1 == self.width { b'\n' } else { delimiter };
+            let (decimal, cell) = match leading(text) {
+                Some((value, length)) if text.get(length) == Some(&end) => (Some(value), &text[..length]),
+                _ => (None, begin(text, delimiter, end)?),
+            };
+            at += cell.len() + 1;
+            match column {
+                Column::Cells(_) => self.seen.push(match decimal {
+                    Some(value) => Some(value),
+                    None => number(cell.trim_ascii())?,
+                }),
+                Column::Time => {
+                    t_s = match decimal.and_then(|number| self.time.seconds(number)) {
+                        Some(t_s) => t_s,
+                        None => self.time.read(&self.names[i], cell.trim_ascii()).ok()?,
+                    }
+                }
+                Column::Phase => phase = phase_of(cell.trim_ascii()).ok()?,
+                Column::Text(_) => {}
+            }
+        }
+        if self.in_order && t_s <= last_s {
+            return None;
+        }
+        let cells = self.columns.iter_mut().filter_map(|column| match column {
+            Column::Cells(cells) => Some(cells),
+            _ => None,
+        });
+        cells.zip(&self.seen).for_each(|(cells, &seen)| cells.push(seen));
+        self.push(t_s, phase);
+        self.taken += 1;
+        Some(at)
+    }
+
+    fn push(&mut self, t_s: f64, phase: Phase) {
+        self.t_s.push(t_s);
+        self.phase.push(phase);
+        self.last_s = Some(t_s);
     }
 
     /// One row. What is broken in it is noted once; a row of another shape or without a time leaves no trace in the table.
     pub(super) fn take(&mut self, line: u64, row: &impl Row) {
         self.taken += 1;
         match self.stands(row) {
-            Ok((t_s, _)) if self.in_order && self.t_s.last().is_some_and(|last| t_s <= *last) => {
-                let last = self.t_s.last().copied().unwrap_or(0.0);
+            Ok((t_s, _)) if self.in_order && self.last_s.is_some_and(|last| t_s <= last) => {
+                let last = self.last_s.unwrap_or(0.0);
                 let message = format!("its time, {t_s} s, is not later than {last} s of a row before it");
                 self.broken(line, message);
             }
@@ -136,8 +244,7 @@ impl Rows {
                         }
                     }
                 }
-                self.phase.push(phase);
-                self.t_s.push(t_s);
+                self.push(t_s, phase);
             }
             Err(message) => self.broken(line, message),
         }

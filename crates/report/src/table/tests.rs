@@ -221,12 +221,15 @@ fn what_is_no_table_says_why() {
 }
 
 /// A plain table is cut by hand; what the CSV reader makes of it is what is meant.
-fn both_ways(text: &str, options: &TableOptions) -> [Result<Table, String>; 2] {
+fn both_ways(text: &str, readers: usize, options: &TableOptions) -> [Result<Table, String>; 2] {
     let bytes = text.as_bytes();
     let delimiter = delimiter(bytes);
     let plain = PlainRows::of(bytes, delimiter).expect("a plain table");
-    [parse_plain(bytes, plain, options), parse_any(bytes, delimiter, options)]
-        .map(|read| read.map_err(|e| e.to_string()))
+    [
+        parse_plain(plain, readers, options),
+        parse_any(bytes, delimiter, options),
+    ]
+    .map(|read| read.map_err(|e| e.to_string()))
 }
 
 #[test]
@@ -248,16 +251,53 @@ fn a_table_with_a_quote_or_the_lines_of_windows_is_not_cut_by_hand() {
     }
 }
 
+#[test]
+fn a_long_file_is_read_to_its_last_byte() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("long.csv");
+    let rows: String = (0..200_000)
+        .map(|i| format!("{i}.5,{}{}\n", i % 100, if i == 150_000 { "x" } else { "" }))
+        .collect();
+    std::fs::write(&path, format!("t_s,fds\n{rows}200000.5")).expect("written");
+    let table = read_table(&path, &TableOptions::default()).expect("read");
+    assert_eq!((table.rows, table.broken_rows), (200_000, 1));
+    assert_eq!(table.broken[0].line, 150_002);
+    assert_eq!(table.samples.t_s[199_999], 199_999.5);
+    assert_eq!(table.samples.columns[0][199_998..], [Some(98.0), Some(99.0)]);
+}
+
 proptest::proptest! {
     #[test]
     fn a_plain_table_is_read_as_the_csv_reader_reads_it(
         head in "(#[a-z,]{0,3}\n|\n){0,2}",
         names in "(t_s,fds,phase|time,fds|fds,t_min|t_s;b;c|phase,Phase,t_s|fds,tasks|)",
         rows in "([0-9]{1,3}[,;][0-9]{1,2}([,;](measure|idle|x)?)?\n|[#,;.0-9x \n-]{0,9}){0,12}",
+        readers in 1..5_usize,
         in_order: bool,
     ) {
         let options = TableOptions { time: None, in_order };
-        let [plain, any] = both_ways(&format!("{head}{names}\n{rows}"), &options);
+        let [plain, any] = both_ways(&format!("{head}{names}\n{rows}"), readers, &options);
+        proptest::prop_assert_eq!(plain, any);
+    }
+
+    /// Now and then something is wrong with a row, and all that comes after it is told as if it had been read in order.
+    #[test]
+    fn a_plain_table_in_pieces_is_read_as_one(
+        names in "(t_s,fds,host|timestamp,fds,tasks|time,phase,fds)",
+        begin in "(1767225600|3|2026-01-01T00:00:00Z|soon)",
+        rows in proptest::collection::vec("([1-9]?[0-9]|[1-9]?[0-9][.]5|,|[a-z]|2026-01-01T00:00:[0-5][0-9]Z|#|\n){0,1},(measure|[0-9]{1,3}|-1[.]5|)?,([0-9]{1,3}|h[0-9])?", 0..40),
+        is_later in proptest::collection::vec(0..20_u8, 40),
+        readers in 2..9_usize,
+        in_order: bool,
+    ) {
+        // Most rows are sound and come one after the other.
+        let rows: String = rows.iter().zip(is_later).enumerate().map(|(i, (row, wrong))| match wrong {
+            0 => format!("{row}\n"),
+            _ => format!("{i},{},{i}\n", if names.starts_with("time,") { "measure" } else { "7" }),
+        }).collect();
+        let options = TableOptions { time: None, in_order };
+        let text = format!("{names}\n{begin},,5\n{rows}");
+        let [plain, any] = both_ways(&text, readers, &options);
         proptest::prop_assert_eq!(plain, any);
     }
 }

@@ -66,6 +66,7 @@ enum Meaning {
 }
 
 /// The column of time while it is read.
+#[derive(Clone)]
 pub(super) struct TimeColumn {
     meaning: Meaning,
     /// The first moment: the clock's zero.
@@ -103,6 +104,15 @@ impl TimeColumn {
                 },
                 columns: names.to_vec(),
             }),
+        }
+    }
+
+    /// A number as seconds, once the first cell has told what numbers are; `None` if it is to be looked at as a cell.
+    pub(super) fn seconds(&self, number: f64) -> Option<f64> {
+        match self.meaning {
+            Meaning::Length(unit) => Some(number * unit),
+            Meaning::Epoch(unit) => self.origin_number.map(|origin| (number - origin) * unit),
+            Meaning::Text | Meaning::Undecided => None,
         }
     }
 
