@@ -1,7 +1,7 @@
 //! The n-th smallest value of one window after the other.
 //!
 //! Apart, because a long series has a hundred thousand windows and neighbours have most of their samples in common: counting
-//! by those that came and went whether one of the last two answers still holds is a thirtieth of the cost of a selection. The
+//! by those that came and went whether one of the last two answers still holds is a fraction of the cost of a selection. The
 //! answer is exact either way.
 
 use std::ops::Range;

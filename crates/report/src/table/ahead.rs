@@ -13,8 +13,8 @@ use std::thread::{self, Builder};
 use super::row::{PlainRow, PlainRows};
 use super::rows::Rows;
 
-/// Bytes that are worth a thread: they are read in a millisecond or two, and a thread is there in a twentieth of one. No more,
-/// so that what was read ahead of the others is still in the cache when its turn comes.
+/// Bytes that are worth a thread: they are read in milliseconds, and a thread is there in a fraction of one. No more, so that the
+/// memory of what was read ahead is used again and again.
 const PIECE: usize = 1 << 20;
 
 /// How many threads so many bytes are worth.
