@@ -61,7 +61,10 @@ impl Place {
             return Ok(());
         };
         if !found.file_type().is_socket() {
-            return Err(listen(io::ErrorKind::AlreadyExists.into()));
+            return Err(listen(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "a file that is no socket is there",
+            )));
         }
         if !self.is_own() {
             match std::os::unix::net::UnixStream::connect(&self.path) {

@@ -81,6 +81,11 @@ impl Process {
         }
     }
 
+    /// Whether words are a command of which nothing runs: its container is silent until it is stopped.
+    pub(crate) fn is_idle(words: &[String]) -> bool {
+        matches!(Self::spawn(words, Instant::now()), Self::Idle)
+    }
+
     fn script(script: Script) -> Self {
         Self::Script(Box::new(Running {
             script,

@@ -168,7 +168,10 @@ fn remove_stale(path: &Path) -> Result<(), ServeError> {
         source,
     };
     if !found.file_type().is_socket() {
-        return Err(listen(io::ErrorKind::AlreadyExists.into()));
+        return Err(listen(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a file that is no socket is there",
+        )));
     }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(ServeError::Taken(path.to_owned()));

@@ -255,19 +255,45 @@ async fn a_socket_that_is_in_use_or_no_socket_is_left_alone() {
 
 /// Starts a container of its own, called `own`.
 async fn start_own(scene: &Scene, body: &str) {
+    create(scene, "own", body).await;
+    let started = scene.ask("POST", "/containers/own/start").await;
+    assert!(started.starts_with("HTTP/1.1 204"), "{started}");
+}
+
+/// Creates a container, and says what the engine answered.
+async fn create(scene: &Scene, name: &str, body: &str) -> String {
     scene.ask("POST", "/images/create?fromImage=any").await;
     let mut stream = UnixStream::connect(scene.folder.path().join("engine.sock"))
         .await
         .expect("it listens");
     let create = format!(
-        "POST /containers/create?name=own HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close\r\n\
+        "POST /containers/create?name={name} HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(create.as_bytes()).await.expect("sent");
-    stream.read_to_end(&mut Vec::new()).await.expect("an answer");
-    let started = scene.ask("POST", "/containers/own/start").await;
-    assert!(started.starts_with("HTTP/1.1 204"), "{started}");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    answer
+}
+
+#[tokio::test]
+async fn who_creates_a_container_whose_program_does_not_run_is_warned() {
+    let scene = Scene::new(0, "0");
+    for (name, command, warns) in [
+        ("ls", r#"["ls", "/"]"#, true),
+        ("echo", r#"["echo", "hi"]"#, false),
+        ("noise", r#"["/leakcheck", "noise", "--lines-per-second", "0"]"#, false),
+    ] {
+        let answer = create(&scene, name, &format!(r#"{{"Image":"any","Cmd":{command}}}"#)).await;
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        assert_eq!(
+            answer.contains("runs no programs: `ls` says nothing"),
+            warns,
+            "{answer}"
+        );
+    }
+    scene.end().await;
 }
 
 #[tokio::test]

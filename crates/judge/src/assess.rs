@@ -110,7 +110,7 @@ fn few(series: &Series, question: &Question) -> Answer {
         };
     }
     let sentence = format!(
-        "{} checkpoints are too few to tell growth from chance, {} are needed",
+        "{} samples are too few to tell growth from chance, {} are needed",
         series.len(),
         sparse::FEW
     );

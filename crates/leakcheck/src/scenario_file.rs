@@ -19,8 +19,14 @@ pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Scenario> {
             meant(path)
         ));
     }
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("failed to read the scenario {}", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| {
+        let hint = if path.exists() {
+            ""
+        } else {
+            " (`leakcheck init FILE` writes one to start from)"
+        };
+        format!("failed to read the scenario {}{hint}", path.display())
+    })?;
     // The file must be right by itself, so that problems are shown at its own lines.
     let as_written = Scenario::parse(&text).map_err(|problems| anyhow!(shown(&problems, &text, path)))?;
     if sets.is_empty() {

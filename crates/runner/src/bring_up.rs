@@ -151,11 +151,7 @@ async fn target(stage: &mut Stage) -> Result<(), Ended> {
 /// Ends the run if somebody else would be taken for the target, and warns where something else is asked of somebody else.
 async fn refuse_strangers(stage: &mut Stage) -> Result<(), Ended> {
     for taken in taken(&stage.scenario).await {
-        let message = format!(
-            "port {} of 127.0.0.1 is served before the target is started: {} would be another process's; end that one, or let \
-             the target serve `{{port}}`, which is free",
-            taken.port, taken.what
-        );
+        let message = taken.to_string();
         if taken.is_readiness() {
             return Err(Ended::Impaired(Reason::new(ReasonCode::TargetNotReady, message)));
         }

@@ -36,5 +36,6 @@ pub use open_files::{lower_open_files, raise_open_files};
 pub use program::{ProgramError, startable};
 pub use run::{Learn, Outcome, Request, RunError, run};
 pub use scratch::{Scratch, remove_abandoned};
+pub use taken::{Taken, unserved};
 pub use target::LAST_WORDS;
 pub use wire::second_wire;

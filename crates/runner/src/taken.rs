@@ -13,8 +13,12 @@ use tokio::time::timeout;
 const WITHIN: Duration = Duration::from_millis(500);
 
 /// A port of this machine that is served before the target is started.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Taken {
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error(
+    "port {port} of 127.0.0.1 is served before the target is started: {what} would be another process's; end that one, or let the \
+     target serve `{{port}}`, which is free"
+)]
+pub struct Taken {
     /// The port.
     pub port: u16,
     /// What is asked there.
@@ -26,6 +30,15 @@ impl Taken {
     pub(crate) fn is_readiness(&self) -> bool {
         self.what == "readiness"
     }
+}
+
+/// Whether nobody serves the port by which the target is to be known as ready: to be asked before anything is started.
+///
+/// # Errors
+/// [`Taken`], with which no run can begin.
+pub async fn unserved(scenario: &Scenario) -> Result<(), Taken> {
+    let found = taken(scenario).await.into_iter().find(Taken::is_readiness);
+    found.map_or(Ok(()), Err)
 }
 
 /// The ports that are to tell of a started command and are served already by something else, readiness first.

@@ -16,6 +16,7 @@ use crate::follow::WaitFor;
 use crate::http::{Head, Reply};
 use crate::lifecycle::Done;
 use crate::log::Select;
+use crate::process::Process;
 use crate::signal::signal_number;
 
 /// The filters of `docker ps` that 20.10 takes.
@@ -162,7 +163,14 @@ impl<'a> Matcher<'a> {
 pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, Failure> {
     let body: CreateBody = request.json()?;
     let container = engine.create(request.head.query.text("name"), body)?;
-    Ok(Reply::json(201, &json!({ "Id": container.id, "Warnings": [] })))
+    let words = container.config.words();
+    let warnings = match words.first() {
+        Some(program) if Process::is_idle(&words) => vec![format!(
+            "a simulated engine runs no programs: `{program}` says nothing and goes on until it is stopped"
+        )],
+        _ => Vec::new(),
+    };
+    Ok(Reply::json(201, &json!({ "Id": container.id, "Warnings": warnings })))
 }
 
 pub(super) fn inspect(engine: &Engine, key: &str) -> Result<Reply, Failure> {

@@ -1,5 +1,6 @@
 //! `leakcheck chaos`: the breaking wire, alone, for use with other people's tests.
 
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -26,6 +27,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         plan.faults.len(),
         arguments.listen.display()
     ));
+    if let Err(error) = UnixStream::connect(&arguments.upstream) {
+        style::note(&format!(
+            "no engine answers at {} yet ({error}): until one does, clients are turned away",
+            arguments.upstream.display()
+        ));
+    }
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");
     let (sender, mut events) = tokio::sync::mpsc::channel(2 * plan.faults.len() + OTHER_NEWS);

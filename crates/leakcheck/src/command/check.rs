@@ -7,6 +7,7 @@ use clap::Args;
 use leakcheck_judge::whole_rotations;
 use leakcheck_model::scenario::{EngineKind, Rate, Start, Traffic};
 use leakcheck_model::{Scenario, Span};
+use leakcheck_runner::startable;
 
 use super::{Failure, USAGE};
 use crate::{scenario_file, style};
@@ -103,7 +104,8 @@ fn explained(scenario: &Scenario) -> String {
         );
     }
     let tight = super::plan::too_tight(scenario, "measure");
-    for hint in drained_unknown(scenario).into_iter().chain(tight) {
+    let absent = startable(scenario).err().map(|error| format!("here {error}"));
+    for hint in drained_unknown(scenario).into_iter().chain(absent).chain(tight) {
         row("hint", hint);
     }
     text.push('\n');
@@ -113,13 +115,12 @@ fn explained(scenario: &Scenario) -> String {
 /// What to do about a `drained` that will be `invalid`.
 pub(super) fn drained_unknown(scenario: &Scenario) -> Option<String> {
     let metrics = scenario.drained_unknown();
-    (!metrics.is_empty()).then(|| {
-        format!(
-            "`drained` of {} will be invalid: the target is started after the load, so its level without load is not known; give \
-             [target] start = \"before-load\"",
-            metrics.join(" and ")
-        )
-    })
+    let why = if scenario.load.is_empty() {
+        "there is no load that could be gone; leave it out, or give the target work with [[load]] or [traffic]"
+    } else {
+        "the target is started after the load, so its level without load is not known; give [target] start = \"before-load\""
+    };
+    (!metrics.is_empty()).then(|| format!("`drained` of {} will be invalid: {why}", metrics.join(" and ")))
 }
 
 fn totals(scenario: &Scenario) -> String {

@@ -83,7 +83,9 @@ fn page(command: clap::Command) -> std::io::Result<String> {
         ".SH EXTRA" => ".SH EXAMPLES",
         line => line,
     });
-    Ok(lines.flat_map(|line| [line, "\n"]).collect())
+    let whole: String = lines.flat_map(|line| [line, "\n"]).collect();
+    // The section says it already.
+    Ok(whole.replacen(".SH EXAMPLES\nExamples:\n", ".SH EXAMPLES\n", 1))
 }
 
 fn of_command(cli: &clap::Command, name: &str) -> Result<clap::Command, Failure> {

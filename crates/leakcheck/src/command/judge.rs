@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use leakcheck_judge::endpoint::cut_to_hundredths;
 use leakcheck_judge::{judge, sum_up};
+use leakcheck_model::suggest::{appended, did_you_mean};
 use leakcheck_model::verdict::{Reason, ReasonCode};
 use leakcheck_model::{Facts, Limit, Record, RunResult, Span, with_causes};
 use leakcheck_report::{Error, Table, TableError, TableOptions, read_table};
@@ -213,9 +214,9 @@ fn numbers(limits: &[(String, Limit)], table: &Table, path: &Path) -> Result<(),
 fn known(limits: &[(String, Limit)], names: &[String], path: &Path, what: &str) -> Result<(), Failure> {
     for (metric, _) in limits {
         if !names.contains(metric) && metric != "lines" {
-            let hint = leakcheck_model::suggest::did_you_mean(metric, names.iter().map(String::as_str));
+            let hint = appended(&did_you_mean(metric, names.iter().map(String::as_str)));
             return Err(Failure::usage(format!(
-                "{} has no {what} `{metric}`; it has {} {hint}",
+                "{} has no {what} `{metric}`; it has {}{hint}",
                 path.display(),
                 names.join(", ")
             )));

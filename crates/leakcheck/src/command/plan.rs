@@ -93,11 +93,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 pub(super) fn too_tight(scenario: &Scenario, longer: &str) -> Vec<String> {
     let schedule = &scenario.schedule;
     let within = Span(schedule.measure.0 + schedule.extend.0);
+    let with = if schedule.extend == Span::ZERO {
+        ""
+    } else {
+        " with its extension"
+    };
     outlook::never_passed(scenario)
         .into_iter()
         .map(|(rule, length_s)| {
             let or = length_s.map_or(String::new(), |s| format!(", or {longer} {}", words::round_up(s)));
-            format!("`{rule}` cannot pass within {within}, not even for a target that stands still: allow more{or}")
+            format!(
+                "`{rule}` cannot pass within {within}{with}, not even for a target that stands still: allow more{or}"
+            )
         })
         .collect()
 }

@@ -10,6 +10,7 @@ use leakcheck_report::github;
 use leakcheck_runner::engine::EngineError;
 use leakcheck_runner::{Audience, Nobody, Outcome, Request, RunError, startable};
 
+use super::check::drained_unknown;
 use super::plan::too_tight;
 use super::{Failure, runtime, stop_on_signal};
 use crate::display::Display;
@@ -88,6 +89,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let scenario = arguments.scenario()?;
     startable(&scenario).map_err(|error| Failure::usage(format!("[target] command: {error}; nothing was started")))?;
     let runtime = runtime()?;
+    runtime
+        .block_on(leakcheck_runner::unserved(&scenario))
+        .map_err(|taken| Failure::usage(format!("{taken}; nothing was started")))?;
     let stop = stop_on_signal(
         &runtime,
         "\ninterrupted: removing what was started (once more: leave at once, then `leakcheck clean`)",
@@ -95,8 +99,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let audience: Box<dyn Audience> = if arguments.quiet {
         Box::new(Nobody)
     } else {
-        too_tight(&scenario, "measure")
+        let tight = too_tight(&scenario, "measure");
+        drained_unknown(&scenario)
             .iter()
+            .chain(&tight)
             .for_each(|hint| style::note(hint));
         Box::new(Display::new(&scenario))
     };

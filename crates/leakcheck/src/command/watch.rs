@@ -12,6 +12,7 @@ use clap::{ArgGroup, Args};
 use leakcheck_model::scenario::{EngineKind, Schedule};
 use leakcheck_model::{Limit, Scenario, Span};
 use leakcheck_probe::ProcessError;
+use leakcheck_probe::build::{is_interpreter, program_among};
 use leakcheck_probe::sight::{Sight, exposed};
 use leakcheck_runner::docker::Docker;
 use leakcheck_runner::{Request, container, startable};
@@ -212,10 +213,10 @@ impl Arguments {
             return Ok((name_of(host), target));
         }
         let words: Vec<String> = self.command.iter().map(|word| quoted(word)).collect();
-        let program = self.command.first().map(String::as_str).unwrap_or_default();
-        let file = Path::new(program).file_name().map(|n| n.to_string_lossy().into_owned());
-        let name = name_of(&file.unwrap_or_default());
-        Ok((name, format!("kind = \"command\"\ncommand = [{}]", words.join(", "))))
+        Ok((
+            name_of(&program_of(&self.command)),
+            format!("kind = \"command\"\ncommand = [{}]", words.join(", ")),
+        ))
     }
 
     fn sample_every(&self) -> Span {
@@ -237,6 +238,16 @@ impl Arguments {
             extend: self.extend.unwrap_or(self.duration.min(LONGEST_EXTENSION)),
         }
     }
+}
+
+/// The file that a command runs: what an interpreter is given, else the program itself.
+fn program_of(command: &[String]) -> String {
+    let program = command.first().map(PathBuf::from).unwrap_or_default();
+    let told = is_interpreter(&program)
+        .then(|| program_among(command, Path::new(".")))
+        .flatten();
+    let file = told.as_deref().unwrap_or(&program).file_name();
+    file.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A name that can be a folder's.
@@ -285,6 +296,15 @@ mod tests {
             assert_eq!(name_of(what), name);
         }
         assert!(name_of(&"x".repeat(200)).len() <= 48);
+    }
+
+    #[test]
+    fn a_command_is_called_by_what_its_interpreter_runs() {
+        let of = |words: &[&str]| program_of(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert_eq!(of(&["/usr/bin/python3", "-u", script, "x"]), "Cargo.toml");
+        assert_eq!(of(&["python3", "-m", "http.server"]), "python3");
+        assert_eq!(of(&["./agent", script]), "agent");
     }
 
     #[test]

@@ -63,7 +63,11 @@ fn limit(outlook: &Outlook) -> String {
         (_, None, Some(_)) => "only a large leak is decided; a sound target stays undecided",
         _ => "cannot be decided",
     };
-    let mut text = format!("  {}: {}   {verdict}\n", outlook.metric, outlook.rule);
+    let supposed = match (outlook.is_decidable(), outlook.noise.measured) {
+        (false, false) => ", if it is as noisy as is assumed here",
+        _ => "",
+    };
+    let mut text = format!("  {}: {}   {verdict}{supposed}\n", outlook.metric, outlook.rule);
     let mut row = |name: &str, what: String| text.push_str(&format!("    {name:<22} {what}\n"));
     for obstacle in &outlook.obstacles {
         row("in the way", obstacle.clone());
@@ -110,7 +114,7 @@ fn limit(outlook: &Outlook) -> String {
         let still = outlook.shortest_if_still_s.filter(|still| *still < shortest);
         let still = still.map_or(String::new(), |s| {
             format!(
-                "; a target that stands still passes after {} (`--noise-of RUN_DIR` knows)",
+                "; without noise a target that stands still passes after {} (`--noise-of RUN_DIR` knows)",
                 round_up(s)
             )
         });

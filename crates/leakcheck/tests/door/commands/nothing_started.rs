@@ -1,4 +1,5 @@
-//! A build that is stale ends the run before anything is started: no engine, no container, no target.
+//! What ends a run before anything is started, be it engine, container or target: a build that is stale, a port that somebody
+//! else serves.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -176,4 +177,22 @@ fn a_container_of_an_image_that_is_stale_is_not_put_under_load() {
     let output = run(folder.path(), "docker", &target);
     let (_, message) = ended_before_anything_started(folder.path(), &output);
     assert!(message.contains("it was not started anew"), "{message}");
+}
+
+#[test]
+fn a_port_that_somebody_else_serves_is_a_mistake_and_no_verdict_on_the_target() {
+    let folder = TempDir::new().expect("a folder");
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = stranger.local_addr().expect("its address").port();
+    let target = format!("kind = \"command\"\ncommand = [\"touch\", \"began\"]\nready = {{ port = {port} }}");
+    let output = run(folder.path(), "simulated", &target);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(
+        said.matches(&format!("port {port} of 127.0.0.1 is served")).count(),
+        1,
+        "{said}"
+    );
+    assert!(said.contains("nothing was started"), "{said}");
+    assert!(!folder.path().join("began").exists() && !folder.path().join("reports").exists());
 }
