@@ -2,21 +2,12 @@
 //! and a command of its own, as is the wire that breaks.
 
 mod alone;
-mod chaos;
 mod levels;
 mod many;
 
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::stand::{LEAKCHECK, On, Stand, ran};
-
-/// Tests that fill the machine run one at a time.
-static MACHINE: Mutex<()> = Mutex::new(());
-
-fn machine() -> MutexGuard<'static, ()> {
-    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Three containers for a few seconds.
 const BRIEF: &str = r#"

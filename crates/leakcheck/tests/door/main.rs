@@ -2,6 +2,7 @@
 //! mostly wait can wait together.
 
 mod aloud;
+mod chaos;
 mod commands;
 mod engines;
 mod examples;

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::machine;
-use crate::stand::{On, Ran, Stand, ran};
+use crate::stand::{On, Ran, Stand, machine, ran};
 
 /// Levels and rates may differ by this share, or by one.
 const SHARE: f64 = 0.02;

@@ -7,8 +7,7 @@ use std::process::{Child, Output};
 
 use leakcheck_model::Scenario;
 
-use super::machine;
-use crate::stand::{On, Stand, containers_with, ran};
+use crate::stand::{On, Stand, containers_with, machine, ran};
 use sound::Sound;
 
 const SCENARIOS: [&str; 6] = [
