@@ -52,6 +52,35 @@ pub(crate) struct Sky {
     pub(crate) news: OnceLock<mpsc::Sender<News>>,
 }
 
+impl Sky {
+    /// Under a plan that nobody follows yet; the weather is made by who does.
+    pub(crate) fn new(upstream: &Path, plan: Plan) -> (Self, watch::Sender<Weather>) {
+        let (weather, seen) = watch::channel(Weather::default());
+        let sky = Self {
+            upstream: upstream.to_owned(),
+            plan,
+            weather: seen,
+            identities: Identities::new(upstream),
+            news: OnceLock::new(),
+        };
+        (sky, weather)
+    }
+
+    /// Makes the plan's weather until shutdown; beginnings and ends are told to `news`.
+    pub(crate) async fn follow_plan(
+        &self,
+        start: watch::Receiver<Option<Instant>>,
+        weather: watch::Sender<Weather>,
+        news: Option<&mpsc::Sender<News>>,
+        shutdown: &CancellationToken,
+    ) {
+        let plan = weather::conduct(&self.plan, start, &weather, news);
+        // Ended early or late, the last weather stays.
+        shutdown.run_until_cancelled(plan).await;
+        shutdown.cancelled().await;
+    }
+}
+
 /// A proxy that listens already; clients can connect before [`Proxy::run`] is called.
 pub struct Proxy {
     listener: UnixListener,
@@ -85,18 +114,12 @@ impl Proxy {
     /// # Errors
     /// If the socket cannot be listened on, is somebody else's, or is the engine's own.
     pub fn bind(listen: &Path, upstream: &Path, plan: Plan) -> Result<Self, ChaosError> {
-        let (weather, seen) = watch::channel(Weather::default());
+        let (sky, weather) = Sky::new(upstream, plan);
         let mut place = Place::new(listen, upstream);
         Ok(Self {
             listener: place.bind()?,
             place,
-            sky: Arc::new(Sky {
-                upstream: upstream.to_owned(),
-                plan,
-                weather: seen,
-                identities: Identities::new(upstream),
-                news: OnceLock::new(),
-            }),
+            sky: Arc::new(sky),
             weather,
             start: watch::channel(None).0,
             second: None,
@@ -136,12 +159,7 @@ impl Proxy {
         {
             let (sky, start) = (Arc::clone(&sky), start.subscribe());
             let shutdown = shutdown.clone();
-            tasks.spawn(async move {
-                let plan = weather::conduct(&sky.plan, start, &weather, sky.news.get());
-                // Ended early or late, the last weather stays.
-                shutdown.run_until_cancelled(plan).await;
-                shutdown.cancelled().await;
-            });
+            tasks.spawn(async move { sky.follow_plan(start, weather, sky.news.get(), &shutdown).await });
         }
         let crew = match second {
             Some(program) => {

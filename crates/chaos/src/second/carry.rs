@@ -9,10 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::channel::{Channel, Message, connection, instant};
-use crate::identity::Identities;
 use crate::plan::Plan;
 use crate::proxy::{Sky, serve};
-use crate::weather::{self, News, Weather};
+use crate::weather::News;
 
 /// Why a second process ends before it is told to.
 #[derive(Debug, thiserror::Error)]
@@ -36,26 +35,17 @@ pub async fn carry() -> Result<(), CarryError> {
         Some((other, _)) => return Err(CarryError::OutOfTurn(format!("{other:?}"))),
         None => return Ok(()),
     };
-    let (weather, seen) = watch::channel(Weather::default());
+    let (mut sky, weather) = Sky::new(&upstream, Plan { faults });
     let (sender, mut news) = mpsc::channel(1);
-    let sky = Arc::new(Sky {
-        identities: Identities::new(&upstream),
-        upstream,
-        plan: Plan { faults },
-        weather: seen,
-        news: OnceLock::from(sender),
-    });
+    sky.news = OnceLock::from(sender);
+    let sky = Arc::new(sky);
     let (start, started) = watch::channel(None);
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
     {
         let (sky, shutdown) = (Arc::clone(&sky), shutdown.clone());
-        tasks.spawn(async move {
-            // Their beginnings and ends are told by the first process.
-            let plan = weather::conduct(&sky.plan, started, &weather, None);
-            shutdown.run_until_cancelled(plan).await;
-            shutdown.cancelled().await;
-        });
+        // Beginnings and ends are told by the first process.
+        tasks.spawn(async move { sky.follow_plan(started, weather, None, &shutdown).await });
     }
     {
         let (channel, shutdown) = (Arc::clone(&channel), shutdown.clone());
