@@ -72,7 +72,9 @@ fn ended(child: Child) -> (Option<i32>, Value, String) {
     (output.status.code(), result, said(&output))
 }
 
-/// Sound it passes; leaking it fails for each of `leaks`. Both at once: they mostly wait.
+/// Sound it passes; leaking it fails for each of `leaks`, for its growth or for what it has not given back when the load
+/// is gone (a machine that is busy with other tests may hold up the load, and then leave the growth undecided). Both at
+/// once: they mostly wait.
 fn is_gated(folder: &Path, leaks: &[&str]) {
     let (sound, leaking) = (run(folder, false), run(folder, true));
     let (mut sound, leaking) = (ended(sound), ended(leaking));
@@ -89,7 +91,7 @@ fn is_gated(folder: &Path, leaks: &[&str]) {
         assert!(
             reasons
                 .iter()
-                .any(|r| r["metric"] == *metric && r["code"] == "limit-exceeded"),
+                .any(|r| r["metric"] == *metric && (r["code"] == "limit-exceeded" || r["code"] == "not-drained")),
             "{metric}: {}",
             leaking.1["reasons"]
         );
