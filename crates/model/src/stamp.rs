@@ -53,73 +53,96 @@ pub struct Sent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Torn;
 
-/// Appends a stamped line with its newline to `out`; `length` is the line's length without the newline
-/// (or the shortest possible, if it is less than that). `filler` supplies the payload and is repeated as needed.
-pub fn write_line(
-    out: &mut Vec<u8>,
-    run: &str,
-    emitter: &str,
-    stream: Stream,
-    sequence: u64,
-    length: usize,
-    filler: &[u8],
-) {
-    let start = head(out, run, emitter, stream, sequence);
-    let payload = length.saturating_sub(out.len() - start + TAIL).max(1);
-    let mut left = payload;
-    while left > 0 {
-        let piece = &filler[..left.min(filler.len())];
-        out.extend_from_slice(piece);
-        left -= piece.len();
+/// Writes the lines of one emitter to one stream. What all of them begin with is put together once, and so is its checksum.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    heading: Box<[u8]>,
+    checksum: u32,
+}
+
+impl Writer {
+    /// A writer of the lines that this emitter of this run writes to this stream.
+    #[must_use]
+    pub fn new(run: &str, emitter: &str, stream: Stream) -> Self {
+        let stream = match stream {
+            Stream::Stdout => &b" o "[..],
+            Stream::Stderr => b" e ",
+        };
+        let heading = [MARK, run.as_bytes(), b" ", emitter.as_bytes(), stream].concat();
+        Self {
+            checksum: crc32fast::hash(&heading),
+            heading: heading.into(),
+        }
     }
-    seal(out, start);
-}
 
-/// Appends the emitter's last line, which says how many it wrote; `sent` includes this line.
-pub fn write_end(out: &mut Vec<u8>, run: &str, emitter: &str, sent: Sent) {
-    let start = head(out, run, emitter, Stream::Stdout, sent.stdout);
-    out.extend_from_slice(b"end:");
-    number(out, sent.stdout);
-    out.push(b':');
-    number(out, sent.stderr);
-    seal(out, start);
-}
-
-fn head(out: &mut Vec<u8>, run: &str, emitter: &str, stream: Stream, sequence: u64) -> usize {
-    let start = out.len();
-    out.reserve(MIN_LINE_BYTES);
-    out.extend_from_slice(MARK);
-    out.extend_from_slice(run.as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(emitter.as_bytes());
-    out.extend_from_slice(match stream {
-        Stream::Stdout => b" o ",
-        Stream::Stderr => b" e ",
-    });
-    number(out, sequence);
-    out.push(b' ');
-    start
-}
-
-fn seal(out: &mut Vec<u8>, start: usize) {
-    let crc = crc32fast::hash(&out[start..]);
-    let mut tail = *b" #00000000\n";
-    for (digit, shift) in tail[2..TAIL].iter_mut().zip((0..8).rev()) {
-        *digit = b"0123456789abcdef"[(crc >> (shift * 4)) as usize & 15];
+    /// Appends a stamped line with its newline to `out`; `length` is the line's length without the newline
+    /// (or the shortest possible, if it is less than that). `filler` supplies the payload and is repeated as needed.
+    pub fn line(&self, out: &mut Vec<u8>, sequence: u64, length: usize, filler: &[u8]) {
+        let start = out.len();
+        out.reserve(length.max(MIN_LINE_BYTES) + 1);
+        self.begin(out, sequence);
+        let mut left = length.saturating_sub(out.len() - start + TAIL).max(1);
+        while left > 0 {
+            let piece = &filler[..left.min(filler.len())];
+            out.extend_from_slice(piece);
+            left -= piece.len();
+        }
+        self.seal(out, start);
     }
-    out.extend_from_slice(&tail);
+
+    /// Appends the emitter's last line, which says how many it wrote; `sent` includes this line.
+    pub fn end(&self, out: &mut Vec<u8>, sent: Sent) {
+        let start = out.len();
+        self.begin(out, sent.stdout);
+        out.extend_from_slice(b"end");
+        for count in [sent.stdout, sent.stderr] {
+            out.push(b':');
+            out.extend_from_slice(in_decimal(count, &mut [0; DIGITS]));
+        }
+        self.seal(out, start);
+    }
+
+    fn begin(&self, out: &mut Vec<u8>, sequence: u64) {
+        out.extend_from_slice(&self.heading);
+        out.extend_from_slice(in_decimal(sequence, &mut [0; DIGITS]));
+        out.push(b' ');
+    }
+
+    fn seal(&self, out: &mut Vec<u8>, start: usize) {
+        let mut checksum = crc32fast::Hasher::new_with_initial(self.checksum);
+        checksum.update(&out[start + self.heading.len()..]);
+        let mut tail = *b" #00000000\n";
+        for (digits, byte) in tail[2..TAIL].chunks_exact_mut(2).zip(checksum.finalize().to_be_bytes()) {
+            digits.copy_from_slice(&HEXADECIMAL[usize::from(byte)]);
+        }
+        out.extend_from_slice(&tail);
+    }
 }
 
-/// In decimal, without the machinery of formatting: this is written for each line of the load.
-fn number(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    while first == digits.len() || value > 0 {
+/// Each byte in two digits.
+const HEXADECIMAL: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut all = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < all.len() {
+        all[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    all
+};
+
+/// Digits of the largest count.
+const DIGITS: usize = 20;
+
+/// Without the machinery of formatting: this is written for each line of the load.
+fn in_decimal(mut value: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
+    let mut first = DIGITS;
+    while first == DIGITS || value > 0 {
         first -= 1;
-        digits[first] += (value % 10) as u8;
+        digits[first] = b'0' + (value % 10) as u8;
         value /= 10;
     }
-    out.extend_from_slice(&digits[first..]);
+    &digits[first..]
 }
 
 /// Reads the stamp at the beginning of `bytes`; returns it with its length (the newline not included).
@@ -181,7 +204,7 @@ mod tests {
     #[test]
     fn a_line_reads_back_as_it_was_written() {
         let mut line = Vec::new();
-        write_line(&mut line, "k3v9", "noisy-07", Stream::Stderr, 42, 120, b"abcdefghij");
+        Writer::new("k3v9", "noisy-07", Stream::Stderr).line(&mut line, 42, 120, b"abcdefghij");
         assert_eq!(line.len(), 121);
         let (stamp, length) = read(&line).expect("a whole line");
         assert_eq!(
@@ -200,7 +223,7 @@ mod tests {
     #[test]
     fn the_last_line_says_how_many_there_were() {
         let mut line = Vec::new();
-        write_end(&mut line, "k3v9", "noisy-07", Sent { stdout: 9, stderr: 2 });
+        Writer::new("k3v9", "noisy-07", Stream::Stdout).end(&mut line, Sent { stdout: 9, stderr: 2 });
         assert_eq!(
             read(&line).expect("a whole line").0.end,
             Some(Sent { stdout: 9, stderr: 2 })
@@ -211,7 +234,7 @@ mod tests {
     fn a_checksum_in_capitals_is_a_changed_one() {
         for number in 0..100 {
             let mut line = Vec::new();
-            write_line(&mut line, "run", "noisy-01", Stream::Stdout, number, 100, b"xyz");
+            Writer::new("run", "noisy-01", Stream::Stdout).line(&mut line, number, 100, b"xyz");
             let digits = line.len() - 9..line.len() - 1;
             let capitals = line[digits.clone()].to_ascii_uppercase();
             let is_changed = capitals != line[digits.clone()];
@@ -224,7 +247,7 @@ mod tests {
         #[test]
         fn a_changed_or_missing_byte_is_noticed(at in 4usize..100, to in 0u8..128, cut in 4usize..100) {
             let mut line = Vec::new();
-            write_line(&mut line, "run", "noisy-01", Stream::Stdout, 7, 100, b"xyz");
+            Writer::new("run", "noisy-01", Stream::Stdout).line(&mut line, 7, 100, b"xyz");
             let mut changed = line.clone();
             changed[at] = to;
             prop_assert!(changed == line || read(&changed).is_err());

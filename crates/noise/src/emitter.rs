@@ -1,6 +1,6 @@
 //! The lines of one container: which comes next, on which stream, how long. Pure; the pace is kept elsewhere.
 
-use leakcheck_model::stamp::{self, Sent, Stream};
+use leakcheck_model::stamp::{Sent, Stream, Writer};
 
 use crate::Settings;
 
@@ -12,8 +12,8 @@ abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 /// Writes one container's lines.
 #[derive(Clone, Debug)]
 pub struct Emitter {
-    run: String,
-    emitter: String,
+    stdout: Writer,
+    stderr: Writer,
     shortest: usize,
     lengths: u64,
     /// `stderr_share` as a share of 2^32.
@@ -32,9 +32,10 @@ impl Emitter {
     )]
     pub fn new(settings: &Settings) -> Self {
         let bytes = settings.line_bytes;
+        let writer = |stream| Writer::new(&settings.run, &settings.emitter, stream);
         Self {
-            run: settings.run.clone(),
-            emitter: settings.emitter.clone(),
+            stdout: writer(Stream::Stdout),
+            stderr: writer(Stream::Stderr),
             shortest: bytes.min as usize,
             lengths: u64::from(bytes.max.saturating_sub(bytes.min)) + 1,
             stderr_share: (settings.stderr_share.clamp(0.0, 1.0) * 4_294_967_296.0) as u64,
@@ -53,22 +54,21 @@ impl Emitter {
         } else {
             Stream::Stdout
         };
-        let count = match stream {
-            Stream::Stdout => &mut self.sent.stdout,
-            Stream::Stderr => &mut self.sent.stderr,
+        let (writer, count) = match stream {
+            Stream::Stdout => (&self.stdout, &mut self.sent.stdout),
+            Stream::Stderr => (&self.stderr, &mut self.sent.stderr),
         };
         *count += 1;
         let length = self.shortest + usize::try_from(other % self.lengths).unwrap_or(0);
         let turn = usize::try_from(*count % 64).unwrap_or(0);
-        let filler = &FILLER[turn..turn + 64];
-        stamp::write_line(out, &self.run, &self.emitter, stream, *count, length, filler);
+        writer.line(out, *count, length, &FILLER[turn..turn + 64]);
         stream
     }
 
     /// Appends the last line, on standard output, which says how many there were, itself included.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         self.sent.stdout += 1;
-        stamp::write_end(out, &self.run, &self.emitter, self.sent);
+        self.stdout.end(out, self.sent);
     }
 
     /// How many lines were written so far.
@@ -88,6 +88,8 @@ impl Emitter {
 
 #[cfg(test)]
 mod tests {
+    use leakcheck_model::stamp;
+
     use super::*;
 
     fn settings(words: &[&str]) -> Settings {

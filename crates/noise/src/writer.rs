@@ -13,8 +13,8 @@ use signal_hook::iterator::Signals;
 
 use crate::{Emitter, Pace, Settings};
 
-/// Bytes gathered before a write; a pipe holds 64 KiB.
-const BATCH: usize = 64 << 10;
+/// Most bytes gathered before a write: whole pages of a pipe, which holds 64 KiB, and few enough to stay in a processor's cache.
+const BATCH: usize = 16 << 10;
 
 /// A writer that fell behind by more than this (a stalled engine) forgives the rest instead of a burst.
 const FORGIVE: Duration = Duration::from_secs(1);
@@ -54,13 +54,15 @@ pub fn run(settings: &Settings) -> io::Result<()> {
 fn write_all(settings: &Settings, stop: &AtomicBool) -> io::Result<()> {
     let mut emitter = Emitter::new(settings);
     let pace = Pace::of(settings);
-    let (mut out, mut err) = (Vec::with_capacity(2 * BATCH), Vec::new());
+    let (mut out, mut err) = (Vec::with_capacity(BATCH), Vec::new());
+    // Another line might not fit any more.
+    let full = BATCH.saturating_sub(settings.line_bytes.max as usize).max(1);
     let mut start = Instant::now();
     let mut written = 0;
     let wanted = settings.lines.unwrap_or(u64::MAX);
     while written < wanted && !stop.load(Ordering::Acquire) {
         let due = pace.due(start.elapsed()).min(wanted);
-        while written < due && out.len() < BATCH && err.len() < BATCH {
+        while written < due && out.len() < full && err.len() < full {
             let line = out.len();
             if emitter.next_line(&mut out) == Stream::Stderr {
                 err.extend_from_slice(&out[line..]);

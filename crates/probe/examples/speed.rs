@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use leakcheck_model::stamp::{Stream, write_line};
+use leakcheck_model::stamp::{Stream, Writer};
 use leakcheck_probe::exposition::{Scan, Selector};
 use leakcheck_probe::{Ledger, Process};
 
@@ -60,11 +60,8 @@ fn ledger(length: usize) {
         n += 1;
         line.clear();
         let emitter = format!("noisy-{:02}", n % 40);
-        write_line(
+        Writer::new("k3v9", &emitter, Stream::Stdout).line(
             &mut line,
-            "k3v9",
-            &emitter,
-            Stream::Stdout,
             n / 40 + 1,
             length,
             b"abcdefghijklmnopqrstuvwxyz0123456789",

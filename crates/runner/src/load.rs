@@ -310,8 +310,8 @@ mod tests {
     #[test]
     fn the_last_line_is_found_among_lines_of_the_other_stream() {
         let mut log = Vec::new();
-        stamp::write_end(&mut log, "r", "n-01", Sent { stdout: 7, stderr: 3 });
-        stamp::write_line(&mut log, "r", "n-01", stamp::Stream::Stderr, 3, 90, b"abc");
+        stamp::Writer::new("r", "n-01", stamp::Stream::Stdout).end(&mut log, Sent { stdout: 7, stderr: 3 });
+        stamp::Writer::new("r", "n-01", stamp::Stream::Stderr).line(&mut log, 3, 90, b"abc");
         assert_eq!(end_in(&log, "n-01"), Some(Sent { stdout: 7, stderr: 3 }));
         assert_eq!(end_in(&log, "n-02"), None);
         assert_eq!(end_in(b"nothing here\n", "n-01"), None);

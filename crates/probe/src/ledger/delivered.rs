@@ -202,13 +202,13 @@ fn follow(follower: &mut Follower, ledger: &mut Ledger, buffer: &mut [u8], budge
 #[cfg(test)]
 mod tests {
     use super::*;
-    use leakcheck_model::stamp::{Stream, write_line};
+    use leakcheck_model::stamp::{Stream, Writer};
     use std::io::Write as _;
 
     fn lines(numbers: std::ops::RangeInclusive<u64>) -> Vec<u8> {
         let mut out = Vec::new();
         for n in numbers {
-            write_line(&mut out, "run", "a", Stream::Stdout, n, 80, b"x");
+            Writer::new("run", "a", Stream::Stdout).line(&mut out, n, 80, b"x");
         }
         out
     }
@@ -261,7 +261,7 @@ mod tests {
         for round in 0..2u64 {
             for i in 0..OPEN as u64 + 50 {
                 let mut line = Vec::new();
-                write_line(&mut line, "run", &format!("e{i}"), Stream::Stdout, round + 1, 80, b"x");
+                Writer::new("run", &format!("e{i}"), Stream::Stdout).line(&mut line, round + 1, 80, b"x");
                 let path = folder.path().join(format!("{i}.log"));
                 let mut file = std::fs::OpenOptions::new()
                     .create(true)

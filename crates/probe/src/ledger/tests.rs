@@ -1,21 +1,21 @@
 //! The line ledger, tried on chunks of any size.
 
 use super::*;
-use leakcheck_model::stamp::{write_end, write_line};
+use leakcheck_model::stamp::Writer;
 use proptest::prelude::*;
 
 const RUN: &str = "k3v9";
 
 fn line(emitter: &str, sequence: u64) -> Vec<u8> {
     let mut line = Vec::new();
-    write_line(&mut line, RUN, emitter, Stream::Stdout, sequence, 90, b"abcdefghij");
+    Writer::new(RUN, emitter, Stream::Stdout).line(&mut line, sequence, 90, b"abcdefghij");
     line.pop();
     line
 }
 
 fn end(emitter: &str, stdout: u64, stderr: u64) -> Vec<u8> {
     let mut line = Vec::new();
-    write_end(&mut line, RUN, emitter, Sent { stdout, stderr });
+    Writer::new(RUN, emitter, Stream::Stdout).end(&mut line, Sent { stdout, stderr });
     line.pop();
     line
 }
@@ -127,7 +127,7 @@ fn heads_without_ends_on_one_line_are_each_torn_and_the_whole_one_counts() {
 #[test]
 fn lines_of_another_run_do_not_count() {
     let mut body = Vec::new();
-    write_line(&mut body, "other", "a", Stream::Stdout, 1, 90, b"x");
+    Writer::new("other", "a", Stream::Stdout).line(&mut body, 1, 90, b"x");
     assert_eq!(counts(&body, &[]), LineCounts::default());
 }
 
@@ -157,7 +157,7 @@ fn the_order_between_two_files_is_nobodys_promise() {
 #[test]
 fn the_longest_line_is_found_in_small_pieces_and_marks_without_end_cost_bounded_memory() {
     let mut long = Vec::new();
-    write_line(&mut long, RUN, "a", Stream::Stdout, 1, 1 << 20, b"abcdefghij");
+    Writer::new(RUN, "a", Stream::Stdout).line(&mut long, 1, 1 << 20, b"abcdefghij");
     let mut ledger = Ledger::new(RUN);
     let mut strand = ledger.strand();
     for piece in long.chunks(10_000) {
