@@ -10,7 +10,7 @@ use std::hint::black_box;
 use leakcheck_judge::judge;
 use leakcheck_model::event::Phase;
 use leakcheck_model::samples::Sample;
-use leakcheck_model::stamp::{Stream, write_line};
+use leakcheck_model::stamp::{Stream, Writer};
 use leakcheck_model::{Record, Samples};
 use leakcheck_probe::exposition::{Scan, Selector};
 use leakcheck_probe::{Ledger, Process};
@@ -108,15 +108,8 @@ fn ledger(count: u64) {
         block.extend_from_slice(
             b"{\"ts\":\"2026-01-01T00:00:00.000000000Z\",\"container_id\":\"0123456789ab\",\"line\":\"",
         );
-        write_line(
-            &mut block,
-            "k3v9",
-            &format!("noisy-{:02}", n % 40),
-            Stream::Stdout,
-            n / 40 + 1,
-            250,
-            &[b'x'; 64],
-        );
+        let emitter = format!("noisy-{:02}", n % 40);
+        Writer::new("k3v9", &emitter, Stream::Stdout).line(&mut block, n / 40 + 1, 250, &[b'x'; 64]);
         block.pop();
         block.extend_from_slice(b"\"}\n");
     }
@@ -175,20 +168,13 @@ fn evaluation(count: u64) -> Fallible {
 
 /// One stamped line of 100 bytes, as noise writes it.
 fn stamp(count: u64) {
+    let writer = Writer::new("20261122-213352-jjbp", "noisy-01", Stream::Stdout);
     let mut line = Vec::with_capacity(256);
     let mut n = 0;
     again(count, || {
         n += 1;
         line.clear();
-        write_line(
-            &mut line,
-            "20261122-213352-jjbp",
-            "noisy-01",
-            Stream::Stdout,
-            n,
-            100,
-            &[b'x'; 64],
-        );
+        writer.line(&mut line, n, 100, &[b'x'; 64]);
         black_box(&line);
     });
 }

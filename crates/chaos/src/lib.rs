@@ -11,6 +11,7 @@ mod plan;
 mod proxy;
 mod relay;
 mod second;
+mod tally;
 mod weather;
 
 pub use plan::{Arguments, Plan, ScriptError};

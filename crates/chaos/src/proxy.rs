@@ -18,7 +18,8 @@ use crate::listen::Place;
 use crate::plan::Plan;
 use crate::relay;
 use crate::second::{self, Handed};
-use crate::weather::{self, News, Weather};
+use crate::tally::Tally;
+use crate::weather::{self, Active, News, Weather};
 
 /// How long accepting rests after it failed for want of descriptors.
 const BREATH: Duration = Duration::from_millis(50);
@@ -48,6 +49,7 @@ pub(crate) struct Sky {
     pub(crate) plan: Plan,
     pub(crate) weather: watch::Receiver<Weather>,
     pub(crate) identities: Identities,
+    pub(crate) tally: Arc<Tally>,
     /// To whom news is told.
     pub(crate) news: OnceLock<mpsc::Sender<News>>,
 }
@@ -58,6 +60,7 @@ impl Sky {
         let (weather, seen) = watch::channel(Weather::default());
         let sky = Self {
             upstream: upstream.to_owned(),
+            tally: Arc::new(Tally::new(plan.faults.len())),
             plan,
             weather: seen,
             identities: Identities::new(upstream),
@@ -74,7 +77,7 @@ impl Sky {
         news: Option<&mpsc::Sender<News>>,
         shutdown: &CancellationToken,
     ) {
-        let plan = weather::conduct(&self.plan, start, &weather, news);
+        let plan = weather::conduct(&self.plan, start, &weather, &self.tally, news);
         // Ended early or late, the last weather stays.
         shutdown.run_until_cancelled(plan).await;
         shutdown.cancelled().await;
@@ -209,7 +212,7 @@ impl Proxy {
 /// Returns when the engine is (or is no longer) meant to be gone, or at shutdown.
 async fn until_engine(sky: &Sky, gone: bool, shutdown: &CancellationToken) {
     let mut weather = sky.weather.clone();
-    let is_gone = |weather: &Weather| weather.iter().any(|active| active.fault.kind == FaultKind::EngineGone);
+    let is_gone = |weather: &Weather| gone_by(weather).is_some();
     let waited = async {
         let changed = weather.wait_for(|weather| is_gone(weather) == gone).await.is_ok();
         if !changed {
@@ -218,6 +221,11 @@ async fn until_engine(sky: &Sky, gone: bool, shutdown: &CancellationToken) {
         }
     };
     shutdown.run_until_cancelled(waited).await;
+}
+
+/// The fault by which the engine is gone.
+fn gone_by(weather: &Weather) -> Option<&Active> {
+    weather.iter().find(|active| active.fault.kind == FaultKind::EngineGone)
 }
 
 /// Who carries connections.
@@ -271,7 +279,13 @@ async fn accept_all(
 /// Serves a connection until it ends or the engine's life does.
 pub(crate) async fn serve(sky: Arc<Sky>, client: UnixStream, life: CancellationToken) {
     let ended = life.run_until_cancelled(relay::run(&sky, client)).await;
-    if let Some(Err(error)) = ended {
-        tracing::debug!(%error, "a connection ended");
+    match ended {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%error, "a connection ended"),
+        None => {
+            if let Some(gone) = gone_by(&sky.weather.borrow()) {
+                gone.strike();
+            }
+        }
     }
 }

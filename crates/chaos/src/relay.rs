@@ -23,7 +23,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::identity::{Identity, connect};
-use crate::plan;
 use crate::proxy::Sky;
 use crate::weather::Weather;
 use client::Client;
@@ -131,8 +130,8 @@ pub(crate) async fn run(sky: &Sky, client: UnixStream) -> io::Result<()> {
 
 impl Relay<'_> {
     /// How the engine's bytes flow now, and when that changes by itself.
-    fn flow(&self, now: Instant) -> (Flow, Option<Instant>) {
-        match &self.answer {
+    fn flow(&mut self, now: Instant) -> (Flow, Option<Instant>) {
+        match &mut self.answer {
             Answer::Other => (Flow::Open, None),
             Answer::Log(stream) => stream.flow(now),
             Answer::Events(events) => (Flow::Open, events.wake()),
@@ -220,10 +219,10 @@ impl Relay<'_> {
             let who = asking.await;
             self.knows(who);
         }
-        if let Answer::Log(stream) = &self.answer
-            && let Some(fault) = stream.refused()
+        if let Answer::Log(stream) = &mut self.answer
+            && let Some(status) = stream.refused()
         {
-            self.down.as_mut().extend_from_slice(&refusal(plan::status(fault)));
+            self.down.as_mut().extend_from_slice(&refusal(status));
             self.answer = Answer::Other;
             self.requests.drop_head();
             self.closing = true;

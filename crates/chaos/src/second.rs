@@ -72,12 +72,7 @@ pub(crate) async fn hand_on(
                 Some(begin) => tell(second.as_ref(), &begin).await,
                 None => Ok(()),
             },
-            heard = hear(second.as_ref()) => heard.map(|message| {
-                if let (Message::Unknown { container, why }, Some(news)) = (message, sky.news.get()) {
-                    // Nobody need be listening, and it stands in the log.
-                    let _ = news.try_send(News::Unknown { container, why });
-                }
-            }),
+            heard = hear(second.as_ref()) => heard.map(|message| take_in(message, sky)),
         };
         if let Err(error) = done {
             tracing::warn!(%error, "the second process of the wire has failed: its connections are closed");
@@ -100,6 +95,18 @@ async fn hand(
         none => none.insert(Second::start(program, sky, start).await?),
     };
     running.channel.send(&Message::Client, Some(&client)).await
+}
+
+/// Makes what the second process says known here.
+fn take_in(message: Message, sky: &Sky) {
+    match (message, sky.news.get()) {
+        (Message::Struck { times }, _) => times.into_iter().for_each(|(index, times)| sky.tally.add(index, times)),
+        (Message::Unknown { container, why }, Some(news)) => {
+            // Nobody need be listening, and it stands in the log.
+            let _ = news.try_send(News::Unknown { container, why });
+        }
+        _ => {}
+    }
 }
 
 async fn tell(second: Option<&Second>, message: &Message) -> io::Result<()> {

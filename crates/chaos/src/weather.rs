@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::plan::{Plan, words};
+use crate::tally::Tally;
 
 /// A fault began or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,9 @@ pub struct FaultEvent {
     pub after: Duration,
     /// The fault in words, for people.
     pub what: String,
+    /// At its end, how many times it struck: log streams and requests that it befell, events that it held back, connections
+    /// that ended with the engine.
+    pub struck: Option<u64>,
 }
 
 /// What the proxy has to tell.
@@ -45,6 +49,32 @@ pub(crate) struct Active {
     pub(crate) fault: Arc<Fault>,
     pub(crate) from: Instant,
     pub(crate) to: Instant,
+    tally: Arc<Tally>,
+}
+
+impl Active {
+    /// It has befallen somebody.
+    pub(crate) fn strike(&self) {
+        self.tally.strike(self.index);
+    }
+
+    /// The first fault of a plan, alone.
+    #[cfg(test)]
+    pub(crate) fn alone(fault: Fault, from: Instant, length: Duration) -> Self {
+        Self {
+            index: 0,
+            fault: Arc::new(fault),
+            from,
+            to: from + length,
+            tally: Arc::new(Tally::new(1)),
+        }
+    }
+
+    /// How many times it has struck.
+    #[cfg(test)]
+    pub(crate) fn struck(&self) -> u64 {
+        self.tally.of(self.index)
+    }
 }
 
 /// The faults that are on.
@@ -68,6 +98,7 @@ pub(crate) async fn conduct(
     plan: &Plan,
     mut start: watch::Receiver<Option<Instant>>,
     weather: &watch::Sender<Weather>,
+    tally: &Arc<Tally>,
     news: Option<&mpsc::Sender<News>>,
 ) {
     let begin = match start.wait_for(Option::is_some).await.map(|begin| *begin) {
@@ -82,7 +113,14 @@ pub(crate) async fn conduct(
         if began {
             let fault = Arc::clone(&faults[index]);
             let (from, to) = (begin + at, begin + at + fault.length.0);
-            on.push(Active { index, fault, from, to });
+            let tally = Arc::clone(tally);
+            on.push(Active {
+                index,
+                fault,
+                from,
+                to,
+                tally,
+            });
         } else {
             on.retain(|active| active.index != index);
         }
@@ -92,6 +130,7 @@ pub(crate) async fn conduct(
             began,
             after: at,
             what: words(&faults[index]),
+            struck: (!began).then(|| tally.of(index)),
         };
         tracing::info!(index, began, what = event.what, "fault");
         // Nobody need be listening, and one who does not keep up must not hold up the plan.
@@ -114,14 +153,16 @@ mod tests {
         let (start, started) = watch::channel(None);
         let (weather, mut seen) = watch::channel(Weather::default());
         let (events, mut said) = mpsc::channel(8);
-        let conductor = conduct(&plan, started, &weather, Some(&events));
+        let tally = Arc::new(Tally::new(2));
+        let conductor = conduct(&plan, started, &weather, &tally, Some(&events));
         let script = async {
             tokio::time::sleep(Duration::from_secs(100)).await;
             let begin = Instant::now();
             start.send_replace(Some(begin));
             let mut heard = Vec::new();
             while let Some(News::Fault(event)) = said.recv().await {
-                heard.push((event.index, event.began, begin.elapsed().as_secs()));
+                heard.push((event.index, event.began, begin.elapsed().as_secs(), event.struck));
+                tally.strike(event.index);
                 if heard.len() == 4 {
                     break;
                 }
@@ -129,7 +170,15 @@ mod tests {
             heard
         };
         let ((), heard) = tokio::join!(conductor, script);
-        assert_eq!(heard, [(0, true, 1), (0, false, 3), (1, true, 3), (1, false, 4)]);
+        assert_eq!(
+            heard,
+            [
+                (0, true, 1, None),
+                (0, false, 3, Some(1)),
+                (1, true, 3, None),
+                (1, false, 4, Some(1))
+            ]
+        );
         assert!(seen.borrow_and_update().is_empty());
     }
 }

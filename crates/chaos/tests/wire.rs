@@ -90,9 +90,11 @@ impl Scene {
         assert!(self.next_event().await.began);
     }
 
-    /// Waits for the only fault to end.
-    async fn fault_ends(&mut self) {
-        assert!(!self.next_event().await.began);
+    /// Waits for the only fault to end; how many times it struck.
+    async fn fault_ends(&mut self) -> u64 {
+        let end = self.next_event().await;
+        assert!(!end.began);
+        end.struck.expect("counted")
     }
 
     async fn end(self) {
@@ -316,7 +318,7 @@ async fn when_the_fault_is_over_requests_are_answered_again() {
     let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"100ms\"\nkind = \"error-status\"\n");
     scene.container("one", "a", "1").await;
     scene.begin().await;
-    scene.fault_ends().await;
+    assert_eq!(scene.fault_ends().await, 0, "nobody asked");
     let answer = ask(&scene.proxy(), "GET", "/containers/one/logs?stdout=1", "").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     scene.end().await;
@@ -405,7 +407,7 @@ async fn while_the_engine_is_gone_nobody_answers_and_then_it_is_back() {
         refused || !scene.news.is_empty(),
         "nobody answers until the end is told"
     );
-    scene.fault_ends().await;
+    assert!(scene.fault_ends().await >= 1, "the stream was cut");
     // The socket is made anew a moment after the fault has ended.
     let is_back = async {
         while UnixStream::connect(scene.proxy()).await.is_err() {

@@ -73,7 +73,7 @@ pub fn judge(record: &Record) -> Judgement {
         .iter()
         .map(|(name, info)| (name.clone(), metric::measure(&asked, name, info, &limits)))
         .collect();
-    let mut warnings = record.facts.warnings.clone();
+    let mut warnings = run.warnings;
     warnings.extend(metric::warnings(&record.metrics, &metrics, &limits));
     Judgement {
         verdict,

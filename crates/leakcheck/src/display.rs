@@ -143,7 +143,10 @@ impl Display {
             }
             Happening::TargetRestarted { message } => self.say(&format!("{BAD}{message}{PLAIN}")),
             Happening::FaultBegan { what, .. } => self.say(&format!("{DOUBT}fault{PLAIN}: {what}")),
-            Happening::FaultEnded { index } => self.say(&format!("fault {} is over", index + 1)),
+            Happening::FaultEnded { index, struck } => {
+                let struck = struck.map_or(String::new(), |times| format!("; strikes: {times}"));
+                self.say(&format!("fault {} is over{struck}", index + 1));
+            }
             Happening::EndedByUser { measured_s } => self.say(&format!(
                 "ended after {measured_s:.0} s of measuring; this is what they show"
             )),

@@ -152,6 +152,9 @@ pub enum Happening {
     FaultEnded {
         /// Index in the scenario.
         index: usize,
+        /// How many times it struck: streams, requests, events, connections, whichever it is for. Older runs do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        struck: Option<u64>,
     },
     /// Something that the judge must know and that has a code already.
     Impaired {

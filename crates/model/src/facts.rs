@@ -64,6 +64,8 @@ pub struct FaultSpan {
     pub from_s: f64,
     /// End, if it ended.
     pub to_s: Option<f64>,
+    /// How many times it struck, if it ended and that was counted.
+    pub struck: Option<u64>,
 }
 
 impl Facts {
@@ -111,8 +113,9 @@ impl Facts {
                 what,
                 from_s: event.t_s,
                 to_s: None,
+                struck: None,
             }),
-            Happening::FaultEnded { index } => {
+            Happening::FaultEnded { index, struck } => {
                 if let Some(fault) = self
                     .faults
                     .iter_mut()
@@ -120,6 +123,7 @@ impl Facts {
                     .find(|f| f.index == index && f.to_s.is_none())
                 {
                     fault.to_s = Some(event.t_s);
+                    fault.struck = struck;
                 }
             }
             Happening::Impaired { reason } => self.impairments.push(reason),

@@ -242,7 +242,10 @@ pub fn fault_bands(record: &Record, end_s: f64) -> Vec<FaultBand> {
         .enumerate()
         .map(|(i, fault)| FaultBand {
             label: format!("F{}", i + 1),
-            what: fault.what.clone(),
+            what: match fault.struck {
+                Some(times) => format!("{} (strikes: {times})", fault.what),
+                None => fault.what.clone(),
+            },
             from_s: fault.from_s,
             to_s: fault.to_s.unwrap_or(end_s).max(fault.from_s),
         })

@@ -125,7 +125,10 @@ impl Wire {
         } else {
             let open = self.spans.iter_mut().filter(|span| span.index == index);
             open.for_each(|span| span.to_s = span.to_s.min(t_s));
-            Happening::FaultEnded { index }
+            Happening::FaultEnded {
+                index,
+                struck: event.struck,
+            }
         };
         (Some(t_s), what)
     }
@@ -180,7 +183,11 @@ mod tests {
         assert_eq!(wire.count(102.0), 1, "and the first no more");
         assert_eq!((wire.news(), wire.count(103.0)), (Vec::new(), 1));
         tokio::time::sleep(Duration::from_secs(20)).await;
-        assert_eq!(wire.news(), [(Some(111.5), Happening::FaultEnded { index: 1 })]);
+        let ended = Happening::FaultEnded {
+            index: 1,
+            struck: Some(0),
+        };
+        assert_eq!(wire.news(), [(Some(111.5), ended)]);
         assert_eq!(wire.count(122.0), 1, "it was on until a while ago");
         assert_eq!((wire.news(), wire.count(123.0)), (Vec::new(), 0));
         wire.cut().await;

@@ -1,15 +1,13 @@
 //! `/events` with delays: each event is held back a little differently, so that they also overtake each other.
 
+use leakcheck_model::scenario::FaultKind;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use leakcheck_model::scenario::{Fault, FaultKind};
 use tokio::time::Instant;
 
 use super::response::Response;
 use crate::choice::lateness;
 use crate::plan::after;
-use crate::weather::Weather;
+use crate::weather::{Active, Weather};
 
 /// Events held back at most; when there are more, the first go on early.
 const MOST: usize = 10_000;
@@ -22,7 +20,7 @@ const LONGEST: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(super) struct LateEvents {
     response: Response,
-    fault: Option<Arc<Fault>>,
+    fault: Option<Active>,
     /// The beginning of an event whose end has not come yet.
     partial: Vec<u8>,
     held: BTreeMap<(Instant, u64), Vec<u8>>,
@@ -32,7 +30,7 @@ pub(super) struct LateEvents {
 impl LateEvents {
     pub(super) fn look_up(&mut self, weather: &Weather) {
         let delay = weather.iter().find(|active| active.fault.kind == FaultKind::Delay);
-        self.fault = delay.map(|active| Arc::clone(&active.fault));
+        self.fault = delay.cloned();
     }
 
     /// When the next event goes on.
@@ -71,10 +69,11 @@ impl LateEvents {
 
     fn hold(&mut self, event: &[u8], now: Instant, out: &mut Vec<u8>) {
         self.number += 1;
-        let Some(fault) = &self.fault else {
+        let Some(delay) = &self.fault else {
             return push(event, out);
         };
-        let due = now + after(fault).mul_f64(lateness(fault, self.number));
+        delay.strike();
+        let due = now + after(&delay.fault).mul_f64(lateness(&delay.fault, self.number));
         self.held.insert((due, self.number), event.to_vec());
         if self.held.len() > MOST
             && let Some((_, first)) = self.held.pop_first()
@@ -108,7 +107,7 @@ fn push(event: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::plan::Plan;
-    use crate::weather::Active;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn events(numbers: std::ops::Range<u32>) -> Vec<u8> {
@@ -149,14 +148,9 @@ mod tests {
         let plan =
             Plan::parse("[[fault]]\nat = \"0s\"\nfor = \"9s\"\nkind = \"delay\"\nafter = \"1s\"\n").expect("a script");
         let now = Instant::now();
-        let fault = Arc::new(plan.faults[0].clone());
+        let delay = Active::alone(plan.faults[0].clone(), now, Duration::from_secs(9));
         let (mut late, mut out) = (LateEvents::default(), Vec::new());
-        late.look_up(&Arc::new(vec![Active {
-            index: 0,
-            fault,
-            from: now,
-            to: now + Duration::from_secs(9),
-        }]));
+        late.look_up(&Arc::new(vec![delay.clone()]));
         late.take(&[HEAD, &events(0..20)].concat(), now, &mut out);
         assert_eq!(out, HEAD, "nothing goes on at once");
         assert!(late.wake().is_some_and(|at| at >= now + Duration::from_millis(500)));
@@ -165,5 +159,6 @@ mod tests {
         assert_eq!(out.len(), events(0..20).len(), "all come");
         assert_ne!(out, events(0..20), "but not in order");
         assert_eq!(late.wake(), None);
+        assert_eq!(delay.struck(), 20);
     }
 }

@@ -11,7 +11,7 @@ use super::frame::{LAST_CHUNK, half_a_frame};
 use super::response::Response;
 use crate::choice::{moment, strikes};
 use crate::identity::Identity;
-use crate::plan::after;
+use crate::plan::{after, status};
 use crate::weather::{Active, Weather};
 
 /// Pieces of less than this could as well have come as fewer.
@@ -80,6 +80,8 @@ pub(super) struct LogStream {
     who: Option<Arc<Identity>>,
     /// The faults that are on and meant for it.
     faults: Vec<Active>,
+    /// Those that have befallen it, by their index.
+    struck: Vec<usize>,
     response: Response,
     opened: Instant,
     /// When the last bytes went by.
@@ -96,6 +98,7 @@ impl LogStream {
             key,
             who: None,
             faults: Vec::new(),
+            struck: Vec::new(),
             response: Response::default(),
             opened: now,
             last: now,
@@ -137,13 +140,30 @@ impl LogStream {
                 .any(|active| of_logs(&active.fault) && chooses(&active.fault))
     }
 
-    /// The fault by which its request is answered with an error.
-    pub(super) fn refused(&self) -> Option<&Fault> {
-        let found = self
-            .faults
-            .iter()
-            .find(|active| active.fault.kind == FaultKind::ErrorStatus);
-        found.map(|active| &*active.fault)
+    /// The error that its request is answered with, if a fault wants that.
+    pub(super) fn refused(&mut self) -> Option<u16> {
+        let is_error = |active: &&Active| active.fault.kind == FaultKind::ErrorStatus;
+        let status = status(&self.faults.iter().find(is_error)?.fault);
+        self.strike_as(FaultKind::ErrorStatus);
+        Some(status)
+    }
+
+    /// Counts it for the faults of a kind.
+    fn strike_as(&mut self, kind: FaultKind) {
+        for place in 0..self.faults.len() {
+            if self.faults[place].fault.kind == kind {
+                self.strike(place);
+            }
+        }
+    }
+
+    /// Counts it for the fault of this place, once.
+    fn strike(&mut self, place: usize) {
+        let active = &self.faults[place];
+        if !self.struck.contains(&active.index) {
+            self.struck.push(active.index);
+            active.strike();
+        }
     }
 
     /// Whether it comes in small pieces without a pause, so that more will be there in a moment.
@@ -160,11 +180,15 @@ impl LogStream {
     }
 
     /// How its bytes flow now, and when that changes by itself. Of several faults the hardest counts.
-    pub(super) fn flow(&self, now: Instant) -> (Flow, Option<Instant>) {
+    pub(super) fn flow(&mut self, now: Instant) -> (Flow, Option<Instant>) {
         let mut flow = Flow::Open;
         let mut wake: Option<Instant> = None;
-        for active in &self.faults {
-            let (next, at) = self.under(active, now);
+        for place in 0..self.faults.len() {
+            let (next, at) = self.under(&self.faults[place], now);
+            // One that waits for a frame to be cut strikes when it comes.
+            if !matches!(next, Flow::Open | Flow::EndInFrame) {
+                self.strike(place);
+            }
             if next.hardness() > flow.hardness() {
                 flow = next;
             }
@@ -258,6 +282,7 @@ impl LogStream {
                 break;
             }
             if let Some(half) = half_a_frame(&body[at..]) {
+                self.strike_as(FaultKind::Truncate);
                 return Passed {
                     whole: head + at,
                     instead: half,

@@ -58,6 +58,14 @@ pub async fn carry() -> Result<(), CarryError> {
             }
         });
     }
+    {
+        let (sky, channel, shutdown) = (Arc::clone(&sky), Arc::clone(&channel), shutdown.clone());
+        tasks.spawn(async move {
+            while let Some(times) = shutdown.run_until_cancelled(sky.tally.news()).await {
+                let _ = channel.send(&Message::Struck { times }, None).await;
+            }
+        });
+    }
     let mut life = shutdown.child_token();
     let heard = loop {
         match channel.receive().await {

@@ -32,6 +32,8 @@ pub(super) enum Message {
     Client,
     /// The engine is gone: end what was handed over before this.
     LifeEnded,
+    /// From the second process: what struck there since it said so last, times by fault.
+    Struck { times: Vec<(usize, u64)> },
     /// From the second process: a container could not be asked about.
     Unknown { container: String, why: String },
 }

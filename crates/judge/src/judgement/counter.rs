@@ -290,6 +290,7 @@ mod tests {
                 what: "stall".into(),
                 from_s: 10.0,
                 to_s: Some(20.0),
+                struck: Some(1),
             });
         });
         assert_eq!(outcome(broken, FLOOR), (Verdict::Pass, None));

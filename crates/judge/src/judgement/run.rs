@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use leakcheck_model::facts::FaultSpan;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
 use super::{Asked, Judged};
@@ -13,6 +14,8 @@ const GAPS: f64 = 0.05;
 
 /// What the run itself says.
 pub(super) struct Whole {
+    /// What should be known and does not change the verdict.
+    pub(super) warnings: Vec<Reason>,
     /// Verdicts to be weighed with those of the limits.
     pub(super) parts: Vec<Verdict>,
     /// Why.
@@ -25,6 +28,7 @@ pub(super) struct Whole {
 pub(super) fn judge(asked: &Asked) -> Whole {
     let record = asked.record;
     let mut whole = Whole {
+        warnings: record.facts.warnings.clone(),
         parts: Vec::new(),
         reasons: Vec::new(),
         contaminated: None,
@@ -67,6 +71,7 @@ pub(super) fn judge(asked: &Asked) -> Whole {
             "the run did not come to its end (leakcheck itself was ended); this is what was measured until then";
         whole.say(Verdict::Inconclusive, Reason::new(ReasonCode::Interrupted, message));
     }
+    faults(&facts.faults, &mut whole);
     if facts.died.is_none() {
         samples(asked, &mut whole);
     }
@@ -130,6 +135,30 @@ fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
         longest.0 + longest.1
     );
     whole.say(Verdict::Invalid, Reason::new(ReasonCode::SamplesMissed, message));
+}
+
+/// Faults that struck nothing: what they were to show was not seen, and if that is so of all, what was asked was not measured.
+fn faults(faults: &[FaultSpan], whole: &mut Whole) {
+    let counted = || faults.iter().filter(|fault| fault.struck.is_some());
+    let idle = || counted().filter(|fault| fault.struck == Some(0));
+    let (idle_count, count) = (idle().count(), counted().count());
+    if idle_count == 0 {
+        return;
+    }
+    if idle_count == count {
+        let message = "no fault struck anything: the target took nothing over the wire that they could break, or none of what \
+                       they choose (a target is told the wire's address by DOCKER_HOST and `{engine}`)";
+        whole.say(Verdict::Invalid, Reason::new(ReasonCode::LoadNotDelivered, message));
+        return;
+    }
+    whole.warnings.extend(idle().map(|fault| {
+        let message = format!(
+            "fault {} struck nothing, so it showed nothing: {}",
+            fault.index + 1,
+            fault.what
+        );
+        Reason::new(ReasonCode::LoadNotDelivered, message)
+    }));
 }
 
 /// Gaps in the samples, and a clock that does not run forward.
@@ -246,6 +275,43 @@ mod tests {
         assert_eq!(told(killed), (Verdict::Inconclusive, vec![ReasonCode::Interrupted]));
         let table = sound().with(|r| (r.facts.finished, r.plan) = (false, None));
         assert_eq!(told(table), (Verdict::Pass, vec![]));
+    }
+
+    #[test]
+    fn faults_that_struck_nothing_are_told_and_if_none_struck_the_run_is_blind() {
+        let after = |strikes: &[Option<u64>]| {
+            let span = |(index, &struck): (usize, &Option<u64>)| FaultSpan {
+                index,
+                what: "log streams stall for 2s".into(),
+                from_s: 10.0,
+                to_s: Some(12.0),
+                struck,
+            };
+            let faults = strikes.iter().enumerate().map(span).collect();
+            judged(
+                &sound()
+                    .with(|r| r.facts.faults = faults)
+                    .limit("fds", "max < 100")
+                    .record(),
+            )
+        };
+        let told = |strikes: &[Option<u64>]| {
+            let judgement = after(strikes);
+            let codes: Vec<_> = judgement.reasons.iter().map(|r| r.code).collect();
+            (judgement.verdict, codes, judgement.warnings.len())
+        };
+        assert_eq!(told(&[Some(3), Some(1)]), (Verdict::Pass, vec![], 0));
+        assert_eq!(told(&[Some(3), Some(0)]), (Verdict::Pass, vec![], 1));
+        assert!(
+            after(&[Some(3), Some(0)]).warnings[0]
+                .message
+                .starts_with("fault 2 struck nothing")
+        );
+        let blind = (Verdict::Invalid, vec![ReasonCode::LoadNotDelivered], 0);
+        assert_eq!(told(&[Some(0), Some(0)]), blind);
+        // One that had not ended, or that an older leakcheck did not count, says nothing.
+        assert_eq!(told(&[Some(0), None]), blind);
+        assert_eq!(told(&[None]), (Verdict::Pass, vec![], 0));
     }
 
     #[test]

@@ -69,10 +69,12 @@ fn tell(news: News) {
             began,
             after,
             what,
+            struck,
         }) => {
             let verb = if began { "begins" } else { "ends" };
+            let struck = struck.map_or(String::new(), |times| format!(" (strikes: {times})"));
             style::say(&format!(
-                "{:7.1} s  fault {} {verb}: {what}",
+                "{:7.1} s  fault {} {verb}: {what}{struck}",
                 after.as_secs_f64(),
                 index + 1
             ));

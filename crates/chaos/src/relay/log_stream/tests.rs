@@ -18,14 +18,9 @@ fn frame(text: &str) -> Vec<u8> {
 
 fn under(kind: &str, more: &str, now: Instant) -> LogStream {
     let text = format!("[[fault]]\nat = \"0s\"\nfor = \"10s\"\nkind = \"{kind}\"\n{more}");
-    let fault = Arc::new(Plan::parse(&text).expect("a script").faults[0].clone());
+    let fault = Plan::parse(&text).expect("a script").faults[0].clone();
     let mut stream = LogStream::new("abc".into(), now);
-    stream.faults = vec![Active {
-        index: 0,
-        fault,
-        from: now,
-        to: now + Duration::from_secs(10),
-    }];
+    stream.faults = vec![Active::alone(fault, now, Duration::from_secs(10))];
     stream
 }
 
@@ -121,7 +116,7 @@ fn a_truncated_stream_ends_in_the_middle_of_a_frame_and_cleanly_for_http() {
 fn each_stream_has_its_moment_and_a_successor_is_spared() {
     let now = Instant::now();
     for kind in ["reset", "truncate"] {
-        let stream = under(kind, "", now);
+        let mut stream = under(kind, "", now);
         let (flow, wake) = stream.flow(now);
         let wake = wake.expect("its moment comes");
         assert_eq!(flow, Flow::Open);
@@ -130,6 +125,35 @@ fn each_stream_has_its_moment_and_a_successor_is_spared() {
         let mut successor = under(kind, "", now);
         successor.opened = wake + Duration::from_millis(1);
         assert_eq!(successor.flow(wake + Duration::from_secs(1)), (Flow::Open, None));
+    }
+}
+
+#[test]
+fn a_fault_strikes_a_stream_once_and_not_before_its_moment() {
+    let now = Instant::now();
+    let late = now + Duration::from_secs(10);
+    let bytes = [HEAD, &frame("hello world\n"), &frame("two\n")].concat();
+    for kind in ["stall", "stall-before-headers", "eof-storm", "drip", "error-status"] {
+        let mut stream = under(kind, "", now);
+        let fault = stream.faults[0].clone();
+        for _ in 0..3 {
+            stream.refused();
+            stream.flow(now);
+        }
+        assert_eq!(fault.struck(), 1, "{kind}");
+    }
+    for kind in ["reset", "cut-idle", "truncate"] {
+        let mut stream = under(kind, "", now);
+        let fault = stream.faults[0].clone();
+        stream.flow(now);
+        assert_eq!(fault.struck(), 0, "{kind} has its moment");
+        stream.flow(late);
+        let waits_for_a_frame = kind == "truncate";
+        assert_eq!(fault.struck(), u64::from(!waits_for_a_frame), "{kind}");
+        if waits_for_a_frame {
+            through(&mut stream, &bytes, 1000, late);
+        }
+        assert_eq!(fault.struck(), 1, "{kind}");
     }
 }
 

@@ -68,6 +68,19 @@ impl<'a> Sound<'a> {
             "{}: {measured:?}",
             self.name
         );
+        let ends: Vec<&Value> = self
+            .events
+            .iter()
+            .filter(|line| line["event"] == "fault-ended")
+            .collect();
+        assert!(!ends.is_empty(), "{}", self.name);
+        for end in ends {
+            assert!(
+                end["struck"].as_u64().is_some_and(|times| times > 0),
+                "{}: {end}",
+                self.name
+            );
+        }
     }
 
     fn times(&self, event: &str, index: Option<usize>) -> Vec<f64> {

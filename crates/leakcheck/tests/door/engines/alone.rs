@@ -73,6 +73,23 @@ impl Running {
         self.0.id()
     }
 
+    /// Waits for a line with these words on standard error.
+    pub(super) fn says(&mut self, words: &str) -> String {
+        let out = self.0.stderr.as_mut().expect("a pipe");
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        loop {
+            out.read_exact(&mut byte).expect("it goes on");
+            line.push(byte[0]);
+            if byte[0] == b'\n' {
+                let told = String::from_utf8_lossy(&line).into_owned();
+                if told.contains(words) {
+                    return told;
+                }
+                line.clear();
+            }
+        }
+    }
+
     /// Ends it as a user does; what it said on standard error.
     pub(super) fn end(mut self) -> String {
         let pid = self.0.id().to_string();

@@ -168,6 +168,19 @@ fn faults_strike_the_same_containers_whichever_process_carries_them() {
 }
 
 #[test]
+fn what_strikes_in_the_second_process_is_counted_with_the_rest() {
+    let scene = Scene::new(CROWD);
+    let script = "[[fault]]\nat = \"8s\"\nfor = \"2s\"\nkind = \"stall\"\n";
+    let (mut wire, socket) = scene.wire("wire", script, Some(NARROW));
+    let open = crowd(&socket);
+    assert_eq!(children(wire.id()).len(), 1, "the second process");
+    let ends = wire.says("ends: ");
+    assert!(ends.contains(&format!("(strikes: {CROWD})")), "{ends}");
+    drop(open);
+    wire.end();
+}
+
+#[test]
 fn an_engine_that_is_gone_is_gone_for_both_processes_and_told_once() {
     let scene = Scene::new(CROWD);
     let script = "[[fault]]\nat = \"8s\"\nfor = \"1s\"\nkind = \"engine-gone\"\n";
