@@ -153,11 +153,13 @@ fn a_late_row_is_no_gap_and_a_long_silence_is_one() {
 #[test]
 fn faults_are_numbered_in_the_order_of_time_and_last_until_they_end() {
     let mut example = leaking().fault("reset", 10.0, 5.0);
-    example.record.facts.faults[0].to_s = None;
+    let unended = &mut example.record.facts.faults[0];
+    (unended.to_s, unended.struck) = (None, None);
     let bands = fault_bands(&example.record, 134.0);
     let shown: Vec<_> = bands
         .iter()
         .map(|b| (b.label.as_str(), b.what.as_str(), b.to_s))
         .collect();
-    assert_eq!(shown, [("F1", "reset", 25.0), ("F2", "stall on idle", 134.0)]);
+    let expected = [("F1", "reset (strikes: 55)", 25.0), ("F2", "stall on idle", 134.0)];
+    assert_eq!(shown, expected);
 }
