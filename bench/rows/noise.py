@@ -16,11 +16,11 @@ a stamp and a checksum on each line, GNU `yes`, and a loop of a shell's `echo`. 
 and its last time stamp there.
 """
 FINDINGS = """
-The engine is the bottleneck for whoever writes whole pipes full at one time, which `yes` and the noise do and the shell does not. By `perf stat`, writing to a bare pipe, a stamped line costs its writer 64 ns of processor time with the kernel's
-part in it (`yes`: 32 ns, and three times as many context switches, for it writes 8 KiB where the noise writes 64), against 6 µs and more in the engine: the stamp and the checksum are half a hundredth of a line's cost. What differs from round to round is the machine:
-while other programs used both processors, six rounds of 55 containers gave from 0.59 to 2.5 times the lines of `yes`, 1.0 in their median, so that a single round says nothing. A larger pipe would
-even that out, and is not asked for: the kernel counts all pipes of a user together, and 55 containers would take the room of everybody's.
-On two quiet machines 55 containers wrote 0.955 and 0.90 times the lines of `yes`, the latter where dockerd takes twice as long for a line; what makes that difference was not found.
+The engine is the bottleneck for whoever writes whole pipes full at one time, which `yes` and the noise do and the shell does not. What differs from round to round is the machine: single rounds of 55 containers gave from
+0.83 to 1.16 times the lines of `yes` on a quiet one, and 0.59 to 2.5 times beside other programs. In the median of 11 and more rounds each, the noise was behind `yes` by 5 % (0.945 to 0.963). Of that, by the
+control groups' processor time, 2 % of the machine are the stamp and the checksum: 62 ns of the writer's for a line under 55 containers (43 ns alone), against some 2.5 µs in the engine. What it was not: the lines themselves (`yes` with a stamped line: 1.01), the
+start of a larger executable (`yes` behind a `leakcheck --version`: 0.98), the size of a write (4 KiB 0.92; 8, 16, 32 and 64 KiB 0.94 to 0.98). Since what all lines of an emitter begin with is put together and summed once, and a write is 16 KiB that end with a whole line (less to keep in the processor's cache), 13 rounds gave 0.974. A larger pipe would
+even the rounds out, and is not asked for: the kernel counts all pipes of a user together, and 55 containers would take the room of everybody's.
 """
 ONE, MANY = "1 container", "55 containers"
 WRITE_S = 3

@@ -105,3 +105,35 @@ fn a_wire_that_breaks_nothing_does_not_pass() {
     );
     assert_eq!(ran.result["lines"]["lost"], 0, "and nothing else is wrong");
 }
+
+/// Without floors too: a target that takes nothing over the wire cannot be green.
+#[test]
+fn a_target_that_no_fault_struck_is_not_judged_sound() {
+    let Some(stand) = Stand::on(On::Simulated) else { return };
+    let ran = stand.run(
+        r#"
+        name = "beside"
+        [[load]]
+        name = "idle"
+        containers = 2
+        [target]
+        kind = "command"
+        command = ["sleep", "60"]
+        [schedule]
+        warm_up = "1s"
+        measure = "5s"
+        drain = "1s"
+        extend = "0s"
+        [limits]
+        fds = "max < 100"
+        [[fault]]
+        at = "1s"
+        for = "1s"
+        kind = "stall"
+        "#,
+        &[],
+    );
+    assert_eq!(ran.code, 125, "{}", ran.said);
+    assert_eq!(ran.reasons(), ["load-not-delivered "], "{}", ran.said);
+    assert!(ran.said.contains("no fault struck anything"), "{}", ran.said);
+}
