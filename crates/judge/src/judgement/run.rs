@@ -139,19 +139,17 @@ fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
 
 /// Faults that struck nothing: what they were to show was not seen, and if that is so of all, what was asked was not measured.
 fn faults(faults: &[FaultSpan], whole: &mut Whole) {
-    let counted = || faults.iter().filter(|fault| fault.struck.is_some());
-    let idle = || counted().filter(|fault| fault.struck == Some(0));
-    let (idle_count, count) = (idle().count(), counted().count());
-    if idle_count == 0 {
+    let idle: Vec<_> = faults.iter().filter(|fault| fault.struck == Some(0)).collect();
+    if idle.is_empty() {
         return;
     }
-    if idle_count == count {
+    if faults.iter().all(|fault| fault.struck.is_none_or(|times| times == 0)) {
         let message = "no fault struck anything: the target took nothing over the wire that they could break, or none of what \
                        they choose (a target is told the wire's address by DOCKER_HOST and `{engine}`)";
         whole.say(Verdict::Invalid, Reason::new(ReasonCode::LoadNotDelivered, message));
         return;
     }
-    whole.warnings.extend(idle().map(|fault| {
+    whole.warnings.extend(idle.into_iter().map(|fault| {
         let message = format!(
             "fault {} struck nothing, so it showed nothing: {}",
             fault.index + 1,

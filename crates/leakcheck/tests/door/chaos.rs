@@ -7,7 +7,7 @@ use std::process::{Child, Output};
 
 use leakcheck_model::Scenario;
 
-use crate::stand::{On, Stand, containers_with, machine, ran};
+use crate::stand::{BRIEF, On, Stand, containers_with, machine, ran};
 use sound::Sound;
 
 const SCENARIOS: [&str; 6] = [
@@ -110,29 +110,14 @@ fn a_wire_that_breaks_nothing_does_not_pass() {
 #[test]
 fn a_target_that_no_fault_struck_is_not_judged_sound() {
     let Some(stand) = Stand::on(On::Simulated) else { return };
-    let ran = stand.run(
-        r#"
-        name = "beside"
-        [[load]]
-        name = "idle"
-        containers = 2
-        [target]
-        kind = "command"
-        command = ["sleep", "60"]
-        [schedule]
-        warm_up = "1s"
-        measure = "5s"
-        drain = "1s"
-        extend = "0s"
-        [limits]
-        fds = "max < 100"
-        [[fault]]
-        at = "1s"
-        for = "1s"
-        kind = "stall"
-        "#,
-        &[],
-    );
+    let beside = BRIEF
+        .replace(
+            "kind = \"capture\"",
+            "kind = \"command\"\ncommand = [\"sleep\", \"60\"]",
+        )
+        .replace("streams = \"min >= 3\"", "fds = \"max < 100\"");
+    let fault = "[[fault]]\nat = \"1s\"\nfor = \"1s\"\nkind = \"stall\"\n";
+    let ran = stand.run(&(beside + fault), &[]);
     assert_eq!(ran.code, 125, "{}", ran.said);
     assert_eq!(ran.reasons(), ["load-not-delivered "], "{}", ran.said);
     assert!(ran.said.contains("no fault struck anything"), "{}", ran.said);

@@ -7,24 +7,7 @@ mod many;
 
 use std::process::{Command, Stdio};
 
-use crate::stand::{LEAKCHECK, On, Stand, ran};
-
-/// Three containers for a few seconds.
-const BRIEF: &str = r#"
-name = "brief"
-[[load]]
-name = "idle"
-containers = 3
-[target]
-kind = "capture"
-[schedule]
-warm_up = "1s"
-measure = "5s"
-drain = "1s"
-extend = "0s"
-[limits]
-streams = "min >= 3"
-"#;
+use crate::stand::{BRIEF, LEAKCHECK, On, Stand, ran};
 
 #[test]
 fn without_docker_the_simulated_engine_is_taken_and_said_in_the_first_line() {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::aloud::skip_without_tool;
-use crate::stand::{LEAKCHECK, root, said};
+use crate::stand::{LEAKCHECK, machine, root, said};
 
 /// A copy of an example in a scratch folder, without what somebody built in it.
 fn copied(example: &str) -> TempDir {
@@ -72,15 +72,22 @@ fn ended(child: Child) -> (Option<i32>, Value, String) {
     (output.status.code(), result, said(&output))
 }
 
-/// Sound it passes; leaking it fails for each of `leaks`, for its growth or for what it has not given back when the load
-/// is gone (a machine that is busy with other tests may hold up the load, and then leave the growth undecided). Both at
-/// once: they mostly wait.
+/// Whether a limit could not be decided.
+fn is_undecided(result: &Value) -> bool {
+    let reasons = result["reasons"].as_array();
+    reasons.is_some_and(|all| all.iter().any(|reason| reason["code"] == "straddles"))
+}
+
+/// Sound it passes; leaking it fails for each of `leaks`. Both at once: they mostly wait.
 fn is_gated(folder: &Path, leaks: &[&str]) {
     let (sound, leaking) = (run(folder, false), run(folder, true));
-    let (mut sound, leaking) = (ended(sound), ended(leaking));
-    // A machine that is busy with other tests may leave it undecided: then once more, alone.
-    if sound.0 == Some(125) {
-        sound = ended(run(folder, false));
+    let (mut sound, mut leaking) = (ended(sound), ended(leaking));
+    // A machine that is busy with other tests may hold up the load and leave growth undecided: then once more, when it is not.
+    for (ran, leak) in [(&mut sound, false), (&mut leaking, true)] {
+        if ran.0 == Some(125) || is_undecided(&ran.1) {
+            let _machine = machine();
+            *ran = ended(run(folder, leak));
+        }
     }
     assert_eq!(sound.0, Some(0), "{}", sound.2);
     assert_eq!(sound.1["verdict"], "pass");
@@ -91,7 +98,7 @@ fn is_gated(folder: &Path, leaks: &[&str]) {
         assert!(
             reasons
                 .iter()
-                .any(|r| r["metric"] == *metric && (r["code"] == "limit-exceeded" || r["code"] == "not-drained")),
+                .any(|r| r["metric"] == *metric && r["code"] == "limit-exceeded"),
             "{metric}: {}",
             leaking.1["reasons"]
         );

@@ -20,6 +20,23 @@ pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Three containers for a few seconds.
+pub(crate) const BRIEF: &str = r#"
+name = "brief"
+[[load]]
+name = "idle"
+containers = 3
+[target]
+kind = "capture"
+[schedule]
+warm_up = "1s"
+measure = "5s"
+drain = "1s"
+extend = "0s"
+[limits]
+streams = "min >= 3"
+"#;
+
 /// Tests that fill the machine run one at a time.
 static MACHINE: Mutex<()> = Mutex::new(());
 
