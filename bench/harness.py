@@ -1,4 +1,4 @@
-"""Contenders in turn, several rounds, medians and spread: what every row of the table has in common.
+"""Alternating contenders, several rounds, medians and spread: the common part of every row.
 
 A row is a module in rows/ with TITLE, HOW, FINDINGS and `measure(bench)`. It alternates its contenders through
 `Bench.alternate`, so that a machine that is slower for a minute is slower for all of them, and states its goals with
@@ -20,12 +20,12 @@ LEAKCHECK = "leakcheck"
 
 
 class Absent(Exception):
-    """A contender that cannot be had here; its row says so and goes on."""
+    """A contender that is not available here; its row notes that and continues."""
 
 
 @dataclass
 class Spread:
-    """What several rounds gave."""
+    """Median and quartiles of several rounds."""
 
     median: float
     q1: float
@@ -43,7 +43,7 @@ class Spread:
 
 @dataclass
 class Goal:
-    """One figure that was to be reached."""
+    """A target value and its measurement."""
 
     what: str
     goal: str
@@ -55,7 +55,7 @@ class Goal:
 
 @dataclass
 class Result:
-    """What a row came to; stored as JSON, from which the document is made."""
+    """The result of a row, stored as JSON. The document is rendered from it."""
 
     row: str
     title: str
@@ -100,7 +100,7 @@ class Bench:
         deadline = min(self.deadline, time.monotonic() + budget) if budget else self.deadline
         for turn in range(self.pick(rounds, min(rounds, 2))):
             if turn >= least and time.monotonic() > deadline:
-                self.note(f"{case}: {turn} of {rounds} rounds, for its time was up")
+                self.note(f"{case}: {turn} of {rounds} rounds within the time limit")
                 break
             for name in names[turn % len(names):] + names[: turn % len(names)]:
                 if name in self.result.absent:
@@ -113,7 +113,7 @@ class Bench:
                 for measure, (value, unit) in measured.items():
                     of = table.setdefault(name, {}).setdefault(measure, {"unit": unit, "values": []})
                     of["values"].append(value)
-                say(f"  {case}, round {turn + 1}: {name}: " + ", ".join(f"{m} {v:.4g} {u}" for m, (v, u) in measured.items()))
+                log(f"  {case}, round {turn + 1}: {name}: " + ", ".join(f"{m} {v:.4g} {u}" for m, (v, u) in measured.items()))
         for name in names:
             for of in table.get(name, {}).values():
                 of.update(asdict(Spread.of(of["values"])))
@@ -123,7 +123,7 @@ class Bench:
         of = {"unit": unit, "values": list(values)}
         of.update(asdict(Spread.of(of["values"])))
         self.result.cases.setdefault(case, {}).setdefault(contender, {})[measure] = of
-        say(f"  {case}: {contender}: {measure} {of['median']:.4g} {unit}")
+        log(f"  {case}: {contender}: {measure} {of['median']:.4g} {unit}")
 
     def values(self, case, contender, measure):
         """All rounds of one measure; empty if there are none."""
@@ -156,20 +156,20 @@ class Bench:
         self.result.goals.append(Goal(what, "0 within its interval", mean, unit, abs(mean) <= reach, interval))
 
     def absent(self, name, why):
-        """Notes a contender that is not to be had."""
-        say(f"  {name} is not to be had: {why}")
+        """Notes a contender that is not available."""
+        log(f"  {name} is not available: {why}")
         self.result.absent[name] = why
 
     def note(self, text):
         """A sentence for the document."""
-        say(f"  note: {text}")
+        log(f"  note: {text}")
         self.result.notes.append(text)
 
 
 def run_row(row, module, quick, command, latest):
-    """Measures one row, beginning no further round after `latest`, and stores its JSON, also of a row that broke; says
-    whether it did not."""
-    say(f"== {row}: {module.TITLE}")
+    """Measures one row, beginning no further round after `latest`, and stores its JSON, also for a row
+    that failed. Returns whether it succeeded."""
+    log(f"== {row}: {module.TITLE}")
     bench, began = Bench(row, module, quick, latest), time.monotonic()
     try:
         module.measure(bench)
@@ -185,9 +185,9 @@ def run_row(row, module, quick, command, latest):
     RESULTS.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(result), indent=1, ensure_ascii=False)
     (RESULTS / f"{row}.json").write_text(text + "\n")
-    say(f"   {row} took {result.took_s:.0f} s")
+    log(f"   {row} took {result.took_s:.0f} s")
     return result.broke is None
 
 
-def say(text):
+def log(text):
     print(text, flush=True)

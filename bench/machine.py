@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from harness import ROOT, WORK, Absent, say
+from harness import ROOT, WORK, Absent, log
 
 # Peers from PyPI, in the versions that the figures were first taken with or newer.
 PEERS = ["psutil", "docker", "prometheus-client", "pandas", "scipy"]
@@ -21,7 +21,7 @@ VENV = WORK / "venv"
 
 def build():
     """Builds our programs as `cargo build --release` does, with the same features, so that a warm tree takes a second."""
-    say("== building")
+    log("== building")
     subprocess.run(["cargo", "build", "--release", "--quiet", "--workspace", "--bins"], cwd=ROOT, check=True)
 
 
@@ -31,7 +31,7 @@ def install_peers():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     for name in PEERS:
         if peer_version(name) is None:
-            say(f"== installing {name}")
+            log(f"== installing {name}")
             subprocess.run([VENV / "bin" / "python", "-m", "pip", "install", "--quiet", name], timeout=300, check=False)
 
 

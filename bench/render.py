@@ -6,20 +6,20 @@ from harness import RESULTS, ROOT, Spread
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 
-MARKS = {True: "reached", False: "**short**", None: "not measured"}
+MARKS = {True: "reached", False: "**missed**", None: "not measured"}
 
 HEAD = """# Benchmarks
 
-leakcheck beside what a user would use instead: on the same machine, in turn, several rounds. **Ratios, not absolute times**: each is taken
-within a round, then the median and the middle half (in brackets) of all rounds are given. A peer that could not be had is named as such.
-A goal that was not reached stays in the table, with what was found out about it below.
+leakcheck beside the tools that one would use instead, on the same machine, alternating, in several rounds. **Ratios, not absolute times**: each ratio is taken
+within a round; the table gives the median and, in brackets, the middle half of all rounds. A peer that is not available is named. A goal that was
+missed stays in the table.
 
-Written by `bench/run` (`just bench`; `just bench-quick` is the same with fewer rounds); the figures of each round are in `reports/bench/*.json`.
+Written by `bench/run` (`just bench`; `just bench-quick` uses fewer rounds). The figures of each round are in `reports/bench/*.json`.
 """
 
 
 def write(rows):
-    """Writes the document from the rows that there are; its path."""
+    """Writes the document from the stored rows and returns its path."""
     results = [json.loads(path.read_text()) for row in rows if (path := RESULTS / f"{row}.json").exists()]
     if not results:
         return "no results yet: nothing written"
@@ -31,9 +31,9 @@ def write(rows):
 
 def machine_of(results):
     facts = json.loads((RESULTS / "machine.json").read_text())
-    peers = ", ".join(f"{name} {version or '(not to be had)'}" for name, version in facts["peers"].items())
+    peers = ", ".join(f"{name} {version or '(not available)'}" for name, version in facts["peers"].items())
     days = sorted({result["measured_at"][:10] for result in results})
-    quick = " Some rows are of a **quick** run: to look at, not to quote." if any(r["quick"] for r in results) else ""
+    quick = " Some rows are of a **quick** run: not for quoting." if any(r["quick"] for r in results) else ""
     return (
         f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB; Linux {facts['kernel']}; Docker engine {facts['engine']}; "
         f"Python {facts['python']} with {peers}. Commit {facts['commit']}, measured {' to '.join(days[:1] + days[1:][-1:])} in "
@@ -46,7 +46,7 @@ def table(results):
     for result in results:
         lines.append(f"| **[{result['title']}](#{anchor(result['title'])})** | | | |")
         if result["broke"]:
-            lines.append(f"| the row broke: {result['broke']} | | | **broke** |")
+            lines.append(f"| the row failed: {result['broke']} | | | **failed** |")
         if "this row" in result["absent"]:
             lines.append(f"| {result['absent']['this row']} | | | not measured |")
         for goal in result["goals"]:
@@ -55,7 +55,7 @@ def table(results):
 
 
 def mark(goal):
-    """What came of a goal; one round on a machine that others use says little either way."""
+    """The outcome of a goal. A single round on a busy machine says little."""
     single = goal["spread"] and goal["spread"]["rounds"] == 1
     return MARKS[goal["met"]] + (", in one round" if single else "")
 
@@ -93,7 +93,7 @@ def section(result):
         if contenders:
             lines += case_table(case, contenders)
     for name, why in result["absent"].items():
-        lines += [f"{name}: not to be had here: {why}", ""]
+        lines += [f"{name}: not available here: {why}", ""]
     for note in result["notes"]:
         lines += [f"- {note}"]
     if result["notes"]:

@@ -1,4 +1,4 @@
-"""Reading container logs: lines a second and processor time for each line, of 1 and of 55 containers."""
+"""Reading container logs: lines per second and CPU time per line, with 1 and with 55 containers."""
 
 import os
 import shutil
@@ -15,16 +15,15 @@ from ports import free_port, metric
 TITLE = "Capture: throughput and processor time"
 SECONDS = 220
 HOW = """
-Containers have written stamped lines of 93 bytes (one container 400,000, or 55 containers 8,000 each); then each contender reads their logs with timestamps. `curl` reads the API's
-bytes to /dev/null and decodes nothing; `docker logs -f` splits streams, to /dev/null; the Docker SDK for Python follows in a thread for each container and counts lines;
-`leakcheck capture` follows, checks, and writes NDJSON to a file, or discards (`--sink discard`). curl, docker and the SDK read containers that have ended, so that they end too; capture reads
-ones that still run, and its rate is taken from its first lines to its last. Processor time is that of the reader (all processes), from its start; "engine's CPU" is what
-dockerd itself spent in the same time for the same lines, and "own over engine's" the reader's share of that. Contenders take turns within each round, so that the rates of
-`leakcheck capture` and `curl` are of the same minute.
+Containers have written stamped lines of 93 bytes: one container 400,000, or 55 containers 8,000 each. Then each contender reads their logs with timestamps. `curl` reads the bytes of
+the API to /dev/null and decodes nothing. `docker logs -f` separates the streams, to /dev/null. The Docker SDK for Python follows each container in a thread and counts lines.
+`leakcheck capture` follows, checks, and writes NDJSON to a file, or discards (`--sink discard`). curl, docker and the SDK read containers that have ended, so that they end too. capture
+reads running ones, and its rate counts from its first lines to its last. CPU time is that of the reader (all processes). "engine's CPU" is dockerd's in the same time for the same lines,
+and "own over engine's" is their ratio. Contenders alternate within each round.
 """
 FINDINGS = """
-The engine is the bottleneck: it decodes its JSON log and writes one HTTP chunk for each line (7 to 12 µs of its own processor time), so every reader's rate is bounded by it, and on two cores a reader's own
-processor time shows in the rate.
+The engine is the bottleneck. It decodes its JSON log and writes one HTTP chunk per line (7 to 12 µs of CPU time). Every reader is bounded by that, and on two cores a reader's own CPU time
+lowers the rate.
 """
 ONE, MANY = "1 container", "55 containers"
 
@@ -39,7 +38,7 @@ def measure(bench):
     for case in (ONE, MANY):
         if case == ONE:
             bench.goal("own processor time over the engine's for the same lines, as fast as the engine takes them", "<=", 0.5, bench.spread(case, LEAKCHECK, SHARE), "×")
-        told(bench, case)
+        note_ratios(bench, case)
         for name in (LEAKCHECK, DISCARD):
             bench.goal(f"lines a second over curl's, {case}{'' if name == LEAKCHECK else ', discarding'}", ">=", 0.95, bench.ratio(case, "rate", name, "curl"), "×")
         bench.goal(f"processor time for a line over that of `docker logs -f`, {case}", "<", 1, bench.ratio(case, "CPU", LEAKCHECK, "docker logs -f"), "×")
@@ -49,7 +48,7 @@ DISCARD = "leakcheck, discarding"
 SHARE = "own over engine's"
 
 
-def told(bench, case):
+def note_ratios(bench, case):
     """Both sides of the goals in plain figures."""
     rates = [bench.spread(case, name, "rate") for name in (LEAKCHECK, "curl")]
     costs = [bench.spread(case, LEAKCHECK, measure) for measure in ("CPU", "engine's CPU")]

@@ -14,9 +14,8 @@ from machine import EXE, end, wait_until
 TITLE = "Footprint"
 SECONDS = 40
 HOW = """
-From the start of the process to the moment at which the engine says that the first container runs: `leakcheck run` (its scenario read, its image found, its target opened) and `docker run -d`; and
-`leakcheck run` when its load image must first be made. Dependencies: packages that the build of the executable reaches in Cargo.lock (normal and build dependencies of all
-platforms), counted the same way for lading.
+Time from the start of the process until the engine reports that the first container runs: `leakcheck run` (reads its scenario, finds its image, opens its target) and `docker run -d`; and `leakcheck run`
+when its load image must be built first. Dependencies: packages in Cargo.lock that the build of the executable reaches (normal and build dependencies, all platforms), counted in the same way for lading.
 """
 # github.com/DataDog/lading, tag v0.33.0 (9500bfab9c71): its Cargo.lock has 500 packages, of which `closure` reaches these.
 LADING_VERSION, LADING_PACKAGES = "0.33.0", 465
@@ -99,7 +98,7 @@ def bench_image(bench):
 
 
 def started(container):
-    """When the engine says that it started, seconds of the epoch."""
+    """The start time that the engine reports, in seconds of the epoch."""
     state = wait_until(lambda: running(container), 30, "the container's start")
     whole, fraction = state["StartedAt"].rstrip("Z").split(".")
     moment = datetime.datetime.fromisoformat(whole).replace(tzinfo=datetime.timezone.utc)
@@ -116,7 +115,7 @@ def running(container):
 
 
 def packages():
-    return closure(ROOT, "leakcheck", [*ROOT.glob("crates/*"), ROOT / "fixtures/replicas"])
+    return closure(ROOT, "leakcheck", [*ROOT.glob("crates/*"), ROOT / "fixtures/leaky-targets"])
 
 
 def closure(root, start, members):

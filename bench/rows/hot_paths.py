@@ -1,4 +1,4 @@
-"""The hot paths: nanoseconds of processor time, instructions by callgrind."""
+"""Hot paths: nanoseconds of CPU time, and instructions by callgrind."""
 
 import re
 import shutil
@@ -10,11 +10,11 @@ from machine import HOT_PATHS
 TITLE = "Hot paths"
 SECONDS = 60
 HOW = """
-`bench/hot-paths` repeats one path; the scheduler gives its time on the processor, callgrind its instructions: those of a run with twice the repetitions less those of a run with the repetitions, so that
-start and preparation drop out. Instructions do not depend on what else the machine does: they are the figure to compare over commits.
+`bench/hot-paths` repeats one code path. The scheduler gives its CPU time, callgrind its instructions: the difference between a run with twice the repetitions and a run with the repetitions, so that start and
+preparation cancel out. Instructions do not depend on the load of the machine and can be compared over commits.
 """
 FINDINGS = """
-Numbers of a stamp are written without the machinery of formatting, its checksum by the processor's own instruction.
+The numbers of a stamp are written without `format!`, and its checksum uses the CPU's own instruction.
 """
 # What, repetitions for the clock, repetitions under callgrind (fifty times slower).
 PATHS = {

@@ -1,4 +1,4 @@
-"""Bringing up and removing 55 containers."""
+"""Starting and removing 55 containers."""
 
 import os
 import subprocess
@@ -13,14 +13,12 @@ TITLE = "Launch and removal of 55 containers"
 SECONDS = 150
 COUNT = 55
 HOW = """
-55 idle containers of one image, confined alike, without a network: `leakcheck run` (its journal says when the launch began and when all ran) and `leakcheck clean`;
-`xargs -P8 docker run -d` and `xargs -P8 docker rm -f`; `docker-compose up --scale` and `down`; and bare API calls with 4 in flight
-(create and start; DELETE by force).
+55 idle containers of one image, with equal limits and no network: `leakcheck run` (its events tell when the launch began and when all ran) and `leakcheck clean`; `xargs -P8 docker run -d` and `xargs -P8 docker
+rm -f`; `docker-compose up --scale` and `down`; and bare API calls with 4 in flight (create and start; forced DELETE).
 """
 FINDINGS = """
-Nearly all of it is the engine's: for each container containerd starts a shim and runc three times. With four calls in flight two cores are full (295 ms a container one by one, 162 with four,
-147 with eight), so more in flight gain little and the engine's answers get slower. What `docker run` adds is a process of the client for each container; a removal is `runc delete` and the unmounting of its file system,
-in which no client has a part, so that no way of asking (2, 4, 8, 16 in flight, or killing first) differed from another by more than the rounds do.
+Nearly all of the time is the engine's: for each container containerd starts a shim, and runc three times. Four calls in flight fill two cores (295 ms per container with one, 162 with four, 147 with eight). `docker
+run` adds a client process per container. A removal is `runc delete` and an unmount; the number of calls in flight (2, 4, 8, 16) made no difference beyond the spread of the rounds.
 """
 CASE = "55 containers"
 XARGS, COMPOSE, BARE = "xargs -P8 docker", "docker-compose", "bare API, 4 in flight"
@@ -91,9 +89,9 @@ def ours(bench, image):
         wait_until(lambda: launched() or harness.poll() is not None, 90, "55 containers", every=0.05)
         if harness.poll() is not None:
             raise RuntimeError(f"leakcheck run ended: {harness.stderr.read()[-500:]}")
-        told = events(out)
-        run = next(e["run_id"] for e in told if e["event"] == "run-started")
-        began = next(e["t_s"] for e in told if e["event"] == "phase-began" and e["phase"] == "launch")
+        recorded = events(out)
+        run = next(e["run_id"] for e in recorded if e["event"] == "run-started")
+        began = next(e["t_s"] for e in recorded if e["event"] == "phase-began" and e["phase"] == "launch")
         launch = launched()[0]["t_s"] - began
         expect(COUNT, f"leakcheck.run={run}")
         harness.kill()

@@ -1,4 +1,4 @@
-"""What the harness costs beside its target: 55 containers sampled once a second."""
+"""The cost of the harness beside its target: 55 containers, one sample per second."""
 
 import json
 import signal
@@ -10,15 +10,14 @@ from containers import require_engine
 from harness import ROOT
 from machine import EXE, cpu_s, end, events, status_kib, wait_until
 
-TITLE = "The harness's own cost"
+TITLE = "Cost of the harness"
 SECONDS = 200
 HOW = """
-The main job (`scenarios/55-containers.toml`: 55 containers, 800 lines a second, one sample and one scrape a second) on the Docker engine. From outside, by
-the scheduler's nanoseconds of each thread, while it measures: the harness's processor time and memory, and the target's. Then, in the same run, the harness
-is stopped (SIGSTOP) and continued in turn: pairs of windows with and without sampling, whose processor time of the target is compared.
+The main job (`scenarios/55-containers.toml`: 55 containers, 800 lines per second, one sample and one scrape per second) on the Docker engine. CPU time (scheduler nanoseconds of each thread) and memory of harness
+and target are read from outside while it measures. Then, in the same run, the harness is stopped (SIGSTOP) and continued in turn, and the target's CPU time with and without sampling is compared.
 """
 FINDINGS = """
-The target's extra cost with sampling is its answer to the scrape, once a second; reading `/proc` costs the reader only.
+Sampling costs the target its answer to one scrape per second. Reading `/proc` costs only the reader.
 """
 CASE = "55 containers at 1 Hz"
 WINDOW_S = 4

@@ -1,4 +1,4 @@
-"""One sample of {threads, FDs, RSS} at 1,000, 10,000 and 19,000 open descriptors."""
+"""One sample of threads, descriptors and RSS at 1,000, 10,000 and 19,000 open descriptors."""
 
 import subprocess
 import sys
@@ -10,14 +10,12 @@ from machine import HOT_PATHS, peer
 TITLE = "One sample of threads, descriptors and memory"
 SECONDS = 60
 HOW = """
-A process holds 1,000, 10,000 and 19,000 descriptors (the hard limit here is 20,000). Each contender looks at it again and again and the processor time
-of one look is taken: leakcheck's `Process::sample` (threads, descriptors, RSS, CPU), psutil's `num_threads`, `num_fds` and `memory_info` in one
-`oneshot`, the Prometheus client's `ProcessCollector`, and `ls /proc/PID/fd | wc -l`, which counts descriptors only.
+A process holds 1,000, 10,000 and 19,000 descriptors (the hard limit here is 20,000). Each contender samples it repeatedly, and the CPU time of one sample is taken: leakcheck's `Process::sample` (threads,
+descriptors, RSS, CPU), psutil's `num_threads`, `num_fds` and `memory_info` in one `oneshot`, the Prometheus client's `ProcessCollector`, and `ls /proc/PID/fd | wc -l`, which counts descriptors only.
 """
 FINDINGS = """
-Since Linux 6.2 the size of the folder `/proc/PID/fd` is the number of its entries, so one `stat` counts descriptors in constant time; older
-kernels make leakcheck list the folder as the others do. What is left is the kernel's writing of `/proc/PID/stat` (it sums up all threads) and `statm`. Both stay open and are read again with `pread`: opening, reading and
-closing them at each look cost 9.5 and 6.4 µs, reading alone 4.3 and 1.6 µs, so a look that took 25 µs takes less than a third of it.
+Since Linux 6.2 the size of the directory `/proc/PID/fd` is the number of its entries, so one `stat` counts descriptors in constant time. Older kernels need a listing. The rest is the kernel formatting
+`/proc/PID/stat` (it sums over all threads) and `statm`. Both files stay open and are read again with `pread`: opening, reading and closing them cost 9.5 and 6.4 µs, reading alone 4.3 and 1.6 µs.
 """
 CASES = [1_000, 10_000, 19_000]
 PEERS = Path(__file__).resolve().parent.parent / "peers"

@@ -1,4 +1,4 @@
-"""The simulated engine against the real one: lines a second, containers per MiB."""
+"""The simulated engine against the real one: lines per second, containers per MiB."""
 
 import os
 import subprocess
@@ -14,17 +14,15 @@ from machine import EXE, end, pss_kib, run_measured, status_kib, wait_until
 TITLE = "The simulated engine against the real one"
 SECONDS = 150
 HOW = """
-Written by 55 containers: all write stamped lines of 100 bytes at full speed, at one time; simulated: 400,000 each, which takes some three seconds, from the first one's start to the last one's end; real: for three seconds, as in the row on noise.
-One container: it writes 500,000 such lines (real: 300,000) and ends ("written" is from its start to its end); `curl` then reads its log from the engine's socket to /dev/null ("read").
-Memory: what one more container costs; simulated: the growth of `leakcheck engine`'s memory from 1,000 to 10,000 idle containers; real:
-the shares of memory (PSS) of each container's shim and process and what dockerd and containerd grew by, with 40 idle containers.
+Written by 55 containers: all write stamped lines of 100 bytes at full speed. Simulated: 400,000 each (about three seconds), from the first start to the last end. Real: for three seconds. One container: it
+writes 500,000 lines (real: 300,000) and ends ("written"); then `curl` reads its log from the engine's socket to /dev/null ("read"). Memory of one more container: simulated, the growth of `leakcheck engine` from
+1,000 to 10,000 idle containers; real, the PSS of each container's shim and process, and the growth of dockerd and containerd, with 40 idle containers.
 """
 FINDINGS = """
-Reading is what a target under test does. One container alone is held to 600,000 lines a second by the simulated engine itself (`MAX_AT_A_TURN` of its `process.rs`), which is what the real one takes at best, so that a scenario at
-full speed makes the same noise on both, and a client that comes a moment late misses no more of it than there; what the engine can take is told by many containers. By `perf`, a line costs it some 0.2 µs, half of that in making the stamp and
-keeping the line, half in the kernel's pages for it: each page is touched for the first time once, 36 lines to a page, and asking glibc for huge pages changes nothing, for its arenas grow in smaller steps (the real one: 6 µs in dockerd, containerd and the shims).
-Turns that take one thread longer than their 5 ms are given by all threads of the runtime, container by container, so that lines come from both cores; a call that comes meanwhile waits for turns of containers on both: beside 55 of them at full speed, one `ping` in a hundred took 8 to 11 ms where it had been 4 to 7, the median stays at 0.1 ms. A third of a line's cost was the search for its end byte by byte, which is now vector instructions.
-A real container is a shim process of its own (about 10 MiB, Go) beside the process that it is for; a simulated one is an entry in a table and, while it is idle, no task.
+The simulated engine limits one container to 600,000 lines a second (`process.rs`), the best rate of the real one, so that a scenario at full speed makes the same load on both. Many containers show what
+the engine can do. By `perf`, a line costs 0.2 µs: half for the stamp and for storing the line, half in the kernel for its pages (the real one: 6 µs in dockerd, containerd and shims). Turns longer than 5 ms are
+shared by all threads. A call that arrives then waits: beside 55 containers at full speed one `ping` in a hundred took 8 to 11 ms, and the median stays at 0.1 ms. A real container has a shim process
+(about 10 MiB) beside its own process; a simulated one is a table entry, without a task while it is idle.
 """
 WRITTEN, LINES, MEMORY = "written by 55 containers", "1 container", "memory of a container"
 COUNT, IMAGE = 55, "noise:1"
@@ -108,10 +106,10 @@ def lines(wanted, count, at):
         ended = state()
         written_s = seconds(ended["FinishedAt"]) - seconds(ended["StartedAt"])
         url = f"http://engine/containers/{container}/logs?stdout=1&stderr=1&timestamps=1"
-        with tempfile.TemporaryFile("w+") as told:
-            read_s, _, code = run_measured(["curl", "-sN", "--fail", "--unix-socket", at, "-o", "/dev/null", "-w", "%{size_download}", url], stdout=told)
-            told.seek(0)
-            read = told.read()
+        with tempfile.TemporaryFile("w+") as output:
+            read_s, _, code = run_measured(["curl", "-sN", "--fail", "--unix-socket", at, "-o", "/dev/null", "-w", "%{size_download}", url], stdout=output)
+            output.seek(0)
+            read = output.read()
         if code != 0 or int(read) < count * len(noise.LINE):
             raise RuntimeError(f"curl ended with {code} after {read} bytes of {count:,} lines")
     finally:

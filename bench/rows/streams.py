@@ -1,4 +1,4 @@
-"""What a followed stream costs the capture daemon: descriptors, tasks, memory at 55, 1,000 and 10,000 streams."""
+"""The cost of a followed stream in the capture daemon: descriptors, tasks and memory at 55, 1,000 and 10,000 streams."""
 
 import shutil
 import subprocess
@@ -10,11 +10,11 @@ from ports import free_port, metric
 TITLE = "Capture: what a stream costs"
 SECONDS = 70
 HOW = """
-`leakcheck engine --containers N` (the simulated engine, so that thousands fit) with idle containers, and `leakcheck capture` on its socket, once all N streams are
-followed and a second has passed. The slope from 55 to 10,000 is what one stream costs.
+`leakcheck engine --containers N` (simulated, so that thousands fit) with idle containers, and `leakcheck capture` on its socket, measured one second after all N streams are followed. The slope from 55 to 10,000 is the
+cost of one stream.
 """
 FINDINGS = """
-The memory of a stream is its task, its socket's registration and its position; no buffer is held while nothing comes.
+The memory of a stream is its task, its socket's registration and its position. No buffer is held while the stream is silent.
 """
 CASES = [55, 1_000, 10_000]
 

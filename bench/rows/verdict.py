@@ -1,4 +1,4 @@
-"""How long until there is a verdict: a clean run, and each replica of the record."""
+"""Time to a verdict: a clean run, and each case of the self-test."""
 
 import json
 import subprocess
@@ -10,13 +10,13 @@ TITLE = "Time to a verdict"
 SECONDS = 400
 FASE_S = 30 * 60
 HOW = """
-The FASE tests measured for a fixed 30 minutes. Here: the main job as CI runs it (55 containers on the Docker engine, or the simulated one where there is none; 90 s measured, streams rotated every 5 s), from the start
-of the process to its exit; and `leakcheck selftest`, which runs each replica of a defect of the record and the sound ones, eight side by side, on the simulated engine.
+The FASE tests measured for a fixed 30 minutes. Here: the main job as CI runs it (55 containers, 90 s measured, rotation every 5 s; on the Docker engine, or the simulated one without Docker), from the start of the
+process to its exit; and `leakcheck selftest`, which runs every case, eight at a time, on the simulated engine.
 """
 FINDINGS = """
-A leak shows by rotation, not by minute: rotating every second or two instead of every half minute puts the half hour's rotations into one minute. A fail that is certain ends the run early; a pass runs its full length.
+Evidence of a leak comes per rotation, not per minute: rotation every one or two seconds puts half an hour's rotations into one minute. A certain failure ends the run early; a pass takes the whole schedule.
 """
-CLEAN, REPLICAS = "a clean run", "replicas of the record"
+CLEAN, CASES = "a clean run", "self-test cases"
 # As .ci/run has it.
 SHORT = ["--warm-up", "10s", "--measure", "90s", "--set", "target.rotate_every=5s", "--set", "schedule.extend=90s", "--set", 'limits.rss="max < 256 MiB"',
          "--set", 'limits.tasks=["growth_per_min < 10", "drained <= 2"]', "--set", 'limits.fds=["growth_per_min < 10", "drained <= 2"]']  # fmt: skip
@@ -24,24 +24,24 @@ FEW = ["fase-6", "fase-6c", "fase-6h", "memory-only"]
 
 
 def measure(bench):
-    # The quick bench leaves it at the sound one among the replicas.
+    # The quick bench runs the sound case only.
     if not bench.quick:
         clean(bench)
     command = [str(EXE), "selftest", "--json"] + (["--only", ",".join(FEW), "--clean", "0"] if bench.quick else [])
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    told = json.loads(done.stdout)
-    for row in told["rows"]:
+    result = json.loads(done.stdout)
+    for row in result["rows"]:
         # What is refused before it starts, or ends by itself, was certain at no time of the judge's.
         if row["after_s"] is not None:
-            of = bench.values(REPLICAS, row["gate"], "time")
-            bench.record(REPLICAS, row["gate"], "time", [*of, row["after_s"]], "s")
+            of = bench.values(CASES, row["gate"], "time")
+            bench.record(CASES, row["gate"], "time", [*of, row["after_s"]], "s")
         if not row["caught"]:
             bench.note(f"{row['gate']} came out as {row['seen']}, not {row['expected']}")
-    right = sum(row["caught"] for row in told["rows"])
-    times = [row["after_s"] for row in told["rows"] if row["after_s"] is not None]
-    bench.note(f"{right} of {len(told['rows'])} rows came out as they must, the slowest after {max(times):.0f} s, the median after {sorted(times)[len(times) // 2]:.0f} s.")
-    bench.goal("rows of the self-test that come out as they must", ">=", 1, right / len(told["rows"]))
-    bench.goal("slowest replica, over FASE's 30 minutes", "<", 0.1, max(times) / FASE_S, "×")
+    right = sum(row["caught"] for row in result["rows"])
+    times = [row["after_s"] for row in result["rows"] if row["after_s"] is not None]
+    bench.note(f"{right} of {len(result['rows'])} cases passed, the slowest after {max(times):.0f} s, the median after {sorted(times)[len(times) // 2]:.0f} s.")
+    bench.goal("self-test cases that pass", ">=", 1, right / len(result["rows"]))
+    bench.goal("slowest self-test case, over FASE's 30 minutes", "<", 0.1, max(times) / FASE_S, "×")
 
 
 def clean(bench):
