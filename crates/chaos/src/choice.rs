@@ -47,13 +47,13 @@ pub(crate) fn lateness(fault: &Fault, number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use leakcheck_model::Span;
+    use leakcheck_model::HumanDuration;
     use leakcheck_model::scenario::FaultKind;
 
     fn fault(share: Option<f64>, group: Option<&str>, seed: u64) -> Fault {
         Fault {
-            at: Span::ZERO,
-            length: Span::seconds(1),
+            at: HumanDuration::ZERO,
+            length: HumanDuration::seconds(1),
             kind: FaultKind::Reset,
             containers: group.map(str::to_owned),
             share,

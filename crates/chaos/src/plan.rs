@@ -123,7 +123,7 @@ struct Millis(Duration);
 
 impl std::fmt::Display for Millis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        leakcheck_model::Span(self.0).fmt(f)
+        leakcheck_model::HumanDuration(self.0).fmt(f)
     }
 }
 

@@ -23,7 +23,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use leakcheck_model::with_causes;
+use leakcheck_model::error_chain;
 
 use crate::style;
 
@@ -190,7 +190,7 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::usage(with_causes(error.as_ref()))
+        Self::usage(error_chain(error.as_ref()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use leakcheck_model::event::{Event, Happening, Phase};
+use leakcheck_model::event::{Event, EventKind, Phase};
 use leakcheck_model::limit::{Limit, Statistic};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::ReasonCode;
@@ -90,14 +90,14 @@ impl Display {
     fn event(&mut self, event: &Event) {
         self.now = event.t_s;
         let title = self.title.take();
-        if let (Some(title), false) = (&title, matches!(event.what, Happening::EngineFound(_))) {
+        if let (Some(title), false) = (&title, matches!(event.kind, EventKind::EngineFound(_))) {
             self.say(title);
         }
-        match &event.what {
-            Happening::RunStarted { run_id, scenario, .. } => {
+        match &event.kind {
+            EventKind::RunStarted { run_id, scenario, .. } => {
                 self.title = Some(format!("{BOLD}{scenario}{PLAIN} {DIM}run {run_id}{PLAIN}"));
             }
-            Happening::EngineFound(engine) => {
+            EventKind::EngineFound(engine) => {
                 let aloud = if engine.kind == "simulated" {
                     "simulated engine (no Docker, no real containers)"
                 } else {
@@ -109,14 +109,14 @@ impl Display {
                     engine.version, engine.api, engine.host
                 ));
             }
-            Happening::ImageReady { image, made } => {
+            EventKind::ImageReady { image, made } => {
                 self.say(&format!("load image {image} {}", if *made { "made" } else { "found" }))
             }
-            Happening::TargetStarted(target) => {
+            EventKind::TargetStarted(target) => {
                 let pid = target.pid.map_or(String::new(), |pid| format!(", pid {pid}"));
                 self.say(&format!("target: {}{pid}", target.kind));
             }
-            Happening::TargetDescribed(target) => {
+            EventKind::TargetDescribed(target) => {
                 let build = target.build.iter().map(|b| format!("build {b}"));
                 let version = target.version.iter().map(|v| format!("version {v}"));
                 let commit = target.commit.iter().map(|c| format!("commit {c}"));
@@ -128,37 +128,37 @@ impl Display {
                     self.say(&format!("{DIM}{}{PLAIN}", told.join(", ")));
                 }
             }
-            Happening::TargetReady { after_s } => self.say(&format!("target ready after {after_s:.1} s")),
-            Happening::Launched { running, planned } => self.say(&format!("{running} of {planned} containers run")),
-            Happening::PhaseBegan { phase } => self.phase_began(*phase, event.t_s),
-            Happening::Checkpoint { values, .. } => self.checkpoint(values),
-            Happening::Warning { reason } => self.say(&format!("{DOUBT}note{PLAIN}: {}", reason.message)),
-            Happening::Impaired { reason } => self.say(&format!(
+            EventKind::TargetReady { after_s } => self.say(&format!("target ready after {after_s:.1} s")),
+            EventKind::Launched { running, planned } => self.say(&format!("{running} of {planned} containers run")),
+            EventKind::PhaseBegan { phase } => self.phase_began(*phase, event.t_s),
+            EventKind::Checkpoint { values, .. } => self.checkpoint(values),
+            EventKind::Warning { reason } => self.say(&format!("{DOUBT}note{PLAIN}: {}", reason.message)),
+            EventKind::Impaired { reason } => self.say(&format!(
                 "{BAD}{}{PLAIN}: {}",
                 reason.code.name(),
                 headline(&reason.message)
             )),
-            Happening::TargetDied { status } => {
+            EventKind::TargetDied { status } => {
                 self.say(&format!("{BAD}the target ended by itself{PLAIN}: {}", headline(status)));
             }
-            Happening::TargetRestarted { message } => self.say(&format!("{BAD}{message}{PLAIN}")),
-            Happening::FaultBegan { what, .. } => self.say(&format!("{DOUBT}fault{PLAIN}: {what}")),
-            Happening::FaultEnded { index, struck } => {
-                let struck = struck.map_or(String::new(), |times| format!("; strikes: {times}"));
-                self.say(&format!("fault {} is over{struck}", index + 1));
+            EventKind::TargetRestarted { message } => self.say(&format!("{BAD}{message}{PLAIN}")),
+            EventKind::FaultBegan { what, .. } => self.say(&format!("{DOUBT}fault{PLAIN}: {what}")),
+            EventKind::FaultEnded { index, hits } => {
+                let hits = hits.map_or(String::new(), |times| format!("; strikes: {times}"));
+                self.say(&format!("fault {} is over{hits}", index + 1));
             }
-            Happening::EndedByUser { measured_s } => self.say(&format!(
+            EventKind::EndedByUser { measured_s } => self.say(&format!(
                 "ended after {measured_s:.0} s of measuring; this is what they show"
             )),
-            Happening::StoppedEarly { saved_s } => self.say(&format!(
+            EventKind::StoppedEarly { saved_s } => self.say(&format!(
                 "{BAD}a fail is certain{PLAIN}: ending the run, {saved_s:.0} s early"
             )),
-            Happening::Finished => {
+            EventKind::Finished => {
                 if let Some(bar) = &self.bar {
                     bar.finish_and_clear();
                 }
             }
-            Happening::Interrupted | Happening::Lines(_) | Happening::Attributed(_) | Happening::SelfMeasured(_) => {}
+            EventKind::Interrupted | EventKind::Lines(_) | EventKind::Attributed(_) | EventKind::SelfMeasured(_) => {}
         }
     }
 
@@ -169,7 +169,7 @@ impl Display {
             self.say(&format!(
                 "{DIM}{}{PLAIN} {}",
                 phase.name(),
-                leakcheck_model::Span(*length)
+                leakcheck_model::HumanDuration(*length)
             ));
         }
     }
@@ -215,7 +215,7 @@ impl Display {
         if length > 0.0 {
             bar.set_length((length * 10.0).max(1.0) as u64);
             bar.set_position((done * 10.0) as u64);
-            let left = leakcheck_model::Span::seconds((length - done).round() as u64);
+            let left = leakcheck_model::HumanDuration::seconds((length - done).round() as u64);
             bar.set_message(format!(
                 "{} {left} left{}  {}",
                 self.phase.name(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use leakcheck_model::suggest::did_you_mean;
-use leakcheck_model::{Facts, Record, with_causes};
+use leakcheck_model::{Facts, Record, error_chain};
 use leakcheck_report::RunFolder;
 
 use crate::command::Failure;
@@ -13,7 +13,7 @@ use crate::command::Failure;
 /// # Errors
 /// If there is none at `path`: what is there instead, and what was meant.
 pub(crate) fn open(path: &Path) -> Result<RunFolder, Failure> {
-    RunFolder::open(path).map_err(|error| Failure::usage(format!("{}{}", with_causes(&error), meant(path))))
+    RunFolder::open(path).map_err(|error| Failure::usage(format!("{}{}", error_chain(&error), meant(path))))
 }
 
 /// The record of a stored run, as the run itself was judged by.

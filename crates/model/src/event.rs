@@ -73,13 +73,13 @@ pub struct Event {
     pub at: String,
     /// What happened.
     #[serde(flatten)]
-    pub what: Happening,
+    pub kind: EventKind,
 }
 
-/// What happened.
+/// An event with its details.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Happening {
+pub enum EventKind {
     /// The run began.
     RunStarted {
         /// Its id, which also labels its containers.
@@ -152,9 +152,9 @@ pub enum Happening {
     FaultEnded {
         /// Index in the scenario.
         index: usize,
-        /// How many times it struck: streams, requests, events, connections, whichever it is for. Older runs do not say.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        struck: Option<u64>,
+        /// Streams, requests, events or connections that it affected. Absent in older runs.
+        #[serde(default, rename = "struck", skip_serializing_if = "Option::is_none")]
+        hits: Option<u64>,
     },
     /// Something that the judge must know and that has a code already.
     Impaired {
@@ -287,7 +287,7 @@ pub struct Attribution {
     pub memory: Vec<GrownMemory>,
     /// What the looks have cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<LookCost>,
+    pub cost: Option<AttributionCost>,
 }
 
 /// File descriptors of one kind and peer.
@@ -325,13 +325,15 @@ pub struct GrownMemory {
 
 /// What it cost to look at who holds what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct LookCost {
+pub struct AttributionCost {
     /// How often it was looked: at the baseline, at checkpoints where growth was suspected, at the end.
-    pub looks: u64,
+    #[serde(rename = "looks")]
+    pub snapshots: u64,
     /// The longest look, milliseconds.
     pub longest_ms: f64,
     /// All looks together, milliseconds.
-    pub all_ms: f64,
+    #[serde(rename = "all_ms")]
+    pub total_ms: f64,
 }
 
 /// What the harness itself cost.
@@ -368,7 +370,7 @@ mod tests {
         let event = Event {
             t_s: 30.0,
             at: "2026-01-01T00:00:00Z".into(),
-            what: Happening::PhaseBegan { phase: Phase::WarmUp },
+            kind: EventKind::PhaseBegan { phase: Phase::WarmUp },
         };
         let line = serde_json::to_string(&event).expect("serializes");
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Attribution, EngineFacts, Event, Happening, Phase, SelfCost, TargetFacts};
+use crate::event::{Attribution, EngineFacts, Event, EventKind, Phase, SelfCost, TargetFacts};
 use crate::lines::LineCounts;
 use crate::verdict::Reason;
 
@@ -64,8 +64,8 @@ pub struct FaultSpan {
     pub from_s: f64,
     /// End, if it ended.
     pub to_s: Option<f64>,
-    /// How many times it struck, if it ended and that was counted.
-    pub struck: Option<u64>,
+    /// Streams, requests, events or connections that it affected, once it ended and if they were counted.
+    pub hits: Option<u64>,
 }
 
 impl Facts {
@@ -80,15 +80,15 @@ impl Facts {
     pub fn from_events<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
         let mut facts = Self::default();
         for event in events {
-            facts.learn(event);
+            facts.apply(event);
         }
         facts
     }
 
     /// Takes in one more event.
-    pub fn learn(&mut self, event: &Event) {
-        match event.what.clone() {
-            Happening::RunStarted {
+    pub fn apply(&mut self, event: &Event) {
+        match event.kind.clone() {
+            EventKind::RunStarted {
                 run_id,
                 version,
                 command,
@@ -101,21 +101,21 @@ impl Facts {
                 self.command = Some(command);
                 self.host = host;
             }
-            Happening::EngineFound(engine) => self.engine = Some(engine),
-            Happening::Launched { running, planned } => self.launched = Some((running, planned)),
-            Happening::TargetStarted(target) | Happening::TargetDescribed(target) => self.target = Some(target),
-            Happening::TargetReady { .. } => self.ready = true,
-            Happening::TargetDied { status } => self.died = Some((event.t_s, status)),
-            Happening::TargetRestarted { message } => self.restarted = Some(message),
-            Happening::PhaseBegan { phase } => self.phases.push((phase, event.t_s)),
-            Happening::FaultBegan { index, what } => self.faults.push(FaultSpan {
+            EventKind::EngineFound(engine) => self.engine = Some(engine),
+            EventKind::Launched { running, planned } => self.launched = Some((running, planned)),
+            EventKind::TargetStarted(target) | EventKind::TargetDescribed(target) => self.target = Some(target),
+            EventKind::TargetReady { .. } => self.ready = true,
+            EventKind::TargetDied { status } => self.died = Some((event.t_s, status)),
+            EventKind::TargetRestarted { message } => self.restarted = Some(message),
+            EventKind::PhaseBegan { phase } => self.phases.push((phase, event.t_s)),
+            EventKind::FaultBegan { index, what } => self.faults.push(FaultSpan {
                 index,
                 what,
                 from_s: event.t_s,
                 to_s: None,
-                struck: None,
+                hits: None,
             }),
-            Happening::FaultEnded { index, struck } => {
+            EventKind::FaultEnded { index, hits } => {
                 if let Some(fault) = self
                     .faults
                     .iter_mut()
@@ -123,19 +123,19 @@ impl Facts {
                     .find(|f| f.index == index && f.to_s.is_none())
                 {
                     fault.to_s = Some(event.t_s);
-                    fault.struck = struck;
+                    fault.hits = hits;
                 }
             }
-            Happening::Impaired { reason } => self.impairments.push(reason),
-            Happening::Warning { reason } => self.warnings.push(reason),
-            Happening::StoppedEarly { saved_s } => self.saved_s = Some(saved_s),
-            Happening::Lines(lines) => self.lines = Some(lines),
-            Happening::Attributed(attribution) => self.attribution = Some(attribution),
-            Happening::SelfMeasured(cost) => self.self_cost = Some(cost),
-            Happening::EndedByUser { measured_s } => self.ended_after_s = Some(measured_s),
-            Happening::Interrupted => self.interrupted = true,
-            Happening::Finished => self.finished = true,
-            Happening::ImageReady { .. } | Happening::Checkpoint { .. } => {}
+            EventKind::Impaired { reason } => self.impairments.push(reason),
+            EventKind::Warning { reason } => self.warnings.push(reason),
+            EventKind::StoppedEarly { saved_s } => self.saved_s = Some(saved_s),
+            EventKind::Lines(lines) => self.lines = Some(lines),
+            EventKind::Attributed(attribution) => self.attribution = Some(attribution),
+            EventKind::SelfMeasured(cost) => self.self_cost = Some(cost),
+            EventKind::EndedByUser { measured_s } => self.ended_after_s = Some(measured_s),
+            EventKind::Interrupted => self.interrupted = true,
+            EventKind::Finished => self.finished = true,
+            EventKind::ImageReady { .. } | EventKind::Checkpoint { .. } => {}
         }
     }
 }

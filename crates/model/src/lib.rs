@@ -3,7 +3,7 @@
 //! It lies under all other rooms, so it has no I/O, no clock, no async and no randomness: what is computed here
 //! from the same input is always the same.
 
-pub mod causes;
+pub mod error_chain;
 pub mod event;
 pub mod facts;
 pub mod limit;
@@ -17,8 +17,8 @@ pub mod suggest;
 pub mod units;
 pub mod verdict;
 
-pub use causes::with_causes;
-pub use event::{Event, Happening, Phase};
+pub use error_chain::error_chain;
+pub use event::{Event, EventKind, Phase};
 pub use facts::Facts;
 pub use limit::{Bound, Comparison, Limit, Statistic};
 pub use lines::LineCounts;
@@ -27,5 +27,5 @@ pub use result::RunResult;
 pub use samples::{Sample, Samples};
 pub use scenario::Scenario;
 pub use stamp::Stamp;
-pub use units::{Bytes, Span};
+pub use units::{Bytes, HumanDuration};
 pub use verdict::{Reason, ReasonCode, Verdict};

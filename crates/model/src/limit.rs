@@ -80,7 +80,7 @@ impl Statistic {
 
     /// Whether it belongs to the line check, and to nothing else.
     #[must_use]
-    pub fn is_of_lines(self) -> bool {
+    pub fn is_line_check(self) -> bool {
         matches!(
             self,
             Self::Lost | Self::Duplicated | Self::Reordered | Self::Torn | Self::Delivered

@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::facts::Facts;
 use crate::limit::Limit;
 use crate::samples::Samples;
-use crate::scenario::{LEAST_ROTATIONS, Metric, Scenario};
+use crate::scenario::{Metric, ROTATIONS_MIN, Scenario};
 
 /// What kind of numbers a metric has.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +79,7 @@ impl Record {
         // What could be sampled of the engine is known only then: a count that it does not show is no metric of this run.
         // And a run that was made before the least of the rotations was read has no such metric.
         let is_there = |name: &str, metric: &Metric| {
-            let always = metric.engine.is_none() && name != LEAST_ROTATIONS;
+            let always = metric.engine.is_none() && name != ROTATIONS_MIN;
             always || limited(name) || samples.column(name).is_some()
         };
         let metrics = scenario
@@ -111,8 +111,8 @@ impl Record {
     }
 
     /// Takes in one more event.
-    pub fn learn(&mut self, event: &Event) {
-        self.facts.learn(event);
+    pub fn apply(&mut self, event: &Event) {
+        self.facts.apply(event);
         self.end_as_measured();
     }
 

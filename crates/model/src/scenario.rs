@@ -23,12 +23,12 @@ use serde::{Deserialize, Serialize};
 pub use engine::{Engine, EngineKind};
 pub use fault::{Fault, FaultKind};
 pub use load::{LineBytes, Load, LogConfig, Rate};
-pub use metric::{Aggregate, BUILT_IN, CGROUP, LEAST_ROTATIONS, Metric, OF_ENGINE};
+pub use metric::{Aggregate, BUILT_IN, CGROUP, Metric, OF_ENGINE, ROTATIONS_MIN};
 pub use overrides::{OverrideError, override_keys};
 pub use preset::{Known, PRESETS};
 pub use problem::Problem;
 pub use schedule::Schedule;
-pub use target::{Attribute, Build, BuildRequirement, Port, Ready, Start, Target, TargetKind};
+pub use target::{AttributionMode, Build, BuildRequirement, Port, Ready, Start, Target, TargetKind};
 pub use traffic::Traffic;
 
 /// A scenario that cannot be written as TOML.
@@ -212,7 +212,10 @@ impl Scenario {
     /// Seconds between rotations of one stream, if the scenario says so.
     #[must_use]
     pub fn rotation_period_s(&self) -> Option<f64> {
-        self.target.rotate_every.map(crate::Span::as_secs).filter(|s| *s > 0.0)
+        self.target
+            .rotate_every
+            .map(crate::HumanDuration::as_secs)
+            .filter(|s| *s > 0.0)
     }
 
     /// Every metric that is sampled: those of the kernel, of the engine's process, of the target's kind or preset, and the
@@ -239,7 +242,7 @@ impl Scenario {
                 aggregate: Aggregate::Min,
                 ..rotations.clone()
             };
-            all.entry(LEAST_ROTATIONS.to_owned()).or_insert(least);
+            all.entry(ROTATIONS_MIN.to_owned()).or_insert(least);
         }
         all
     }

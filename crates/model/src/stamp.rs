@@ -51,7 +51,7 @@ pub struct Sent {
 
 /// Why bytes that begin like a stamp are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Torn;
+pub struct CorruptStamp;
 
 /// Writes the lines of one emitter to one stream. What all of them begin with is put together once, and so is its checksum.
 #[derive(Clone, Debug)]
@@ -148,14 +148,17 @@ fn in_decimal(mut value: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
 /// Reads the stamp at the beginning of `bytes`; returns it with its length (the newline not included).
 ///
 /// # Errors
-/// [`Torn`] if the bytes begin like a stamp but do not end like one, or the checksum does not match.
-pub fn read(bytes: &[u8]) -> Result<(Stamp<'_>, usize), Torn> {
+/// [`CorruptStamp`] if the bytes begin like a stamp but do not end like one, or the checksum does not match.
+pub fn read(bytes: &[u8]) -> Result<(Stamp<'_>, usize), CorruptStamp> {
     let window = &bytes[..bytes.len().min(MAX_LINE_BYTES)];
     // A payload has no '#', a newline would have ended the line.
-    let hash = window.iter().position(|b| matches!(b, b'#' | b'\n')).ok_or(Torn)?;
+    let hash = window
+        .iter()
+        .position(|b| matches!(b, b'#' | b'\n'))
+        .ok_or(CorruptStamp)?;
     let end = hash + 9;
     if window[hash] != b'#' || hash < 1 || window.len() < end || window[hash - 1] != b' ' {
-        return Err(Torn);
+        return Err(CorruptStamp);
     }
     // As it is written: `from_str_radix` would take capitals and a sign too, which are changed bytes.
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -164,19 +167,19 @@ pub fn read(bytes: &[u8]) -> Result<(Stamp<'_>, usize), Torn> {
         .filter(|hex| hex.as_bytes().iter().all(is_digit))
         .and_then(|hex| u32::from_str_radix(hex, 16).ok());
     if crc != Some(crc32fast::hash(&window[..hash - 1])) {
-        return Err(Torn);
+        return Err(CorruptStamp);
     }
-    let text = std::str::from_utf8(&window[..hash - 1]).map_err(|_| Torn)?;
+    let text = std::str::from_utf8(&window[..hash - 1]).map_err(|_| CorruptStamp)?;
     let mut words = text.splitn(6, ' ');
-    let mut word = || words.next().ok_or(Torn);
+    let mut word = || words.next().ok_or(CorruptStamp);
     let _mark = word()?;
     let (run, emitter) = (word()?, word()?);
     let stream = match word()? {
         "o" => Stream::Stdout,
         "e" => Stream::Stderr,
-        _ => return Err(Torn),
+        _ => return Err(CorruptStamp),
     };
-    let sequence = word()?.parse().map_err(|_| Torn)?;
+    let sequence = word()?.parse().map_err(|_| CorruptStamp)?;
     let end_of = |payload: &str| {
         let (stdout, stderr) = payload.strip_prefix("end:")?.split_once(':')?;
         Some(Sent {

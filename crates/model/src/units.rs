@@ -8,11 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A length of time: `"250ms"`, `"30s"`, `"5m"`, `"1h30m"`, `"1.5h"`. Never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(pub Duration);
+pub struct HumanDuration(pub Duration);
 
 /// What is wrong with a duration.
 #[derive(Debug, thiserror::Error)]
-pub enum SpanError {
+pub enum DurationError {
     /// A number without a unit.
     #[error("`{0}` has no unit: write `{0}s` for seconds or `{0}m` for minutes")]
     NoUnit(String),
@@ -21,7 +21,7 @@ pub enum SpanError {
     NotADuration(String),
 }
 
-impl Span {
+impl HumanDuration {
     /// Zero length.
     pub const ZERO: Self = Self(Duration::ZERO);
 
@@ -44,21 +44,21 @@ impl Span {
     }
 }
 
-impl FromStr for Span {
-    type Err = SpanError;
+impl FromStr for HumanDuration {
+    type Err = DurationError;
 
-    fn from_str(text: &str) -> Result<Self, SpanError> {
+    fn from_str(text: &str) -> Result<Self, DurationError> {
         let text = text.trim();
         if text.parse::<f64>().is_ok() {
-            return Err(SpanError::NoUnit(text.to_owned()));
+            return Err(DurationError::NoUnit(text.to_owned()));
         }
-        let wrong = || SpanError::NotADuration(text.to_owned());
+        let wrong = || DurationError::NotADuration(text.to_owned());
         let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
         Duration::try_from(parsed).map(Self).map_err(|_| wrong())
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
         if millis == 0 {
@@ -79,13 +79,13 @@ impl fmt::Display for Span {
     }
 }
 
-impl Serialize for Span {
+impl Serialize for HumanDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Span {
+impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         text_or_number(deserializer, "a duration such as \"30s\"")
     }
@@ -221,7 +221,7 @@ macro_rules! schema_as_text {
     )*};
 }
 schema_as_text! {
-    Span, "Duration", "^[0-9.]+ ?[a-zµ]+", "30s";
+    HumanDuration, "Duration", "^[0-9.]+ ?[a-zµ]+", "30s";
     Bytes, "Size", "^[0-9.]+ ?(B|kB|KB|MB|GB|KiB|MiB|GiB)?$", "1 MiB";
 }
 
@@ -239,22 +239,22 @@ mod tests {
             ("1.5h", 5400.0),
             ("0s", 0.0),
         ] {
-            assert_eq!(text.parse::<Span>().expect(text).as_secs(), seconds, "{text}");
+            assert_eq!(text.parse::<HumanDuration>().expect(text).as_secs(), seconds, "{text}");
         }
     }
 
     #[test]
     fn a_number_without_a_unit_is_told_which_units_there_are() {
-        let error = "30".parse::<Span>().expect_err("no unit").to_string();
+        let error = "30".parse::<HumanDuration>().expect_err("no unit").to_string();
         assert!(error.contains("30s"), "{error}");
-        assert!("-3s".parse::<Span>().is_err());
-        assert!("soon".parse::<Span>().is_err());
+        assert!("-3s".parse::<HumanDuration>().is_err());
+        assert!("soon".parse::<HumanDuration>().is_err());
     }
 
     #[test]
     fn durations_print_as_they_are_read() {
         for text in ["250ms", "30s", "5m", "1h30m", "1m30s", "0s"] {
-            assert_eq!(text.parse::<Span>().expect(text).to_string(), text);
+            assert_eq!(text.parse::<HumanDuration>().expect(text).to_string(), text);
         }
     }
 

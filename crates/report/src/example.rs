@@ -233,7 +233,7 @@ impl Example {
             what: what.into(),
             from_s,
             to_s: Some(from_s + length),
-            struck: Some(55),
+            hits: Some(55),
         });
         self
     }

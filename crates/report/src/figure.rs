@@ -242,7 +242,7 @@ pub fn fault_bands(record: &Record, end_s: f64) -> Vec<FaultBand> {
         .enumerate()
         .map(|(i, fault)| FaultBand {
             label: format!("F{}", i + 1),
-            what: match fault.struck {
+            what: match fault.hits {
                 Some(times) => format!("{} (strikes: {times})", fault.what),
                 None => fault.what.clone(),
             },

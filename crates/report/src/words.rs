@@ -110,7 +110,7 @@ pub fn attribution(who: &Attribution) -> Vec<String> {
 #[must_use]
 pub fn measured(limit: &LimitResult, unit: Unit) -> (String, String) {
     let statistic = limit.rule.parse::<Limit>().ok().map(|l| l.statistic);
-    let unit = if statistic.is_some_and(Statistic::is_of_lines) {
+    let unit = if statistic.is_some_and(Statistic::is_line_check) {
         Unit::Count
     } else {
         unit
@@ -259,9 +259,9 @@ pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)>
             "looked at who leaks",
             format!(
                 "{} times, {:.0} ms each at most, {:.0} ms in all",
-                count(cost.looks),
+                count(cost.snapshots),
                 cost.longest_ms,
-                cost.all_ms
+                cost.total_ms
             ),
         );
     }

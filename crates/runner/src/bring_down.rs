@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use leakcheck_model::event::{Happening, Phase};
+use leakcheck_model::event::{EventKind, Phase};
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_model::with_causes;
+use leakcheck_model::error_chain;
 use leakcheck_probe::Ledger;
 
 use crate::load::{Churn, Load, remove_all};
@@ -45,7 +45,7 @@ pub(crate) async fn drain(stage: &mut Stage, churn: Option<Churn>) -> Result<(),
     stage.traffic = traffic;
     if let Some(message) = complaint {
         let reason = Reason::new(ReasonCode::LoadNotDelivered, message);
-        stage.journal.event(Happening::Impaired { reason })?;
+        stage.journal.event(EventKind::Impaired { reason })?;
     }
     if let Some(load) = load {
         take_stock(stage, &load, ran_for)?;
@@ -71,7 +71,7 @@ fn take_stock(stage: &mut Stage, load: &Load, ran_for: Option<Duration>) -> Resu
         if (written as f64) < DELIVERED * asked {
             let message =
                 format!("the load wrote {written} lines of {asked:.0} asked for: engine or machine is too slow for it");
-            stage.journal.event(Happening::Impaired {
+            stage.journal.event(EventKind::Impaired {
                 reason: Reason::new(ReasonCode::LoadNotDelivered, message),
             })?;
         }
@@ -116,13 +116,13 @@ fn count_lines(stage: &mut Stage) -> Result<(), leakcheck_report::Error> {
     let (sent, unaccounted, _) = load.account();
     let mut ledger = Ledger::new(&stage.run_id);
     if let Err(error) = ledger.read_all(delivered) {
-        let reason = Reason::of(ReasonCode::LinesUnaccounted, "lines", with_causes(&error));
-        return stage.journal.event(Happening::Impaired { reason });
+        let reason = Reason::of(ReasonCode::LinesUnaccounted, "lines", error_chain(&error));
+        return stage.journal.event(EventKind::Impaired { reason });
     }
     let mut counts = ledger.counts(&sent);
     counts.unaccounted = counts.unaccounted.max(unaccounted.len() as u64);
     let clean = counts.lost + counts.duplicated + counts.reordered + counts.torn == 0;
-    stage.journal.event(Happening::Lines(counts))?;
+    stage.journal.event(EventKind::Lines(counts))?;
     // What was collected is evidence if something is wrong with it, and else only large.
     if clean && stage.scenario.target.kind == TargetKind::Capture {
         let _ = std::fs::remove_dir_all(&stage.output);

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use leakcheck_judge::Series;
 use leakcheck_judge::settle::{Settling, settled};
-use leakcheck_model::event::{Happening, Phase};
+use leakcheck_model::event::{EventKind, Phase};
 use leakcheck_model::limit::Statistic;
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_model::with_causes;
+use leakcheck_model::error_chain;
 
 use crate::build;
 use crate::host::Host;
@@ -60,7 +60,7 @@ fn lay_wire(stage: &mut Stage) -> Result<(), Ended> {
     let socket = stage.scratch.path().join("wire.sock");
     let wire = Wire::lay(&socket, docker.host(), &stage.scenario.fault);
     stage.wire =
-        Some(wire.map_err(|error| Ended::Impaired(Reason::new(ReasonCode::EngineUnreachable, with_causes(&error))))?);
+        Some(wire.map_err(|error| Ended::Impaired(Reason::new(ReasonCode::EngineUnreachable, error_chain(&error))))?);
     stage.engine_for_target = Some(Host::Unix(socket).to_string());
     Ok(())
 }
@@ -73,8 +73,8 @@ async fn make_image(stage: &mut Stage) -> Result<(), Ended> {
         stage.journal.progress("load image", 0, 1);
         let (image, made) = image::ensure(&docker)
             .await
-            .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::LoadNotDelivered, with_causes(&error))))?;
-        stage.journal.event(Happening::ImageReady {
+            .map_err(|error| Ended::Impaired(Reason::new(ReasonCode::LoadNotDelivered, error_chain(&error))))?;
+        stage.journal.event(EventKind::ImageReady {
             image: image.clone(),
             made,
         })?;
@@ -95,7 +95,7 @@ async fn launch(stage: &mut Stage) -> Result<(), Ended> {
     };
     let launched = stage.sampling_while("containers", work).await?;
     let (running, planned) = load.running();
-    stage.journal.event(Happening::Launched { running, planned })?;
+    stage.journal.event(EventKind::Launched { running, planned })?;
     stage.launched_at = Some(Instant::now());
     match launched {
         Ok(()) => Ok(()),
@@ -129,7 +129,7 @@ async fn target(stage: &mut Stage) -> Result<(), Ended> {
     let began = Instant::now();
     let brought = Target::bring_up(&stage.scenario, &around, stage.docker.as_ref(), &log).await;
     let mut target = brought.map_err(|error| not_ready(&error))?;
-    stage.journal.event(Happening::TargetStarted(target.facts.clone()))?;
+    stage.journal.event(EventKind::TargetStarted(target.facts.clone()))?;
     let ready = tokio::select! {
         ready = target.await_ready() => ready,
         () = stage.stop.cancelled() => {
@@ -142,7 +142,7 @@ async fn target(stage: &mut Stage) -> Result<(), Ended> {
     ready.map_err(|error| not_ready(&error))?;
     build::describe(stage).await?;
     learn(stage).await?;
-    stage.journal.event(Happening::TargetReady {
+    stage.journal.event(EventKind::TargetReady {
         after_s: began.elapsed().as_secs_f64(),
     })?;
     stage.begin_sampling().await
@@ -169,7 +169,7 @@ fn traffic(stage: &mut Stage) -> Result<(), Ended> {
     let log = stage.journal.folder().traffic_log();
     let begun = Traffic::begin(wanted, cwd, around, &log);
     stage.traffic =
-        Some(begun.map_err(|e| Ended::Impaired(Reason::new(ReasonCode::LoadNotDelivered, with_causes(&e))))?);
+        Some(begun.map_err(|e| Ended::Impaired(Reason::new(ReasonCode::LoadNotDelivered, error_chain(&e))))?);
     Ok(())
 }
 
@@ -179,7 +179,7 @@ fn not_ready(error: &TargetError) -> Ended {
     } else {
         ReasonCode::TargetNotReady
     };
-    Ended::Impaired(Reason::new(code, with_causes(error)))
+    Ended::Impaired(Reason::new(code, error_chain(error)))
 }
 
 /// The warm-up, and as much longer (up to the same again) as the limited metrics still fall or rise: a baseline that is

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use leakcheck_model::Scenario;
-use leakcheck_model::event::{Happening, TargetFacts};
+use leakcheck_model::event::{EventKind, TargetFacts};
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::verdict::{Reason, ReasonCode};
 use leakcheck_probe::build::{BuildFinding, BuildQuestion, BuildReport, Told, told_by_image};
@@ -32,7 +32,7 @@ pub(crate) async fn describe(stage: &mut Stage) -> Result<(), Ended> {
     let Some(target) = &stage.target else { return Ok(()) };
     let (mut facts, url) = (target.facts.clone(), target.metrics_url.clone());
     let report = look(&stage.scenario, &mut facts, url.as_deref(), &stage.known_of_build).await;
-    stage.journal.event(Happening::TargetDescribed(facts.clone()))?;
+    stage.journal.event(EventKind::TargetDescribed(facts.clone()))?;
     if let Some(target) = &mut stage.target {
         target.facts = facts;
     }

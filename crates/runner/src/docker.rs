@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use leakcheck_model::event::{EngineFacts, ImageFacts};
-use leakcheck_model::with_causes;
+use leakcheck_model::error_chain;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -93,7 +93,7 @@ fn plainly(error: &bollard::errors::Error) -> String {
         bollard::errors::Error::DockerResponseServerError { status_code, message } => {
             format!("{} (HTTP {status_code})", message.trim())
         }
-        other => with_causes(other),
+        other => error_chain(other),
     }
 }
 

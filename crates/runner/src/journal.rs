@@ -3,7 +3,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use leakcheck_model::event::{Event, Happening, Phase};
+use leakcheck_model::event::{Event, EventKind, Phase};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode};
 use leakcheck_model::{Facts, Limit, Record, Sample, Samples, Scenario};
@@ -113,16 +113,16 @@ impl Journal {
     ///
     /// # Errors
     /// If the folder cannot be written (a full disk must not pass for a quiet target).
-    pub(crate) fn event(&mut self, what: Happening) -> Result<(), leakcheck_report::Error> {
-        self.event_at(None, what)
+    pub(crate) fn event(&mut self, kind: EventKind) -> Result<(), leakcheck_report::Error> {
+        self.event_at(None, kind)
     }
 
     /// Writes down that something happened at `t_s` of the run's clock, which is a little while ago.
     ///
     /// # Errors
     /// As [`Journal::event`].
-    pub(crate) fn event_at(&mut self, t_s: Option<f64>, what: Happening) -> Result<(), leakcheck_report::Error> {
-        if let Happening::PhaseBegan { phase } = &what {
+    pub(crate) fn event_at(&mut self, t_s: Option<f64>, kind: EventKind) -> Result<(), leakcheck_report::Error> {
+        if let EventKind::PhaseBegan { phase } = &kind {
             self.phase = *phase;
         }
         let now = self.now();
@@ -132,11 +132,11 @@ impl Journal {
         let event = Event {
             t_s: round_ms(t_s),
             at: at.checked_sub(ago).unwrap_or(at).to_string(),
-            what,
+            kind,
         };
         self.folder.append_event(&event)?;
         self.audience.notice(Notice::Event(&event));
-        self.record.learn(&event);
+        self.record.apply(&event);
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::event`].
     pub(crate) fn warn(&mut self, code: ReasonCode, message: impl Into<String>) -> Result<(), leakcheck_report::Error> {
-        self.event(Happening::Warning {
+        self.event(EventKind::Warning {
             reason: Reason::new(code, message),
         })
     }
@@ -215,7 +215,7 @@ impl Journal {
             return Ok(());
         };
         self.wall_origin = None;
-        self.event(Happening::Impaired {
+        self.event(EventKind::Impaired {
             reason: Reason::new(ReasonCode::ClockJumped, message),
         })
     }

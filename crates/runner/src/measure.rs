@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leakcheck_judge::looks::looks_s;
 use leakcheck_model::Limit;
-use leakcheck_model::event::{Happening, Phase};
+use leakcheck_model::event::{EventKind, Phase};
 
 use crate::stage::{Ended, Stage};
 use crate::who;
@@ -24,7 +24,7 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<(), Ended> {
     let measured_s = stage.journal.now() - began;
     match (ended, stage.enough) {
         (Err(Ended::Interrupted), Some(enough)) if measured_s >= enough.as_secs_f64() => {
-            Ok(stage.journal.event(Happening::EndedByUser { measured_s })?)
+            Ok(stage.journal.event(EventKind::EndedByUser { measured_s })?)
         }
         (ended, _) => ended,
     }
@@ -94,7 +94,7 @@ fn look(stage: &mut Stage, growth: bool, rest: Duration) -> Result<(), Ended> {
     if !certain {
         return Ok(());
     }
-    stage.journal.event(Happening::StoppedEarly {
+    stage.journal.event(EventKind::StoppedEarly {
         saved_s: rest.as_secs_f64().round(),
     })?;
     Err(Ended::EarlyFail)
@@ -113,7 +113,7 @@ fn checkpoint(stage: &mut Stage) -> Result<(), Ended> {
         .filter_map(|(n, c)| Some((n.clone(), c[last]?)))
         .collect();
     let phase = stage.journal.phase();
-    Ok(stage.journal.event(Happening::Checkpoint { phase, values })?)
+    Ok(stage.journal.event(EventKind::Checkpoint { phase, values })?)
 }
 
 /// A moment that comes again and again.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use leakcheck_judge::{judge, sum_up};
-use leakcheck_model::event::Happening;
+use leakcheck_model::event::EventKind;
 use leakcheck_model::{Record, RunResult, Scenario};
 use leakcheck_probe::sight::Sight;
 use leakcheck_report::RunFolder;
@@ -106,8 +106,8 @@ pub async fn run(request: Request) -> Result<Outcome, RunError> {
         return Err(RunError::Mistaken(message));
     }
     let cost = stage.self_cost();
-    stage.journal.event(Happening::SelfMeasured(cost))?;
-    stage.journal.event(Happening::Finished)?;
+    stage.journal.event(EventKind::SelfMeasured(cost))?;
+    stage.journal.event(EventKind::Finished)?;
     let folder = stage.journal.folder().path().to_owned();
     let record = stage.journal.into_record();
     // Arithmetic and pixels take their time, which belongs to no async thread.
@@ -134,7 +134,7 @@ async fn set_up(request: Request, ends: bool) -> Result<Stage, RunError> {
     let text = scenario.to_toml().map_err(RunError::Scenario)?;
     folder.write_scenario(&text)?;
     let mut journal = Journal::new(folder, &scenario, request.audience);
-    journal.event(Happening::RunStarted {
+    journal.event(EventKind::RunStarted {
         run_id: run_id.clone(),
         scenario: scenario.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -142,7 +142,7 @@ async fn set_up(request: Request, ends: bool) -> Result<Stage, RunError> {
         host: machine(),
     })?;
     if let Some(engine) = &engine {
-        journal.event(Happening::EngineFound(engine.facts.clone()))?;
+        journal.event(EventKind::EngineFound(engine.facts.clone()))?;
         if let Some(why) = &engine.fell_back {
             let message = format!("no Docker engine answered ({why}), so the load is simulated");
             journal.warn(leakcheck_model::ReasonCode::EngineUnreachable, message)?;
@@ -190,8 +190,8 @@ async fn end(churn: Option<Churn>) {
 async fn take_down(stage: &mut Stage, walked: Result<(), Ended>) -> Result<(), leakcheck_report::Error> {
     match walked {
         Ok(()) | Err(Ended::EarlyFail | Ended::TargetDied | Ended::Mistaken(_)) => {}
-        Err(Ended::Interrupted) => stage.journal.event(Happening::Interrupted)?,
-        Err(Ended::Impaired(reason)) => stage.journal.event(Happening::Impaired { reason })?,
+        Err(Ended::Interrupted) => stage.journal.event(EventKind::Interrupted)?,
+        Err(Ended::Impaired(reason)) => stage.journal.event(EventKind::Impaired { reason })?,
         Err(Ended::Record(error)) => return Err(error),
     }
     settle_accounts(stage).await

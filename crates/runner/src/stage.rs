@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use leakcheck_model::Scenario;
-use leakcheck_model::event::{Happening, Phase, SampleCost, SelfCost};
+use leakcheck_model::event::{EventKind, Phase, SampleCost, SelfCost};
 use leakcheck_model::verdict::{Reason, ReasonCode};
 use leakcheck_probe::build::BuildFinding;
 use leakcheck_probe::{Liveness, Reach, Sampler};
@@ -168,7 +168,7 @@ impl Stage {
     /// If the target's process cannot be read or the record not written.
     pub(crate) async fn begin_sampling(&mut self) -> Result<(), Ended> {
         if let Some(status) = self.target.as_mut().and_then(Target::ended) {
-            self.journal.event(Happening::TargetDied { status })?;
+            self.journal.event(EventKind::TargetDied { status })?;
             return Err(Ended::TargetDied);
         }
         let mut metrics = self.scenario.all_metrics();
@@ -217,7 +217,7 @@ impl Stage {
     /// # Errors
     /// If the record cannot be written.
     pub(crate) fn begin(&mut self, phase: Phase) -> Result<(), Ended> {
-        Ok(self.journal.event(Happening::PhaseBegan { phase })?)
+        Ok(self.journal.event(EventKind::PhaseBegan { phase })?)
     }
 
     /// Asks the engine for what is not asked at every tick.
@@ -233,7 +233,7 @@ impl Stage {
             && let Some(message) = counts.learn(news)
         {
             let reason = Reason::new(ReasonCode::EngineLost, message);
-            self.journal.event(Happening::Impaired { reason })?;
+            self.journal.event(EventKind::Impaired { reason })?;
         }
         Ok(())
     }
@@ -317,7 +317,7 @@ impl Stage {
         if let Some(why) = row.unreadable {
             let told = format!("the target's process cannot be read: {why}");
             self.once(
-                |message| Happening::Warning {
+                |message| EventKind::Warning {
                     reason: Reason::new(ReasonCode::MetricAbsent, message),
                 },
                 &told,
@@ -326,7 +326,7 @@ impl Stage {
         match row.process {
             Liveness::Alive => Ok(()),
             Liveness::Restarted => self.once(
-                |message| Happening::TargetRestarted { message },
+                |message| EventKind::TargetRestarted { message },
                 "the target is another process now: its start time has changed",
             ),
             Liveness::Gone => {
@@ -335,7 +335,7 @@ impl Stage {
                     .as_mut()
                     .and_then(Target::ended)
                     .unwrap_or_else(|| "its process is gone".into());
-                self.journal.event(Happening::TargetDied { status })?;
+                self.journal.event(EventKind::TargetDied { status })?;
                 Err(Ended::TargetDied)
             }
         }
@@ -353,7 +353,7 @@ impl Stage {
     }
 
     /// Writes down what every further sample would say again.
-    fn once(&mut self, event: impl Fn(String) -> Happening, message: &str) -> Result<(), Ended> {
+    fn once(&mut self, event: impl Fn(String) -> EventKind, message: &str) -> Result<(), Ended> {
         if !self.told_state {
             self.told_state = true;
             self.journal.event(event(message.to_owned()))?;

@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use leakcheck_model::event::{Happening, LookCost};
-use leakcheck_model::scenario::Attribute;
+use leakcheck_model::event::{EventKind, AttributionCost};
+use leakcheck_model::scenario::AttributionMode;
 use leakcheck_model::verdict::ReasonCode;
 use leakcheck_probe::Family;
 use leakcheck_probe::attribution::{Circumstances, MOST_FDS, Snapshot, fetch_tasks};
@@ -25,7 +25,7 @@ pub(crate) struct Who {
     baseline: Option<Snapshot>,
     /// The baseline, and each checkpoint since.
     marks: Vec<Mark>,
-    cost: LookCost,
+    cost: AttributionCost,
     rests_until: Option<Instant>,
 }
 
@@ -110,8 +110,8 @@ fn look(stage: &Stage) -> impl Future<Output = Option<Snapshot>> + use<> {
     let wanted = stage.scenario.target.attribution;
     let tree = stage.scenario.target.counts_tree();
     async move {
-        let process = process.filter(|_| wanted != Attribute::Never)?;
-        let most = if wanted == Attribute::Always {
+        let process = process.filter(|_| wanted != AttributionMode::Never)?;
+        let most = if wanted == AttributionMode::Always {
             u64::MAX
         } else {
             MOST_FDS
@@ -141,16 +141,16 @@ fn tell(stage: &mut Stage, now: Option<Snapshot>) -> Result<(), leakcheck_report
     };
     let mut attribution = now.since(baseline, &circumstances(stage));
     attribution.cost = Some(stage.who.cost);
-    stage.journal.event(Happening::Attributed(attribution))
+    stage.journal.event(EventKind::Attributed(attribution))
 }
 
 impl Who {
     fn took(&mut self, snapshot: Option<&Snapshot>) {
         let Some(took) = snapshot.map(|s| s.took) else { return };
         let ms = (took.as_secs_f64() * 1e5).round() / 100.0;
-        self.cost.looks += 1;
+        self.cost.snapshots += 1;
         self.cost.longest_ms = self.cost.longest_ms.max(ms);
-        self.cost.all_ms += ms;
+        self.cost.total_ms += ms;
         self.rests_until = Instant::now().checked_add(took.saturating_mul(REST).min(Duration::from_secs(3600)));
     }
 }

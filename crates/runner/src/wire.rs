@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use leakcheck_chaos::{FaultEvent, News, Plan, Proxy, Starter};
-use leakcheck_model::event::Happening;
+use leakcheck_model::event::EventKind;
 use leakcheck_model::scenario::Fault;
 use leakcheck_model::verdict::{Reason, ReasonCode};
 use tokio::sync::mpsc;
@@ -23,7 +23,7 @@ pub(crate) struct Wire {
     shutdown: CancellationToken,
     tasks: TaskTracker,
     /// The faults that are on, or were since they were counted last.
-    spans: Vec<Span>,
+    spans: Vec<FaultInterval>,
     /// When they were counted last, in seconds of the run's clock.
     counted_s: f64,
     /// When the faults' clock began, in seconds of the run's.
@@ -31,7 +31,7 @@ pub(crate) struct Wire {
 }
 
 /// The time of one fault, in seconds of the run's clock.
-struct Span {
+struct FaultInterval {
     index: usize,
     from_s: f64,
     to_s: f64,
@@ -91,7 +91,7 @@ impl Wire {
     }
 
     /// What happened since the last look, and when: a fault begins and ends at its own time, not at that of the look.
-    pub(crate) fn news(&mut self) -> Vec<(Option<f64>, Happening)> {
+    pub(crate) fn news(&mut self) -> Vec<(Option<f64>, EventKind)> {
         let mut happened = Vec::new();
         while let Ok(news) = self.events.try_recv() {
             happened.push(match news {
@@ -102,32 +102,32 @@ impl Wire {
                          `share` may not strike as meant (told once): {why}"
                     );
                     let reason = Reason::new(ReasonCode::EngineUnreachable, message);
-                    (None, Happening::Warning { reason })
+                    (None, EventKind::Warning { reason })
                 }
             });
         }
         happened
     }
 
-    fn fault(&mut self, event: FaultEvent) -> (Option<f64>, Happening) {
+    fn fault(&mut self, event: FaultEvent) -> (Option<f64>, EventKind) {
         let index = event.index;
         let t_s = self.began_s + event.after.as_secs_f64();
         let what = if event.began {
-            self.spans.push(Span {
+            self.spans.push(FaultInterval {
                 index,
                 from_s: t_s,
                 to_s: f64::INFINITY,
             });
-            Happening::FaultBegan {
+            EventKind::FaultBegan {
                 index,
                 what: event.what,
             }
         } else {
             let open = self.spans.iter_mut().filter(|span| span.index == index);
             open.for_each(|span| span.to_s = span.to_s.min(t_s));
-            Happening::FaultEnded {
+            EventKind::FaultEnded {
                 index,
-                struck: event.struck,
+                hits: event.struck,
             }
         };
         (Some(t_s), what)
@@ -183,9 +183,9 @@ mod tests {
         assert_eq!(wire.count(102.0), 1, "and the first no more");
         assert_eq!((wire.news(), wire.count(103.0)), (Vec::new(), 1));
         tokio::time::sleep(Duration::from_secs(20)).await;
-        let ended = Happening::FaultEnded {
+        let ended = EventKind::FaultEnded {
             index: 1,
-            struck: Some(0),
+            hits: Some(0),
         };
         assert_eq!(wire.news(), [(Some(111.5), ended)]);
         assert_eq!(wire.count(122.0), 1, "it was on until a while ago");

@@ -3,7 +3,7 @@
 use leakcheck_model::Record;
 use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::result::LimitResult;
-use leakcheck_model::scenario::LEAST_ROTATIONS;
+use leakcheck_model::scenario::ROTATIONS_MIN;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
 use super::Asked;
@@ -83,7 +83,7 @@ fn one_that_stopped(asked: &Asked, share: f64) -> Option<(f64, f64)> {
     let record = asked.record;
     let (_, period_s) = planned(record)?;
     steady_containers(asked).filter(|_| record.facts.faults.is_empty())?;
-    let least = increase(record, LEAST_ROTATIONS)?;
+    let least = increase(record, ROTATIONS_MIN)?;
     let due = whole(period_s, asked.judged.length_s());
     // The first and the last may lie beyond the ends.
     (least < (share * due).floor() - 1.0).then_some((least, due))
@@ -256,7 +256,7 @@ mod tests {
             .metric("rotations", move |t| {
                 Some((10.0 - stopped) * of_one(t) + stopped * of_one(t).min(1.0))
             })
-            .metric(LEAST_ROTATIONS, move |t| {
+            .metric(ROTATIONS_MIN, move |t| {
                 Some(if stopped > 0.0 { of_one(t).min(1.0) } else { of_one(t) })
             })
     }
@@ -290,7 +290,7 @@ mod tests {
                 what: "stall".into(),
                 from_s: 10.0,
                 to_s: Some(20.0),
-                struck: Some(1),
+                hits: Some(1),
             });
         });
         assert_eq!(outcome(broken, FLOOR), (Verdict::Pass, None));
@@ -302,7 +302,7 @@ mod tests {
             Made::run(300, 10)
                 .rotating_every(30.0)
                 .metric("rotations", |t| Some(100.0 * (t.max(0.0) / 300.0)))
-                .metric(LEAST_ROTATIONS, move |t| Some(least * (t.max(0.0) / 300.0)))
+                .metric(ROTATIONS_MIN, move |t| Some(least * (t.max(0.0) / 300.0)))
         };
         assert_eq!(outcome(lagging(8.0), FLOOR).0, Verdict::Pass);
         assert_eq!(outcome(lagging(7.9), FLOOR).0, Verdict::Fail);

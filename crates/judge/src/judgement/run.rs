@@ -139,11 +139,11 @@ fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
 
 /// Faults that struck nothing: what they were to show was not seen, and if that is so of all, what was asked was not measured.
 fn faults(faults: &[FaultSpan], whole: &mut Whole) {
-    let idle: Vec<_> = faults.iter().filter(|fault| fault.struck == Some(0)).collect();
+    let idle: Vec<_> = faults.iter().filter(|fault| fault.hits == Some(0)).collect();
     if idle.is_empty() {
         return;
     }
-    if faults.iter().all(|fault| fault.struck.is_none_or(|times| times == 0)) {
+    if faults.iter().all(|fault| fault.hits.is_none_or(|times| times == 0)) {
         let message = "no fault struck anything: the target took nothing over the wire that they could break, or none of what \
                        they choose (a target is told the wire's address by DOCKER_HOST and `{engine}`)";
         whole.say(Verdict::Invalid, Reason::new(ReasonCode::LoadNotDelivered, message));
@@ -278,12 +278,12 @@ mod tests {
     #[test]
     fn faults_that_struck_nothing_are_told_and_if_none_struck_the_run_is_blind() {
         let after = |strikes: &[Option<u64>]| {
-            let span = |(index, &struck): (usize, &Option<u64>)| FaultSpan {
+            let span = |(index, &hits): (usize, &Option<u64>)| FaultSpan {
                 index,
                 what: "log streams stall for 2s".into(),
                 from_s: 10.0,
                 to_s: Some(12.0),
-                struck,
+                hits,
             };
             let faults = strikes.iter().enumerate().map(span).collect();
             judged(

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use leakcheck_judge::whole_rotations;
 use leakcheck_model::scenario::{EngineKind, Rate, Start, Traffic};
-use leakcheck_model::{Scenario, Span};
+use leakcheck_model::{Scenario, HumanDuration};
 use leakcheck_runner::startable;
 
 use super::{Failure, USAGE};
@@ -177,9 +177,9 @@ fn target(scenario: &Scenario) -> String {
 fn timing(scenario: &Scenario) -> String {
     let s = &scenario.schedule;
     // Launch and removal: about 0.15 s a container on two cores (DEPS.md), counted in whole seconds.
-    let launch = Span::seconds(3 + scenario.containers() / 5);
-    let drain = if scenario.has_load() { s.drain } else { Span::ZERO };
-    let all = Span(s.warm_up.0 + s.measure.0 + drain.0 + launch.0);
+    let launch = HumanDuration::seconds(3 + scenario.containers() / 5);
+    let drain = if scenario.has_load() { s.drain } else { HumanDuration::ZERO };
+    let all = HumanDuration(s.warm_up.0 + s.measure.0 + drain.0 + launch.0);
     format!(
         "warm up {}, measure {} with a sample every {}, drain {}: about {all} in all{}",
         s.warm_up,

@@ -8,7 +8,7 @@ use leakcheck_judge::endpoint::cut_to_hundredths;
 use leakcheck_judge::{judge, sum_up};
 use leakcheck_model::suggest::{appended, did_you_mean};
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_model::{Facts, Limit, Record, RunResult, Span, with_causes};
+use leakcheck_model::{Facts, Limit, Record, RunResult, HumanDuration, error_chain};
 use leakcheck_report::{Error, Table, TableError, TableOptions, read_table};
 
 use super::Failure;
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     limit: Vec<(String, Limit)>,
     /// Seconds between rotations, if the target rotates (a sawtooth is then no ramp)
     #[arg(long, value_name = "D")]
-    rotation_period: Option<Span>,
+    rotation_period: Option<HumanDuration>,
     /// Which column is the time
     #[arg(long, value_name = "COLUMN")]
     time: Option<String>,
@@ -142,11 +142,11 @@ fn of_table(arguments: &Arguments) -> Result<Record, Failure> {
         Error::Table {
             source: TableError::NoTime { .. },
             ..
-        } => Failure::usage(format!("{}\n  --time COLUMN says which it is", with_causes(&error))),
+        } => Failure::usage(format!("{}\n  --time COLUMN says which it is", error_chain(&error))),
         error => anyhow::Error::from(error).into(),
     })?;
     let mut limits = arguments.limit.clone();
-    let mut period = arguments.rotation_period.map(Span::as_secs);
+    let mut period = arguments.rotation_period.map(HumanDuration::as_secs);
     if let Some(path) = &arguments.scenario {
         let scenario = scenario_file::read(path, &[])?;
         period = period.or(scenario.rotation_period_s());

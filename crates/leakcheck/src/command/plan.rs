@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Args;
 use leakcheck_judge::looks::looks_s;
 use leakcheck_judge::whole_rotations;
-use leakcheck_model::{Scenario, Span};
+use leakcheck_model::{Scenario, HumanDuration};
 use serde_json::json;
 
 use super::Failure;
@@ -60,9 +60,9 @@ struct Plan {
 /// How long a run takes.
 struct Takes {
     /// If nothing has to be waited for.
-    least: Span,
+    least: HumanDuration,
     /// If the baseline settles late and the run is extended.
-    most: Span,
+    most: HumanDuration,
 }
 
 /// Rotations in the judged part.
@@ -92,8 +92,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 /// What is known before a run of limits that are too tight for its schedule; `longer` is what makes it longer.
 pub(super) fn too_tight(scenario: &Scenario, longer: &str) -> Vec<String> {
     let schedule = &scenario.schedule;
-    let within = Span(schedule.measure.0 + schedule.extend.0);
-    let with = if schedule.extend == Span::ZERO {
+    let within = HumanDuration(schedule.measure.0 + schedule.extend.0);
+    let with = if schedule.extend == HumanDuration::ZERO {
         ""
     } else {
         " with its extension"
@@ -138,19 +138,19 @@ fn planned(scenario: Scenario, earlier: Option<&EarlierRun>) -> Plan {
 fn takes(scenario: &Scenario) -> Takes {
     let schedule = &scenario.schedule;
     let launch = if scenario.load.is_empty() {
-        Span::seconds(1)
+        HumanDuration::seconds(1)
     } else {
-        Span::seconds(3 + scenario.containers() / 5)
+        HumanDuration::seconds(3 + scenario.containers() / 5)
     };
     let drain = if scenario.has_load() {
         schedule.drain
     } else {
-        Span::ZERO
+        HumanDuration::ZERO
     };
     let least = launch.0 + schedule.warm_up.0 + schedule.measure.0 + drain.0;
     Takes {
-        least: Span(least),
-        most: Span(least + schedule.warm_up.0 + schedule.extend.0),
+        least: HumanDuration(least),
+        most: HumanDuration(least + schedule.warm_up.0 + schedule.extend.0),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use leakcheck_model::Span;
+use leakcheck_model::HumanDuration;
 use leakcheck_replicas::{NAMES, Options};
 use leakcheck_runner::engine;
 use leakcheck_runner::host::Host;
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     run: Option<String>,
     /// Replace each stream this often
     #[arg(long, value_name = "D", default_value = "1s")]
-    rotate_every: Span,
+    rotate_every: HumanDuration,
     /// Folder for what is delivered
     #[arg(long, value_name = "DIR", default_value = "captured")]
     output: PathBuf,

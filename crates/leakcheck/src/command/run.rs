@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use leakcheck_model::scenario::EngineKind;
-use leakcheck_model::{Scenario, Span, with_causes};
+use leakcheck_model::{Scenario, HumanDuration, error_chain};
 use leakcheck_report::github;
 use leakcheck_runner::engine::EngineError;
 use leakcheck_runner::{Audience, Nobody, Outcome, Request, RunError, startable};
@@ -36,10 +36,10 @@ pub(super) struct Arguments {
     docker_host: Option<String>,
     /// Warm up at least this long
     #[arg(long, value_name = "D")]
-    warm_up: Option<Span>,
+    warm_up: Option<HumanDuration>,
     /// Measure this long
     #[arg(long, value_name = "D")]
-    measure: Option<Span>,
+    measure: Option<HumanDuration>,
     /// Where run folders go
     #[arg(long, value_name = "DIR", default_value = "reports")]
     out: PathBuf,
@@ -151,7 +151,7 @@ fn tell_github(outcome: &Outcome) {
 
 /// No engine is no verdict; the user is told what to do about it.
 fn explained(error: &RunError) -> Failure {
-    let mut message = with_causes(error);
+    let mut message = error_chain(error);
     if let RunError::Engine(EngineError::Unreachable { .. }) = error {
         message.push_str(
             "\n  is Docker running, and may you use its socket? `leakcheck doctor` looks closer.\n  another engine: --docker-host URI, or DOCKER_HOST; without Docker: --engine simulated",

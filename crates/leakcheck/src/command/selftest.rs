@@ -10,7 +10,7 @@ use clap::Args;
 use leakcheck_model::event::Phase;
 use leakcheck_model::scenario::{Build, EngineKind};
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
-use leakcheck_model::{Facts, RunResult, Scenario, with_causes};
+use leakcheck_model::{Facts, RunResult, Scenario, error_chain};
 use leakcheck_runner::{Nobody, Outcome, Request, Scratch};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -93,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "\ninterrupted: removing what was started");
     let scratch =
-        Scratch::new(&format!("selftest-{}", std::process::id())).map_err(|e| Failure::no_verdict(with_causes(&e)))?;
+        Scratch::new(&format!("selftest-{}", std::process::id())).map_err(|e| Failure::no_verdict(error_chain(&e)))?;
     let out = arguments.out.clone().unwrap_or_else(|| scratch.path().join("reports"));
     let tried = runtime.block_on(all(arguments, scratch.path(), &out, &stop))?;
     if stop.is_cancelled() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use leakcheck_model::scenario::{EngineKind, Schedule};
-use leakcheck_model::{Limit, Scenario, Span};
+use leakcheck_model::{Limit, Scenario, HumanDuration};
 use leakcheck_probe::ProcessError;
 use leakcheck_probe::build::{is_interpreter, program_among};
 use leakcheck_probe::sight::{Sight, exposed};
@@ -26,13 +26,13 @@ use crate::style;
 use learn::Wanted;
 
 /// A quarter of the measurement, up to this: long enough for a target that was started a moment ago; one that settles slowly is waited for as long again.
-const WARM_UP: Span = Span::seconds(5);
+const WARM_UP: HumanDuration = HumanDuration::seconds(5);
 
 /// Ctrl-C after this much measuring is the end that the user chose, and the verdict stands; before it, an interruption.
 const ENOUGH: Duration = Duration::from_secs(30);
 
 /// An undecided watch goes on by itself no longer than this: who watches for an hour need not wait for another.
-const LONGEST_EXTENSION: Span = Span::seconds(600);
+const LONGEST_EXTENSION: HumanDuration = HumanDuration::seconds(600);
 
 /// Least samples of a short watch: a minute's worth at one a second.
 const SAMPLES: u32 = 60;
@@ -72,10 +72,10 @@ pub(super) struct Arguments {
     limit: Vec<(String, Limit)>,
     /// Measure this long
     #[arg(long, value_name = "D", default_value = "60s")]
-    duration: Span,
+    duration: HumanDuration,
     /// If it is undecided then, go on once, this much longer [default: as long again, at most 10m]
     #[arg(long, value_name = "D")]
-    extend: Option<Span>,
+    extend: Option<HumanDuration>,
     /// Run the full length even when a fail is certain before
     #[arg(long)]
     no_early_stop: bool,
@@ -219,21 +219,21 @@ impl Arguments {
         ))
     }
 
-    fn sample_every(&self) -> Span {
+    fn sample_every(&self) -> HumanDuration {
         let even = self.duration.0 / SAMPLES;
-        Span(even.clamp(Duration::from_millis(200), Duration::from_secs(1)))
+        HumanDuration(even.clamp(Duration::from_millis(200), Duration::from_secs(1)))
     }
 
     fn schedule(&self) -> Schedule {
         // Whole seconds, as people would write them.
-        let share = |of: u32| Span::seconds((self.duration.0 / of).as_secs());
+        let share = |of: u32| HumanDuration::seconds((self.duration.0 / of).as_secs());
         Schedule {
-            warm_up: share(4).clamp(Span::seconds(1), WARM_UP),
+            warm_up: share(4).clamp(HumanDuration::seconds(1), WARM_UP),
             measure: self.duration,
             sample_every: self.sample_every(),
-            checkpoint_every: share(6).clamp(Span::seconds(1), Span::seconds(30)),
+            checkpoint_every: share(6).clamp(HumanDuration::seconds(1), HumanDuration::seconds(30)),
             // There is no load that could go.
-            drain: Span::ZERO,
+            drain: HumanDuration::ZERO,
             early_stop: !self.no_early_stop,
             extend: self.extend.unwrap_or(self.duration.min(LONGEST_EXTENSION)),
         }

@@ -437,7 +437,7 @@ fn limits(scenario: &Scenario, found: &mut Found<'_>) {
                     "write a plain number".to_owned(),
                 );
             }
-            if rule.statistic.is_of_lines() != (metric == "lines") {
+            if rule.statistic.is_line_check() != (metric == "lines") {
                 let whose = if metric == "lines" {
                     "`lines` has lost, duplicated, reordered, torn and delivered"
                 } else {

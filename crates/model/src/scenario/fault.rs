@@ -3,17 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::Span;
+use crate::units::HumanDuration;
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// When it begins, after the beginning of the judged part.
-    pub at: Span,
+    pub at: HumanDuration,
     /// How long it lasts.
     #[serde(rename = "for")]
-    pub length: Span,
+    pub length: HumanDuration,
     /// What breaks.
     pub kind: FaultKind,
     /// Only the containers of this load group.
@@ -27,7 +27,7 @@ pub struct Fault {
     pub seed: u64,
     /// `cut-idle`: streams silent for this long are cut. `delay`: by how much. `drip`: between bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Span>,
+    pub after: Option<HumanDuration>,
     /// `error-status`: what log requests are answered with, 400 to 599; 500 if it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,

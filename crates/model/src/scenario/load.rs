@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::units::{Bytes, Span};
+use crate::units::{Bytes, HumanDuration};
 
 /// A group of like containers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,7 +27,7 @@ pub struct Load {
     pub stderr_share: f64,
     /// Churn: each container is stopped and replaced after this long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lifetime: Option<Span>,
+    pub lifetime: Option<HumanDuration>,
     /// Whether the containers have a terminal (one raw stream instead of two framed ones).
     #[serde(default)]
     pub tty: bool,

@@ -27,7 +27,7 @@ pub const OF_ENGINE: [(&str, &str); 4] = [
 ];
 
 /// The fewest rotations of any container, beside their sum `rotations`: a sum hides one that stopped.
-pub const LEAST_ROTATIONS: &str = "rotations_least";
+pub const ROTATIONS_MIN: &str = "rotations_least";
 
 /// Everything that the kernel shows of a process: its name in limits, where it comes from, and whether it is read only if
 /// a limit asks for it. Of a container the control group is what one would ask for first.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
 use super::preset::{CAPTURE, PRESETS};
-use crate::units::Span;
+use crate::units::HumanDuration;
 
 /// What is tested, and how it is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,7 +17,7 @@ pub struct Target {
     pub kind: TargetKind,
     /// How often each stream is rotated (`capture` is told so; of others it is believed).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rotate_every: Option<Span>,
+    pub rotate_every: Option<HumanDuration>,
     /// `command`: the program and its arguments. `{engine}`, `{output}`, `{port}` and `{run}` are filled in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
@@ -57,17 +57,17 @@ pub struct Target {
     pub build: Option<Build>,
     /// Whether it is looked at closely, so that the report can say who leaks.
     #[serde(default)]
-    pub attribution: Attribute,
+    pub attribution: AttributionMode,
     /// Whether it is started before the load (then `drained` compares with the level without load) or after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
     /// How long it may take to stop after SIGTERM, before SIGKILL.
     #[serde(default = "default_stop_within")]
-    pub stop_within: Span,
+    pub stop_within: HumanDuration,
 }
 
-fn default_stop_within() -> Span {
-    Span::seconds(10)
+fn default_stop_within() -> HumanDuration {
+    HumanDuration::seconds(10)
 }
 
 /// What kind of target.
@@ -104,7 +104,7 @@ impl TargetKind {
 /// stopping it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Attribute {
+pub enum AttributionMode {
     /// At the baseline, where growth is suspected, and at the end; descriptors only up to 50,000.
     #[default]
     Auto,
@@ -139,9 +139,9 @@ pub struct Ready {
     pub log: Option<String>,
     /// This long has passed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Span>,
+    pub after: Option<HumanDuration>,
     /// Not ready within this long is a `fail`.
-    pub within: Option<Span>,
+    pub within: Option<HumanDuration>,
 }
 
 /// A TCP port.

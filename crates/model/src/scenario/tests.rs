@@ -213,7 +213,7 @@ fn drained_of_a_target_that_starts_after_its_load_is_not_known() {
 fn the_least_of_the_rotations_is_read_beside_their_sum() {
     let text = "name = \"a\"\n[[load]]\nname = \"idle\"\ncontainers = 2\n[target]\nkind = \"capture\"\nrotate_every = \"5s\"\n[limits]\nfds = \"growth_per_min < 1\"\n";
     let metrics = Scenario::parse(text).expect("a scenario").all_metrics();
-    let least = &metrics[crate::scenario::LEAST_ROTATIONS];
+    let least = &metrics[crate::scenario::ROTATIONS_MIN];
     assert_eq!(
         (least.aggregate, &least.metrics),
         (crate::scenario::Aggregate::Min, &metrics["rotations"].metrics)

@@ -154,7 +154,7 @@ fn a_late_row_is_no_gap_and_a_long_silence_is_one() {
 fn faults_are_numbered_in_the_order_of_time_and_last_until_they_end() {
     let mut example = leaking().fault("reset", 10.0, 5.0);
     let unended = &mut example.record.facts.faults[0];
-    (unended.to_s, unended.struck) = (None, None);
+    (unended.to_s, unended.hits) = (None, None);
     let bands = fault_bands(&example.record, 134.0);
     let shown: Vec<_> = bands
         .iter()

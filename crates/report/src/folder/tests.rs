@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::example::leaking;
-use leakcheck_model::{Happening, Phase, Samples};
+use leakcheck_model::{EventKind, Phase, Samples};
 use proptest::prelude::*;
 
 const SCENARIO_TEXT: &str =
@@ -16,9 +16,9 @@ fn begun(root: &Path) -> RunFolder {
         let values = vec![Some(12.0 + t_s), None];
         let phase = Phase::Measure;
         folder.append_sample(&Sample { t_s, phase, values }).expect("appends");
-        let what = Happening::PhaseBegan { phase };
+        let kind = EventKind::PhaseBegan { phase };
         let at = "2026-01-02T03:04:05Z".into();
-        folder.append_event(&Event { t_s, at, what }).expect("appends");
+        folder.append_event(&Event { t_s, at, kind }).expect("appends");
     }
     folder
 }

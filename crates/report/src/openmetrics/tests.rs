@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::example::{Example, leaking};
-use leakcheck_model::{Happening, Phase};
+use leakcheck_model::{EventKind, Phase};
 
 fn zero() -> Timestamp {
     "2026-01-02T03:04:05.250Z".parse().expect("a moment")
@@ -41,7 +41,7 @@ fn the_clock_is_read_from_the_event_nearest_to_zero() {
     let event = |t_s: f64, at: &str| Event {
         t_s,
         at: at.into(),
-        what: Happening::PhaseBegan { phase: Phase::Idle },
+        kind: EventKind::PhaseBegan { phase: Phase::Idle },
     };
     let events = [
         event(-20.0, "2026-01-02T03:03:40Z"),

@@ -1,10 +1,10 @@
 //! The look before anything is started: no engine, no container, no target may come up for a build that is stale.
 
 use leakcheck_model::Scenario;
-use leakcheck_model::event::{Happening, TargetFacts};
+use leakcheck_model::event::{EventKind, TargetFacts};
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_model::with_causes;
+use leakcheck_model::error_chain;
 use leakcheck_probe::build::BuildReport;
 
 use super::question::question;
@@ -70,7 +70,7 @@ pub(crate) async fn require(stage: &mut Stage, first: Option<FirstLook>) -> Resu
     };
     let Some(first) = first else { return Ok(()) };
     if first.ends() {
-        stage.journal.event(Happening::TargetDescribed(first.facts))?;
+        stage.journal.event(EventKind::TargetDescribed(first.facts))?;
         let reason = Reason::new(ReasonCode::StaleBuild, first.broken.join("; "));
         return Err(Ended::Impaired(reason));
     }
@@ -91,11 +91,11 @@ async fn of_container(stage: &Stage) -> Result<Option<FirstLook>, Ended> {
     let name = target.container.clone().unwrap_or_default();
     let running = container::find(docker, &name)
         .await
-        .map_err(|e| absent(with_causes(&e)))?;
+        .map_err(|e| absent(error_chain(&e)))?;
     let image = docker
         .image_of(&running.name)
         .await
-        .map_err(|e| absent(with_causes(&e)))?;
+        .map_err(|e| absent(error_chain(&e)))?;
     let facts = TargetFacts {
         kind: target.kind.name().into(),
         command: Some(running.words),

@@ -1,6 +1,6 @@
 //! The plan for people.
 
-use leakcheck_model::Span;
+use leakcheck_model::HumanDuration;
 
 use super::Plan;
 use super::outlook::Outlook;
@@ -127,9 +127,9 @@ fn limit(outlook: &Outlook) -> String {
 }
 
 /// A length that people would write: whole seconds below two minutes, then half minutes, then whole ones; never shorter.
-pub(super) fn round_up(seconds: f64) -> Span {
+pub(super) fn round_up(seconds: f64) -> HumanDuration {
     let step = match seconds {
-        s if s < 1.0 => return Span(std::time::Duration::from_secs_f64(s.max(0.0))),
+        s if s < 1.0 => return HumanDuration(std::time::Duration::from_secs_f64(s.max(0.0))),
         s if s <= 120.0 => 1.0,
         s if s <= 600.0 => 30.0,
         _ => 60.0,
@@ -139,7 +139,7 @@ pub(super) fn round_up(seconds: f64) -> Span {
         clippy::cast_sign_loss,
         reason = "not negative, saturates"
     )]
-    Span::seconds(((seconds / step - 1e-9).ceil() * step) as u64)
+    HumanDuration::seconds(((seconds / step - 1e-9).ceil() * step) as u64)
 }
 
 #[cfg(test)]

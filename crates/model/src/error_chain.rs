@@ -4,7 +4,7 @@ use std::error::Error;
 
 /// The error and whatever caused it, from the outermost to the innermost; a cause that is said already is not said again.
 #[must_use]
-pub fn with_causes(error: &dyn Error) -> String {
+pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -41,6 +41,6 @@ mod tests {
         let inner = Layer("connection refused", None);
         let middle = Layer("connection refused", Some(Box::new(inner)));
         let outer = Layer("failed to read http://x", Some(Box::new(middle)));
-        assert_eq!(with_causes(&outer), "failed to read http://x: connection refused");
+        assert_eq!(error_chain(&outer), "failed to read http://x: connection refused");
     }
 }
