@@ -389,11 +389,11 @@ fn share_below(fit: &Fit, scale: f64, growth: f64) -> f64 {
 fn heap_key(fit: &Fit) -> (u64, i64) {
     let width = f64::from_bits(fit.standard_error.to_bits() >> HEAP_BITS << HEAP_BITS) * HEAP_WIDTH;
     let steps = fit.growth / width;
-    // Rounded down, without a call.
+    // Rounds down faster than `floor`. The cast saturates, so the correction must as well.
     let whole = steps as i64;
     (
         fit.standard_error.to_bits() >> HEAP_BITS,
-        whole - i64::from(whole as f64 > steps),
+        whole.saturating_sub(i64::from(whole as f64 > steps)),
     )
 }
 

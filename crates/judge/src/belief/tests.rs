@@ -339,3 +339,14 @@ fn more_growth_may_be_more_than_steps_take_back() {
     let moved = belief.below_with(10.0, &[fallen], 1.0, |_| 500.0);
     assert!((moved - cauchy(10.0 - 520.0)).abs() < 1e-9, "{moved}");
 }
+
+#[test]
+fn growth_beyond_the_range_of_an_integer_keeps_its_sign() {
+    for standard_error in [0.0, 1e-300, 1.0] {
+        let fits = [
+            fit(Explanation::Ramp, 0.0, -1e300, standard_error),
+            fit(Explanation::Step { at: 4 }, 0.0, 1e300, standard_error),
+        ];
+        assert_eq!(belief(&fits).heaps.len(), 2, "standard error {standard_error}");
+    }
+}

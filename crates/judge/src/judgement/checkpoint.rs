@@ -30,9 +30,9 @@ pub(super) fn table(record: &Record, judged: &Judged) -> Vec<Checkpoint> {
         let last = Some(&row) == judged.rows.last();
         if t[row] + judged.every_s / 2.0 >= due || last {
             rows.push(row);
-            while due <= t[row] + judged.every_s / 2.0 {
-                due += every;
-            }
+            // Computed rather than counted up: a clock that leapt must not cost a step for each checkpoint it passed.
+            let passed = ((t[row] + judged.every_s / 2.0 - due) / every).floor() + 1.0;
+            due += every * passed.max(0.0);
         }
     }
     rows.into_iter().map(|row| checkpoint(record, judged, row)).collect()
@@ -140,6 +140,17 @@ mod tests {
             .without_seconds(|t| ![0.0, 25.0, 54.0, 56.0, 60.0, 75.0, 80.0].contains(&t));
         let times: Vec<f64> = table(&early.record()).iter().map(|c| c.t_s).collect();
         assert_eq!(times, [0.0, 25.0, 56.0, 80.0]);
+    }
+
+    #[test]
+    fn a_clock_that_leaps_far_ahead_costs_no_time() {
+        let leap = Made::run(75, 5).metric("fds", Some).with(|r| {
+            let at = r.samples.t_s.iter().position(|t| *t == 40.0).expect("there");
+            r.samples.t_s[at..].iter_mut().for_each(|t| *t += 1e15);
+        });
+        let times: Vec<f64> = table(&leap.record()).iter().map(|c| c.t_s).collect();
+        // 1e15 is 10 s beyond a multiple of 30 s: the next is due at 1e15 + 50.
+        assert_eq!(times, [0.0, 30.0, 1e15 + 40.0, 1e15 + 50.0, 1e15 + 75.0]);
     }
 
     #[test]
