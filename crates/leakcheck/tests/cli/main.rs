@@ -1,0 +1,17 @@
+//! The command line without waiting: output, exit codes and files of commands that measure nothing.
+
+mod capture;
+mod compare;
+#[path = "../../../../tests/e2e/daemon.rs"]
+mod daemon;
+mod docs;
+mod errors;
+mod harness;
+mod judge;
+mod live_report;
+mod man_pages;
+mod plan;
+mod scenarios;
+#[path = "../../../../tests/e2e/skip.rs"]
+mod skip;
+mod usage;
