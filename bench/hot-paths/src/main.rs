@@ -159,7 +159,7 @@ fn evaluation(count: u64) -> Fallible {
     let limits = limits
         .into_iter()
         .collect::<Result<_, leakcheck_model::limit::LimitError>>()?;
-    let record = Record::of_table("main job".into(), samples, limits, Some(30.0));
+    let record = Record::from_table("main job".into(), samples, limits, Some(30.0));
     again(count, || {
         black_box(judge(&record));
     });

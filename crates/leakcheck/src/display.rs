@@ -331,7 +331,7 @@ fn shown(scenario: &Scenario) -> Vec<Shown> {
         match metrics.iter_mut().find(|m| m.name == name) {
             Some(shown) => shown.growth = shown.growth.take().or(growth),
             None => metrics.push(Shown {
-                unit: all.get(&name).map_or("", |m| m.info().unit),
+                unit: all.get(&name).map_or("", |m| m.info().unit.symbol()),
                 name,
                 growth,
             }),

@@ -22,7 +22,7 @@ pub(crate) fn open(path: &Path) -> Result<RunFolder, Failure> {
 /// As [`open`], or if the folder cannot be read.
 pub(crate) fn record(path: &Path) -> Result<Record, Failure> {
     let (scenario, samples, events) = open(path)?.read().map_err(anyhow::Error::from)?;
-    Ok(Record::of_run(&scenario, samples, Facts::from_events(&events)))
+    Ok(Record::from_run(&scenario, samples, Facts::from_events(&events)))
 }
 
 /// The run folder that was meant, in a line of its own.

@@ -69,7 +69,7 @@ pub(crate) fn tell(result: &RunResult, folder: Option<&Path>) {
     style::say(&circumstances(result));
     table(result);
     for late in result.late_leaks() {
-        let unit = if late.is_bytes { "B" } else { "" };
+        let unit = late.unit.symbol();
         style::say(&format!(
             "  {DIM}a leak of {} that began in the last {:.0} s would have been seen from {} a minute on{PLAIN}",
             late.metric,
@@ -130,7 +130,7 @@ fn circumstances(result: &RunResult) -> String {
 
 /// The limits in columns.
 fn table(result: &RunResult) {
-    let unit = |l: &LimitResult| if l.rule.contains('B') { "B" } else { "" };
+    let unit = |l: &LimitResult| l.unit().symbol();
     let rows: Vec<[String; 5]> = result
         .limits
         .iter()

@@ -1,18 +1,18 @@
-//! An error with its causes, in one line: the one place where they are joined.
+//! An error and its sources on one line.
 
 use std::error::Error;
 
-/// The error and whatever caused it, from the outermost to the innermost; a cause that is said already is not said again.
+/// Joins the messages of an error and its sources, outermost first. A source whose text is already there is left out.
 #[must_use]
 pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let said = inner.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let message = inner.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
         }
-        cause = inner.source();
+        source = inner.source();
     }
     text
 }
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn repeated_messages_appear_once() {
         let inner = Layer("connection refused", None);
         let middle = Layer("connection refused", Some(Box::new(inner)));
         let outer = Layer("failed to read http://x", Some(Box::new(middle)));

@@ -6,14 +6,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::suggest::did_you_mean;
-use crate::units::{bytes_in, number_and_unit};
+use crate::units::{Unit, bytes_in, number_and_unit};
 
-/// What is computed from a metric before it is compared.
+/// The value that is computed from a metric and compared with a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Statistic {
     /// Robust growth per minute, with an interval.
     GrowthPerMin,
-    /// FASE's rate: (last - baseline) / minutes.
+    /// Simple rate: (last - baseline) / minutes.
     EndpointPerMin,
     /// Net growth over the run.
     Growth,
@@ -27,25 +27,25 @@ pub enum Statistic {
     Mean,
     /// Last value.
     Last,
-    /// How much a counter went up, resets allowed for.
+    /// Increase of a counter, with resets taken into account.
     Increase,
-    /// The same per minute.
+    /// Increase of a counter per minute.
     RatePerMin,
-    /// Level after the load is gone, less the level before it came.
+    /// Level after the load was removed, minus the level before it started.
     Drained,
-    /// Lines never delivered (only of `lines`).
+    /// Lines never delivered (`lines` only).
     Lost,
-    /// Lines delivered more than once (only of `lines`).
+    /// Lines delivered more than once (`lines` only).
     Duplicated,
-    /// Lines out of order (only of `lines`).
+    /// Lines out of order (`lines` only).
     Reordered,
-    /// Lines in pieces (only of `lines`).
+    /// Lines with changed or missing bytes (`lines` only).
     Torn,
-    /// Lines delivered (only of `lines`).
+    /// Lines delivered (`lines` only).
     Delivered,
 }
 
-/// Every statistic with its name in a scenario.
+/// All statistics with their names in a scenario.
 pub const STATISTICS: [(&str, Statistic); 16] = [
     ("growth_per_min", Statistic::GrowthPerMin),
     ("endpoint_per_min", Statistic::EndpointPerMin),
@@ -66,19 +66,19 @@ pub const STATISTICS: [(&str, Statistic); 16] = [
 ];
 
 impl Statistic {
-    /// Its name in a scenario.
+    /// Returns its name in a scenario.
     #[must_use]
     pub fn name(self) -> &'static str {
         STATISTICS.iter().find(|(_, s)| *s == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether it is a growth with an interval, whose looks must be accounted for.
+    /// Returns true for a growth with an interval, for which interim analyses must be accounted.
     #[must_use]
     pub fn is_growth(self) -> bool {
         matches!(self, Self::GrowthPerMin | Self::PerRotation)
     }
 
-    /// Whether it belongs to the line check, and to nothing else.
+    /// Returns true for a result of the line check.
     #[must_use]
     pub fn is_line_check(self) -> bool {
         matches!(
@@ -88,7 +88,7 @@ impl Statistic {
     }
 }
 
-/// How a measured value is compared with the bound.
+/// The comparison of a measured value with a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// `<`
@@ -104,9 +104,9 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Whether `measured` keeps the limit.
+    /// Returns true if `measured` is within the bound.
     #[must_use]
-    #[expect(clippy::float_cmp, reason = "`==` is asked of counts")]
+    #[expect(clippy::float_cmp, reason = "`==` is used with counts")]
     pub fn holds(self, measured: f64, bound: f64) -> bool {
         match self {
             Self::Less => measured < bound,
@@ -117,9 +117,9 @@ impl Comparison {
         }
     }
 
-    /// Its sign in a scenario.
+    /// Returns its symbol in a scenario.
     #[must_use]
-    pub fn sign(self) -> &'static str {
+    pub fn symbol(self) -> &'static str {
         match self {
             Self::Less => "<",
             Self::LessOrEqual => "<=",
@@ -129,52 +129,54 @@ impl Comparison {
         }
     }
 
-    /// Whether the limit is a ceiling (`<`, `<=`).
+    /// Returns true for an upper bound (`<`, `<=`).
     #[must_use]
     pub fn is_ceiling(self) -> bool {
         matches!(self, Self::Less | Self::LessOrEqual)
     }
 }
 
-/// What a measured value is compared with.
+/// The value that a measurement is compared with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
     /// A number in the metric's unit (bytes for memory).
     Number(f64),
-    /// A share of what the scenario leads one to expect, 0.9 for `90% of expected`.
+    /// A share of the value expected from the scenario: 0.9 for `90% of expected`.
     OfExpected(f64),
 }
 
-/// One rule on one metric.
+/// A rule for one metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
-    /// What is computed.
+    /// The compared statistic.
     pub statistic: Statistic,
-    /// How it is compared.
+    /// The comparison.
     pub comparison: Comparison,
-    /// With what.
+    /// The bound.
     pub bound: Bound,
-    /// As it was written.
+    /// The unit that the bound is written in.
+    pub unit: Unit,
+    /// The text of the rule, as written.
     pub text: String,
 }
 
-/// What is wrong with a limit.
+/// A text that is not a limit.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum LimitError {
-    /// Not three words.
+    /// A text of another form.
     #[error("`{0}` is not a limit: write STATISTIC OP NUMBER [UNIT], for example `growth_per_min < 2`")]
     Shape(String),
-    /// No such statistic.
+    /// An unknown statistic.
     #[error("`{name}` is not a statistic; {hint}{list}")]
     Statistic {
-        /// As written.
+        /// The name, as written.
         name: String,
-        /// What was meant.
+        /// A suggestion, or an empty text.
         hint: String,
-        /// All there are.
+        /// All statistics.
         list: String,
     },
-    /// No such unit.
+    /// An unknown unit.
     #[error("`{0}` is not a unit of a limit: use B, KiB, MiB, GiB, kB, MB, GB, `/min`, or `% of expected`")]
     Unit(String),
 }
@@ -211,14 +213,19 @@ impl FromStr for Limit {
             })?;
         let (number, unit) = number_and_unit(rest).ok_or_else(shape)?;
         let unit = unit.strip_suffix("/min").map_or(unit, str::trim);
-        let bound = match unit.split_whitespace().collect::<Vec<_>>()[..] {
-            ["%", "of", "expected"] => Bound::OfExpected(number / 100.0),
-            _ => Bound::Number(number * bytes_in(unit).ok_or_else(|| LimitError::Unit(unit.to_owned()))?),
+        let (bound, unit) = match unit.split_whitespace().collect::<Vec<_>>()[..] {
+            [] => (Bound::Number(number), Unit::Count),
+            ["%", "of", "expected"] => (Bound::OfExpected(number / 100.0), Unit::Count),
+            _ => {
+                let size = bytes_in(unit).ok_or_else(|| LimitError::Unit(unit.to_owned()))?;
+                (Bound::Number(number * size), Unit::Bytes)
+            }
         };
         Ok(Self {
             statistic,
             comparison,
             bound,
+            unit,
             text: text.to_owned(),
         })
     }
@@ -268,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_of_the_contract_are_understood() {
+    fn limits_are_parsed() {
         assert_eq!(
             parsed("growth_per_min < 2"),
             (Statistic::GrowthPerMin, Comparison::Less, Bound::Number(2.0))
@@ -292,7 +299,16 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_statistic_is_told_the_right_one() {
+    fn the_unit_of_a_limit_is_that_of_its_bound() {
+        let unit = |text: &str| text.parse::<Limit>().expect(text).unit;
+        assert_eq!(unit("growth_per_min < 1 MiB"), Unit::Bytes);
+        assert_eq!(unit("growth_per_min < 1 KiB/min"), Unit::Bytes);
+        assert_eq!(unit("growth_per_min < 2/min"), Unit::Count);
+        assert_eq!(unit("increase >= 90% of expected"), Unit::Count);
+    }
+
+    #[test]
+    fn a_misspelt_statistic_is_an_error_with_a_suggestion() {
         let error = "grwth_per_min < 2".parse::<Limit>().expect_err("misspelt").to_string();
         assert!(error.contains("did you mean `growth_per_min`?"), "{error}");
         assert!("growth_per_min < 2 parsecs".parse::<Limit>().is_err());
@@ -301,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn each_comparison_draws_its_line_where_it_says() {
+    fn comparisons_differ_at_the_bound() {
         for (comparison, below, at, above) in [
             (Comparison::Less, true, false, false),
             (Comparison::LessOrEqual, true, true, false),

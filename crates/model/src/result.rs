@@ -1,11 +1,13 @@
-//! `result.json`: the outcome of a run, as scripts read it. Keys that a run cannot fill are absent, not zero.
+//! `result.json`: the outcome of a run, for scripts. A key without a value is absent, never zero.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Attribution, EngineFacts, Phase, SelfCost, TargetFacts};
+use crate::limit::{Limit, Statistic};
 use crate::lines::LineCounts;
+use crate::units::Unit;
 use crate::verdict::{Reason, Verdict};
 
 /// The version of this format.
@@ -14,22 +16,22 @@ pub const SCHEMA: u32 = 1;
 /// A growth per minute with its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Growth {
-    /// The most likely value.
+    /// Most likely value.
     pub estimate: f64,
-    /// Lower end.
+    /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
-/// What was measured of one metric over the judged part of the run.
+/// The statistics of one metric over the judged part of the run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricResult {
     /// `proc`, `engine`, `metrics`, `log`, `lines`, `csv`.
     pub source: String,
-    /// Samples seen.
+    /// Samples with a value.
     pub samples: u64,
-    /// Samples that should have been there and were not.
+    /// Samples without a value.
     pub missing: u64,
     /// First value of the judged part.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,114 +45,129 @@ pub struct MetricResult {
     /// Largest value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
-    /// FASE's rate: (last - baseline) / minutes.
+    /// Simple rate: (last - baseline) / minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint_per_min: Option<f64>,
     /// Robust growth per minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth_per_min: Option<Growth>,
-    /// Growth for each rotation.
+    /// Growth per rotation of a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_rotation: Option<Growth>,
-    /// What the series looks like, in words ("flat", "a step of +12 at 61 s").
+    /// Description of the series ("flat", "a step of +12 at 61 s").
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shape: Option<String>,
-    /// Level after the load was gone less the level before it.
+    /// Level after the load was removed, minus the level before it started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drained: Option<f64>,
-    /// A leak that began in the last minutes would have had to be larger than this, per minute, to be seen.
+    /// Smallest growth per minute that would have been detected if it began late in the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smallest_late_leak_per_min: Option<f64>,
-    /// How long the end of the run is that this is said of, seconds.
+    /// Length of the end of the run that `smallest_late_leak_per_min` refers to, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late_window_s: Option<f64>,
 }
 
-/// What a pass does not exclude: a leak that began late and is smaller than this.
+/// The detection limit of a passed metric for a leak that begins late.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LateLeak<'a> {
-    /// Which metric passed.
+    /// The metric.
     pub metric: &'a str,
-    /// It began in the last so many seconds.
+    /// Length of the end of the run in which the leak begins, in seconds.
     pub window_s: f64,
-    /// From this growth per minute on it would have been seen.
+    /// Smallest growth per minute that would have been detected.
     pub per_min: f64,
-    /// Whether the metric is in bytes.
-    pub is_bytes: bool,
+    /// The unit of `per_min`.
+    pub unit: Unit,
 }
 
 impl RunResult {
-    /// For each limit on growth per minute that passed, the smallest late leak that would have been seen.
+    /// Returns the detection limit for late leaks of each passed `growth_per_min` limit.
     #[must_use]
     pub fn late_leaks(&self) -> Vec<LateLeak<'_>> {
-        let passed = self
-            .limits
+        self.limits
             .iter()
-            .filter(|l| l.outcome == Verdict::Pass && l.rule.starts_with("growth_per_min"));
-        passed
+            .filter(|limit| limit.outcome == Verdict::Pass)
             .filter_map(|limit| {
+                let rule = limit
+                    .parsed()
+                    .filter(|rule| rule.statistic == Statistic::GrowthPerMin)?;
                 let metric = self.metrics.get(&limit.metric)?;
                 Some(LateLeak {
                     metric: &limit.metric,
                     window_s: metric.late_window_s?,
                     per_min: metric.smallest_late_leak_per_min?,
-                    is_bytes: limit.rule.contains('B'),
+                    unit: rule.unit,
                 })
             })
             .collect()
     }
 }
 
-/// One limit and what became of it.
+/// One limit with its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LimitResult {
-    /// Its metric.
+    /// The metric.
     pub metric: String,
-    /// As written.
+    /// The rule, as written.
     pub rule: String,
-    /// The bound in the metric's unit (`90% of expected` resolved).
+    /// The bound in the metric's unit, with `90% of expected` resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound: Option<f64>,
-    /// What was measured.
+    /// The measured value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measured: Option<f64>,
-    /// Lower end of its interval.
+    /// Lower end of the interval of `measured`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
-    /// Upper end of its interval.
+    /// Upper end of the interval of `measured`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
-    /// What it comes to.
+    /// The verdict on this limit.
     pub outcome: Verdict,
-    /// Why, unless it passed.
+    /// The reason, unless it passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
 }
 
-/// A row of the FASE table.
+impl LimitResult {
+    /// Parses the rule; `None` if a newer or older version wrote it in another form.
+    #[must_use]
+    pub fn parsed(&self) -> Option<Limit> {
+        self.rule.parse().ok()
+    }
+
+    /// Returns the unit that the bound is written in.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        self.parsed().map_or(Unit::Count, |rule| rule.unit)
+    }
+}
+
+/// A row of the table of checkpoints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Seconds since the run began.
     pub t_s: f64,
-    /// What the run was doing.
+    /// The phase of the run.
     pub phase: Phase,
-    /// Each metric's value.
+    /// Value of each metric.
     pub values: BTreeMap<String, f64>,
-    /// Each metric's rate since the baseline, FASE's way.
+    /// Simple rate of each metric since the baseline.
     pub endpoint_per_min: BTreeMap<String, f64>,
 }
 
-/// Which engine the load ran on.
+/// The engine that the load ran on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EngineResult {
     /// `docker` or `simulated`.
     pub kind: String,
-    /// As the engine says it.
+    /// The version, as the engine reports it.
     pub version: String,
-    /// The name of the process that serves it, if it is one of this machine.
+    /// Name of the process that serves it, if it runs on this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
-    /// That process's id.
+    /// Id of that process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
 }
@@ -166,60 +183,60 @@ impl From<&EngineFacts> for EngineResult {
     }
 }
 
-/// `result.json`.
+/// The content of `result.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
-    /// [`SCHEMA`].
+    /// The format version, [`SCHEMA`].
     pub schema: u32,
-    /// The run's id.
+    /// Id of the run.
     pub run_id: String,
-    /// The scenario's name.
+    /// Name of the scenario.
     pub scenario: String,
-    /// The verdict.
+    /// The verdict of the run.
     pub verdict: Verdict,
-    /// The process's exit code.
+    /// Exit code of the process.
     pub exit_code: u8,
-    /// Why, most important first; empty for a plain pass.
+    /// Reasons for the verdict, most important first; empty for a plain pass.
     pub reasons: Vec<Reason>,
-    /// What should be known and does not change the verdict.
+    /// Observations that do not change the verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Reason>,
-    /// RFC 3339.
+    /// Start of the run, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,
-    /// From the first sample to the last, in seconds.
+    /// Time from the first sample to the last, in seconds.
     pub duration_s: f64,
-    /// Whether a certain fail ended the run before its time.
+    /// True if a certain failure ended the run early.
     pub stopped_early: bool,
-    /// What early stopping saved, in seconds.
+    /// Seconds saved by stopping early.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved_s: Option<f64>,
-    /// Which engine.
+    /// The engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineResult>,
-    /// Containers planned.
+    /// Planned number of containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<u64>,
-    /// Rotations that the schedule leads one to expect in the judged part.
+    /// Rotations expected in the judged part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rotations: Option<f64>,
     /// The target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetFacts>,
-    /// Each metric.
+    /// Results by metric.
     pub metrics: BTreeMap<String, MetricResult>,
-    /// Each limit.
+    /// Results by limit.
     pub limits: Vec<LimitResult>,
-    /// The FASE table.
+    /// The table of checkpoints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checkpoints: Vec<Checkpoint>,
-    /// The line check.
+    /// Outcome of the line check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<LineCounts>,
-    /// Who leaked.
+    /// Origins of the growth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribution: Option<Attribution>,
-    /// What the harness itself cost.
+    /// Resource usage of leakcheck itself.
     #[serde(default, rename = "self", skip_serializing_if = "Option::is_none")]
     pub self_cost: Option<SelfCost>,
     /// The command that repeats the run.

@@ -1,4 +1,4 @@
-//! Durations and sizes as people write them in a scenario or on the command line.
+//! Units: durations and sizes as users write them, and the unit of a metric.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,38 +6,59 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A length of time: `"250ms"`, `"30s"`, `"5m"`, `"1h30m"`, `"1.5h"`. Never negative.
+/// The unit of a metric's values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// A plain number.
+    #[default]
+    Count,
+    /// Bytes.
+    Bytes,
+}
+
+impl Unit {
+    /// Returns `B` for bytes and an empty text for counts.
+    #[must_use]
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::Count => "",
+            Self::Bytes => "B",
+        }
+    }
+}
+
+/// A duration, never negative: `"250ms"`, `"30s"`, `"5m"`, `"1h30m"`, `"1.5h"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HumanDuration(pub Duration);
 
-/// What is wrong with a duration.
+/// A text that is not a duration.
 #[derive(Debug, thiserror::Error)]
 pub enum DurationError {
     /// A number without a unit.
     #[error("`{0}` has no unit: write `{0}s` for seconds or `{0}m` for minutes")]
     NoUnit(String),
-    /// Not a duration at all.
+    /// A text of another form.
     #[error("`{0}` is not a duration: write for example `30s`, `5m` or `1h30m`")]
     NotADuration(String),
 }
 
 impl HumanDuration {
-    /// Zero length.
+    /// The empty duration.
     pub const ZERO: Self = Self(Duration::ZERO);
 
-    /// `n` whole seconds.
+    /// Makes a duration of `n` whole seconds.
     #[must_use]
     pub const fn seconds(n: u64) -> Self {
         Self(Duration::from_secs(n))
     }
 
-    /// The length in seconds.
+    /// Returns the duration in seconds.
     #[must_use]
     pub fn as_secs(self) -> f64 {
         self.0.as_secs_f64()
     }
 
-    /// The length in minutes.
+    /// Returns the duration in minutes.
     #[must_use]
     pub fn as_minutes(self) -> f64 {
         self.0.as_secs_f64() / 60.0
@@ -91,16 +112,16 @@ impl<'de> Deserialize<'de> for HumanDuration {
     }
 }
 
-/// A size: `"16KiB"`, `"1 MiB"`, `"10MB"`, `"512 B"` or a bare number of bytes.
+/// A number of bytes: `"16KiB"`, `"1 MiB"`, `"10MB"`, `"512 B"` or a bare number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
 
-/// What is wrong with a size.
+/// A text that is not a size.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a size: write for example `64 KiB`, `1 MiB` or `10 MB`")]
 pub struct BytesError(String);
 
-/// How many bytes one of `unit` is; `None` if it is no unit of size. IEC 80000-13: Ki = 1024, k = 1000.
+/// Returns the bytes in one `unit`, or `None` if it is not a unit of size. IEC 80000-13: Ki = 1024, k = 1000.
 #[must_use]
 pub fn bytes_in(unit: &str) -> Option<f64> {
     Some(match unit {
@@ -147,7 +168,7 @@ impl FromStr for Bytes {
 }
 
 impl fmt::Display for Bytes {
-    #[expect(clippy::cast_precision_loss, reason = "for people, two decimals")]
+    #[expect(clippy::cast_precision_loss, reason = "rounded to two decimals")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (unit, size) in [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
             if self.0 >= size {
@@ -165,7 +186,7 @@ impl fmt::Display for Bytes {
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Exact, not rounded for people: what is read back must be what was meant.
+        // Exact, so that reading it back gives the same size.
         match self.0 {
             n if n > 0 && n.is_multiple_of(1 << 20) => serializer.collect_str(&format_args!("{} MiB", n >> 20)),
             n if n > 0 && n.is_multiple_of(1 << 10) => serializer.collect_str(&format_args!("{} KiB", n >> 10)),
@@ -180,7 +201,7 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// Parses text by `FromStr`; a bare number is handed on as its text, so that the parser can say what it lacks.
+/// Parses text with `FromStr`. A bare number is parsed as its text, so that the error can name the missing unit.
 fn text_or_number<'de, D, T>(deserializer: D, expected: &'static str) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -230,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_people_write_them() {
+    fn durations_are_parsed() {
         for (text, seconds) in [
             ("250ms", 0.25),
             ("30s", 30.0),
@@ -244,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_without_a_unit_is_told_which_units_there_are() {
+    fn a_number_without_a_unit_is_an_error_that_names_the_units() {
         let error = "30".parse::<HumanDuration>().expect_err("no unit").to_string();
         assert!(error.contains("30s"), "{error}");
         assert!("-3s".parse::<HumanDuration>().is_err());
@@ -252,14 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn durations_print_as_they_are_read() {
+    fn durations_print_as_they_are_parsed() {
         for text in ["250ms", "30s", "5m", "1h30m", "1m30s", "0s"] {
             assert_eq!(text.parse::<HumanDuration>().expect(text).to_string(), text);
         }
     }
 
     #[test]
-    fn sizes_know_both_kinds_of_kilo() {
+    fn sizes_are_parsed_in_decimal_and_binary_units() {
         for (text, bytes) in [
             ("1 MiB", 1_048_576),
             ("1MB", 1_000_000),

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use leakcheck_model::scenario::Metric;
+use leakcheck_model::scenario::{CgroupMetric, Metric, MetricSource, ProcMetric};
 
 use crate::cgroup::Cgroup;
 use crate::exposition::Selector;
-use crate::family::Family;
 use crate::log_gate::{LogGate, PatternError};
 use crate::process::{ProcSample, Process, ProcessError};
+use crate::process_tree::ProcessTree;
 use crate::scrape::{DEADLINE, Scrape, ScrapeError, Scraper};
 
 /// Reads all metrics again and again.
@@ -58,7 +58,7 @@ pub struct Reach<'a> {
 #[derive(Debug)]
 enum Watched {
     One(Process),
-    All(Family),
+    All(ProcessTree),
 }
 
 /// One row.
@@ -136,16 +136,18 @@ impl Sampler {
     pub fn new(reach: Reach<'_>, metrics: &BTreeMap<String, Metric>) -> Result<Self, SamplerError> {
         let (mut selectors, mut patterns, mut sources) = (Vec::new(), Vec::new(), Vec::new());
         for metric in metrics.values() {
-            sources.push(if let Some(selector) = Selector::from_metric(metric) {
-                selectors.push(selector);
-                Source::Series(selectors.len() - 1)
-            } else if let Some(pattern) = &metric.log {
-                patterns.push(pattern.as_str());
-                Source::Log(patterns.len() - 1)
-            } else if let Some(controller) = &metric.cgroup {
-                Source::of_cgroup(controller)
-            } else {
-                Source::of_proc(metric.proc.as_deref().unwrap_or_default())
+            sources.push(match &metric.source {
+                MetricSource::Proc(metric) => Source::of_proc(*metric),
+                MetricSource::Cgroup(metric) => Source::of_cgroup(*metric),
+                MetricSource::Series(series) => {
+                    selectors.push(Selector::from(series));
+                    Source::Series(selectors.len() - 1)
+                }
+                MetricSource::Log(pattern) => {
+                    patterns.push(pattern.as_str());
+                    Source::Log(patterns.len() - 1)
+                }
+                MetricSource::Engine(_) => Source::Nowhere,
             });
         }
         let url = reach.metrics_url.filter(|_| !selectors.is_empty());
@@ -187,7 +189,7 @@ impl Sampler {
             None
         };
         self.watched = Some(if self.tree {
-            Watched::All(Family::of(process))
+            Watched::All(ProcessTree::of(process))
         } else {
             Watched::One(process)
         });
@@ -311,23 +313,21 @@ impl Watched {
 }
 
 impl Source {
-    fn of_cgroup(controller: &str) -> Self {
-        match controller {
-            "memory" => Self::CgroupMemory,
-            "pids" => Self::CgroupPids,
-            _ => Self::Nowhere,
+    fn of_cgroup(metric: CgroupMetric) -> Self {
+        match metric {
+            CgroupMetric::Memory => Self::CgroupMemory,
+            CgroupMetric::Pids => Self::CgroupPids,
         }
     }
 
-    fn of_proc(name: &str) -> Self {
-        match name {
-            "threads" => Self::Threads,
-            "fds" => Self::Fds,
-            "rss" => Self::Rss,
-            "pss" => Self::Pss,
-            "cpu" => Self::Cpu,
-            "children" => Self::Children,
-            _ => Self::Nowhere,
+    fn of_proc(metric: ProcMetric) -> Self {
+        match metric {
+            ProcMetric::Threads => Self::Threads,
+            ProcMetric::Fds => Self::Fds,
+            ProcMetric::Rss => Self::Rss,
+            ProcMetric::Pss => Self::Pss,
+            ProcMetric::Cpu => Self::Cpu,
+            ProcMetric::Children => Self::Children,
         }
     }
 

@@ -3,25 +3,21 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use leakcheck_model::scenario::Metric;
+use leakcheck_model::scenario::{CgroupMetric, Metric, ProcMetric};
 use leakcheck_probe::{Liveness, Reach, Row, Sampler};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn metrics() -> BTreeMap<String, Metric> {
-    let log = Metric {
-        log: Some("deadline exceeded".into()),
-        ..Metric::default()
-    };
     [
-        ("absent", Metric::of_metrics("no_such_series", false)),
-        ("children", Metric::of_proc("children")),
-        ("cpu", Metric::of_proc("cpu")),
-        ("deadlines", log),
-        ("fds", Metric::of_proc("fds")),
-        ("pss", Metric::of_proc("pss")),
-        ("rss", Metric::of_proc("rss")),
-        ("tasks", Metric::of_metrics("app_tasks", false)),
-        ("threads", Metric::of_proc("threads")),
+        ("absent", Metric::series("no_such_series", false)),
+        ("children", Metric::proc(ProcMetric::Children)),
+        ("cpu", Metric::proc(ProcMetric::Cpu)),
+        ("deadlines", Metric::log("deadline exceeded")),
+        ("fds", Metric::proc(ProcMetric::Fds)),
+        ("pss", Metric::proc(ProcMetric::Pss)),
+        ("rss", Metric::proc(ProcMetric::Rss)),
+        ("tasks", Metric::series("app_tasks", false)),
+        ("threads", Metric::proc(ProcMetric::Threads)),
     ]
     .map(|(name, metric)| (name.to_owned(), metric))
     .into()
@@ -141,11 +137,7 @@ fn a_process_that_is_not_there_and_a_pattern_that_is_none_are_refused() {
         ..Reach::default()
     };
     assert!(Sampler::new(nobody, &metrics()).is_err());
-    let bad = Metric {
-        log: Some("(".into()),
-        ..Metric::default()
-    };
-    let metrics = BTreeMap::from([("bad".to_owned(), bad)]);
+    let metrics = BTreeMap::from([("bad".to_owned(), Metric::log("("))]);
     let reach = Reach {
         log: Some("x".as_ref()),
         ..Reach::default()
@@ -158,8 +150,8 @@ fn a_process_that_is_not_there_and_a_pattern_that_is_none_are_refused() {
 async fn a_control_group_is_read_where_the_kernel_accounts_one() {
     // Given ourselves, who live in some group: of version 1, of version 2, or of none that is visible
     let metrics = BTreeMap::from([
-        ("memory".to_owned(), Metric::of_cgroup("memory")),
-        ("pids".to_owned(), Metric::of_cgroup("pids")),
+        ("memory".to_owned(), Metric::cgroup(CgroupMetric::Memory)),
+        ("pids".to_owned(), Metric::cgroup(CgroupMetric::Pids)),
     ]);
     let reach = Reach {
         pid: Some(std::process::id()),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use leakcheck_model::event::{Attribution, EngineFacts, GrownFds, GrownTasks, SampleCost, SelfCost, TargetFacts};
 use leakcheck_model::facts::FaultSpan;
 use leakcheck_model::lines::EmitterLines;
-use leakcheck_model::record::{MetricInfo, Plan};
+use leakcheck_model::{MetricInfo, RunPlan, Unit};
 use leakcheck_model::result::{Checkpoint, EngineResult, Growth, LimitResult, MetricResult, SCHEMA};
 use leakcheck_model::{Facts, LineCounts, Phase, Reason, ReasonCode, Record, RunResult, Sample, Samples, Verdict};
 
@@ -72,7 +72,7 @@ impl Example {
             metrics: BTreeMap::new(),
             samples,
             facts,
-            plan: Some(Plan {
+            plan: Some(RunPlan {
                 measure_s: lengths[3],
                 max_s: lengths[3],
                 early_stop: true,
@@ -135,7 +135,7 @@ impl Example {
                 source: "proc".into(),
                 counter,
                 quantum: 1.0,
-                unit,
+                unit: if unit == "B" { Unit::Bytes } else { Unit::Count },
                 moves_with_load: false,
             },
         );

@@ -57,7 +57,7 @@ pub fn export(folder: &RunFolder, format: Format) -> Result<String, Error> {
         Format::OpenMetrics => {
             let (scenario, samples, events) = folder.read()?;
             let zero = clock_zero(&events).ok_or_else(|| Error::NoClock(folder.path().to_owned()))?;
-            let record = Record::of_run(&scenario, samples, Facts::from_events(&events));
+            let record = Record::from_run(&scenario, samples, Facts::from_events(&events));
             let unknown = folder.path().file_name().map(|n| n.to_string_lossy().into_owned());
             let labels = Labels {
                 scenario: &scenario.name,

@@ -105,7 +105,7 @@ pub fn charted<'a>(result: &'a RunResult, record: &'a Record) -> Vec<&'a str> {
 fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) -> Option<Figure> {
     let samples = &record.samples;
     let info = record.metrics.get(metric);
-    let unit = Unit::of(info.map_or("", |i| i.unit));
+    let unit = Unit::of(info.map_or("", |i| i.unit.symbol()));
     let counter = info.is_some_and(|i| i.counter);
     let column = samples.column(metric)?;
     let values = if counter {

@@ -93,7 +93,7 @@ fn late_leaks(result: &RunResult) -> String {
         .late_leaks()
         .iter()
         .map(|late| {
-            let unit = if late.is_bytes { Unit::Bytes } else { Unit::Count };
+            let unit = Unit::of(late.unit.symbol());
             format!(
                 "{} from {} a minute (in the last {:.0} s)",
                 code_free(late.metric),

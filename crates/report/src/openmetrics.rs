@@ -80,8 +80,8 @@ struct Family {
 impl Family {
     fn of(metric: &str, record: &Record, taken: &mut BTreeSet<String>) -> Self {
         let info = record.metrics.get(metric);
-        let unit = match info.map_or("", |i| i.unit) {
-            "B" => Some("bytes"),
+        let unit = match info.map_or(leakcheck_model::Unit::Count, |i| i.unit) {
+            leakcheck_model::Unit::Bytes => Some("bytes"),
             // The one built-in that counts time; /proc's ticks come as seconds.
             _ if metric == "cpu" => Some("seconds"),
             _ => None,

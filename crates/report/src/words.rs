@@ -172,7 +172,7 @@ pub fn at_checkpoint(result: &RunResult, record: &Record, checkpoint: &Checkpoin
 /// The unit of a metric.
 #[must_use]
 pub fn unit_of(record: &Record, metric: &str) -> Unit {
-    Unit::of(record.metrics.get(metric).map_or("", |m| m.unit))
+    Unit::of(record.metrics.get(metric).map_or("", |m| m.unit.symbol()))
 }
 
 /// The image of a container: its name and id, when it was made, and what its labels say of its origin.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use leakcheck_judge::Series;
-use leakcheck_judge::settle::{Settling, settled};
+use leakcheck_judge::stationarity::{Stationarity, test_stationarity};
 use leakcheck_model::event::{EventKind, Phase};
 use leakcheck_model::limit::Statistic;
 use leakcheck_model::verdict::{Reason, ReasonCode};
@@ -222,15 +222,15 @@ fn unsettled(stage: &Stage) -> Option<String> {
             .unzip();
         // Memory moves by pages all the time; a count moves by ones.
         let tolerance = known.get(metric).map_or(1.0, |m| m.info().quantum)
-            * if known.get(metric).is_some_and(|m| m.info().unit == "B") {
+            * if known.get(metric).is_some_and(|m| m.info().unit == leakcheck_model::Unit::Bytes) {
                 64.0
             } else {
                 1.0
             };
         let Ok(series) = Series::new(t, v) else { return false };
         matches!(
-            settled(&series, tolerance),
-            Settling::Falling { .. } | Settling::Rising { .. }
+            test_stationarity(&series, tolerance),
+            Stationarity::Falling { .. } | Stationarity::Rising { .. }
         )
     })
 }

@@ -73,7 +73,7 @@ impl Journal {
             origin: Instant::now(),
             wall_origin: Some(SystemTime::now()),
             phase: Phase::Idle,
-            record: Record::of_run(scenario, Samples::default(), Facts::default()),
+            record: Record::from_run(scenario, Samples::default(), Facts::default()),
             next_standing: Instant::now(),
             audience,
         }
@@ -165,7 +165,7 @@ impl Journal {
     /// The record anew, with what is known already: which metrics it has depends on the scenario and on the columns.
     fn begin_record(&mut self, scenario: &Scenario, samples: Samples) {
         let facts = std::mem::take(&mut self.record.facts);
-        self.record = Record::of_run(scenario, samples, facts);
+        self.record = Record::from_run(scenario, samples, facts);
     }
 
     /// Begins the table with these columns.
@@ -253,7 +253,7 @@ impl Journal {
     pub(crate) fn tell_standing(&mut self) {
         let began = Instant::now();
         if self.audience.follows() && began >= self.next_standing {
-            let standing = leakcheck_judge::standing(&self.record);
+            let standing = leakcheck_judge::limit_results(&self.record);
             self.audience.standing(&standing);
             self.next_standing = began + began.elapsed() * 50;
         }

@@ -172,7 +172,7 @@ impl Stage {
             return Err(Ended::TargetDied);
         }
         let mut metrics = self.scenario.all_metrics();
-        metrics.retain(|_, metric| metric.engine.is_none());
+        metrics.retain(|_, metric| !matches!(metric.source, leakcheck_model::scenario::MetricSource::Engine(_)));
         let target = self.target.as_ref();
         let reach = Reach {
             pid: target.and_then(|t| t.pid),

@@ -3,7 +3,7 @@
 
 use std::process::{Child, Command};
 
-use leakcheck_judge::{judge, sum_up};
+use leakcheck_judge::{judge, summarize};
 use leakcheck_model::{Facts, Phase, Record, Scenario, Verdict};
 use leakcheck_report::RunFolder;
 use leakcheck_runner::{Nobody, Outcome, Request, run};
@@ -46,9 +46,9 @@ async fn ran(schedule: &str, limit: &str) -> Outcome {
     let outcome = run(request).await.expect("a run needs no engine for this");
     let folder = RunFolder::open(&outcome.folder).expect("a folder");
     let (scenario, samples, events) = folder.read().expect("readable");
-    let stored = Record::of_run(&scenario, samples, Facts::from_events(&events));
+    let stored = Record::from_run(&scenario, samples, Facts::from_events(&events));
     assert_eq!(
-        sum_up(&stored, judge(&stored)),
+        summarize(&stored, judge(&stored)),
         outcome.result,
         "judged again it is the same"
     );

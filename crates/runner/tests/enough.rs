@@ -68,7 +68,7 @@ async fn ended_by_user(enough: Option<Duration>) -> Outcome {
     // The folder alone says the same.
     let folder = RunFolder::open(&outcome.folder).expect("a folder");
     let (scenario, samples, events) = folder.read().expect("readable");
-    let stored = Record::of_run(&scenario, samples, Facts::from_events(&events));
+    let stored = Record::from_run(&scenario, samples, Facts::from_events(&events));
     assert_eq!(stored.plan, outcome.record.plan);
     outcome
 }

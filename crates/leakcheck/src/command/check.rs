@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use leakcheck_judge::whole_rotations;
-use leakcheck_model::scenario::{EngineKind, Rate, Start, Traffic};
+use leakcheck_model::scenario::{EngineKind, Rate, StartOrder, Traffic};
 use leakcheck_model::{Scenario, HumanDuration};
 use leakcheck_runner::startable;
 
@@ -153,10 +153,10 @@ fn work(traffic: &Traffic) -> String {
 
 fn target(scenario: &Scenario) -> String {
     let target = &scenario.target;
-    let start = match target.starts() {
+    let start = match target.start_order() {
         _ if scenario.load.is_empty() => "no containers",
-        Start::BeforeLoad => "started before the load",
-        Start::AfterLoad => "started after the load",
+        StartOrder::BeforeLoad => "started before the load",
+        StartOrder::AfterLoad => "started after the load",
     };
     let rotate = target
         .rotate_every

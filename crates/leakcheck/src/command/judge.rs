@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use leakcheck_judge::endpoint::cut_to_hundredths;
-use leakcheck_judge::{judge, sum_up};
+use leakcheck_judge::endpoint::truncate_to_hundredths;
+use leakcheck_judge::{judge, summarize};
 use leakcheck_model::suggest::{appended, did_you_mean};
 use leakcheck_model::verdict::{Reason, ReasonCode};
 use leakcheck_model::{Facts, Limit, Record, RunResult, HumanDuration, error_chain};
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     } else {
         of_table(arguments)?
     };
-    let result = sum_up(&record, judge(&record));
+    let result = summarize(&record, judge(&record));
     if arguments.json {
         let text = serde_json::to_string_pretty(&result).map_err(anyhow::Error::from)?;
         style::print(&format!("{text}\n"));
@@ -95,7 +95,7 @@ fn fases_rates(result: &RunResult) -> String {
                     limit.metric,
                     summary::human(minutes, ""),
                     summary::human(*value, ""),
-                    cut_to_hundredths(*rate)
+                    truncate_to_hundredths(*rate)
                 ));
             }
         }
@@ -110,7 +110,7 @@ fn of_folder(arguments: &Arguments) -> Result<Record, Failure> {
         Some(path) => scenario_file::read(path, &[])?,
         None => stored,
     };
-    let mut record = Record::of_run(&scenario, samples, Facts::from_events(&events));
+    let mut record = Record::from_run(&scenario, samples, Facts::from_events(&events));
     if !arguments.limit.is_empty() {
         known(
             &arguments.limit,
@@ -167,7 +167,7 @@ fn of_table(arguments: &Arguments) -> Result<Record, Failure> {
         .file_stem()
         .map_or_else(|| "table".into(), |s| s.to_string_lossy().into_owned());
     let broken = broken(&table, &limits);
-    let mut record = Record::of_table(name, table.samples, limits, period);
+    let mut record = Record::from_table(name, table.samples, limits, period);
     match broken {
         Some((true, reason)) => record.facts.impairments.push(reason),
         Some((false, reason)) => record.facts.warnings.push(reason),

@@ -448,8 +448,8 @@ mod tests {
     #[test]
     fn a_fail_that_comes_late_or_for_another_limit_is_amiss() {
         let table =
-            leakcheck_model::Record::of_table("run".into(), leakcheck_model::Samples::default(), Vec::new(), None);
-        let mut result = leakcheck_judge::sum_up(&table, leakcheck_judge::judge(&table));
+            leakcheck_model::Record::from_table("run".into(), leakcheck_model::Samples::default(), Vec::new(), None);
+        let mut result = leakcheck_judge::summarize(&table, leakcheck_judge::judge(&table));
         let early = row("fase-6e-early");
         assert!(amiss(early, &result, Some(10.0)).is_some(), "it ended by its plan");
         result.stopped_early = true;

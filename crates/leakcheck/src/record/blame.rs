@@ -273,8 +273,8 @@ mod tests {
         let tasks = [("reader", readers), ("thread worker", threads)];
         let each = |n: i64| n as f64 / f64::from(rotations);
         let table =
-            leakcheck_model::Record::of_table("run".into(), leakcheck_model::Samples::default(), Vec::new(), None);
-        let mut result = leakcheck_judge::sum_up(&table, leakcheck_judge::judge(&table));
+            leakcheck_model::Record::from_table("run".into(), leakcheck_model::Samples::default(), Vec::new(), None);
+        let mut result = leakcheck_judge::summarize(&table, leakcheck_judge::judge(&table));
         result.attribution = Some(Attribution {
             sentences: vec![
                 format!(

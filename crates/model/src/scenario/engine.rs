@@ -1,18 +1,18 @@
-//! `[engine]`: which Docker engine the load runs on.
+//! `[engine]`: the Docker engine that the load runs on.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which engine, and how hard it is driven.
+/// The Docker engine that the load runs on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Engine {
-    /// Docker, the simulated engine, or whichever is there.
+    /// Docker, the simulated engine, or the one that is available.
     pub kind: EngineKind,
-    /// `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2375`; else `DOCKER_HOST`, else the default socket.
+    /// `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2375`. Default: `DOCKER_HOST`, then the default socket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Calls in flight while containers are started and removed (measured: 4 is as fast as 8 on two cores).
+    /// Concurrent calls while containers are started and removed. Measured: 4 is as fast as 8 on two cores.
     pub parallel: u16,
 }
 
@@ -26,15 +26,15 @@ impl Default for Engine {
     }
 }
 
-/// Which engine.
+/// The kind of a Docker engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineKind {
-    /// Docker if it answers, else simulated: said aloud and in the report.
+    /// Docker if it answers, else the simulated engine. The report names the one that was used.
     #[default]
     Auto,
     /// A real Docker engine.
     Docker,
-    /// Ours, with no containers behind it.
+    /// The built-in simulated engine, without real containers.
     Simulated,
 }

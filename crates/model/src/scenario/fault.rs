@@ -1,114 +1,114 @@
-//! `[[fault]]`: what breaks on the wire between the engine and the target, and when.
+//! `[[fault]]`: faults on the connection between engine and target.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::HumanDuration;
 
-/// One fault.
+/// A fault with its schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// When it begins, after the beginning of the judged part.
+    /// Start, counted from the beginning of the judged part.
     pub at: HumanDuration,
-    /// How long it lasts.
+    /// Length.
     #[serde(rename = "for")]
     pub length: HumanDuration,
-    /// What breaks.
+    /// Kind of the fault.
     pub kind: FaultKind,
-    /// Only the containers of this load group.
+    /// Load group whose containers are affected. Default: all containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<String>,
-    /// Only this share of the containers, 0 to 1, chosen by `seed`.
+    /// Share of the containers that is affected, 0 to 1, selected by `seed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
-    /// Chooses the containers and the moments; the same seed breaks the same things.
+    /// Seed of the selection of containers and trigger points; the same seed gives the same faults.
     #[serde(default)]
     pub seed: u64,
-    /// `cut-idle`: streams silent for this long are cut. `delay`: by how much. `drip`: between bytes.
+    /// `cut-idle`: idle time before the cut. `delay`: length of the delay. `drip`: time between bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<HumanDuration>,
-    /// `error-status`: what log requests are answered with, 400 to 599; 500 if it is not said.
+    /// `error-status`: status of the response to log requests, 400 to 599. Default: 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
 }
 
 impl Fault {
-    /// What is wrong with it by itself: the key, what is wrong, and what was perhaps meant. One rule for scenarios and for
-    /// the scripts of `leakcheck chaos`.
+    /// Finds a contradiction: the key, the message, and a suggestion. Used for scenarios and the scripts of
+    /// `leakcheck chaos`.
     #[must_use]
     pub fn contradiction(&self) -> Option<(&'static str, &'static str, Option<&'static str>)> {
-        let of_all = matches!(self.kind, FaultKind::Delay | FaultKind::EngineGone);
-        let waits = matches!(self.kind, FaultKind::CutIdle | FaultKind::Delay | FaultKind::Drip);
+        let affects_all = matches!(self.kind, FaultKind::Delay | FaultKind::EngineGone);
+        let has_delay = matches!(self.kind, FaultKind::CutIdle | FaultKind::Delay | FaultKind::Drip);
         if self.length.0.is_zero() {
-            return Some(("for", "it has no length", Some("for = \"20s\"")));
+            return Some(("for", "the fault has no length", Some("for = \"20s\"")));
         }
         if self.share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-            return Some(("share", "`share` is from 0 to 1", None));
+            return Some(("share", "`share` is a number from 0 to 1", None));
         }
-        if of_all && self.containers.is_some() {
+        if affects_all && self.containers.is_some() {
             return Some((
                 "containers",
-                "`delay` and `engine-gone` befall everybody: they have no `containers`",
+                "`delay` and `engine-gone` affect all containers: they have no `containers`",
                 None,
             ));
         }
-        if of_all && self.share.is_some() {
+        if affects_all && self.share.is_some() {
             return Some((
                 "share",
-                "`delay` and `engine-gone` befall everybody: they have no `share`",
+                "`delay` and `engine-gone` affect all containers: they have no `share`",
                 None,
             ));
         }
-        if self.after.is_some() && !waits {
+        if self.after.is_some() && !has_delay {
             return Some((
                 "after",
-                "`after` belongs to the kinds `cut-idle`, `delay` and `drip`, and to no other",
+                "`after` is only for the kinds `cut-idle`, `delay` and `drip`",
                 None,
             ));
         }
         if self.status.is_some() && self.kind != FaultKind::ErrorStatus {
             return Some((
                 "status",
-                "`status` belongs to the kind `error-status`, and to no other",
+                "`status` is only for the kind `error-status`",
                 Some("kind = \"error-status\", status = 503"),
             ));
         }
         if self.status.is_some_and(|status| !(400..=599).contains(&status)) {
-            return Some(("status", "`status` is from 400 to 599", None));
+            return Some(("status", "`status` is a number from 400 to 599", None));
         }
         None
     }
 }
 
-/// What breaks.
+/// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// Log streams stop after the headers, the socket stays open.
+    /// Log streams stop after the headers; the socket stays open.
     Stall,
-    /// New log requests get no headers.
+    /// New log requests get no response headers.
     StallBeforeHeaders,
-    /// Streams that say nothing are closed.
+    /// Idle streams are closed.
     CutIdle,
     /// Streams are reset.
     Reset,
-    /// Streams end in the middle of a frame, cleanly for HTTP.
+    /// Streams end in the middle of a frame, with a valid HTTP end.
     Truncate,
-    /// Streams come byte by byte.
+    /// Streams arrive byte by byte.
     Drip,
-    /// Log requests are answered with an error.
+    /// Log requests get an error response.
     ErrorStatus,
-    /// Events come late and out of order.
+    /// Events arrive late and out of order.
     Delay,
-    /// Streams end as soon as they begin.
+    /// Streams end immediately after their start.
     EofStorm,
-    /// The whole engine is gone: every connection is cut and new ones are refused.
+    /// The engine is unreachable: all connections are cut and new ones are refused.
     EngineGone,
 }
 
 impl FaultKind {
-    /// As in a scenario.
+    /// Returns its name in a scenario.
     #[must_use]
     pub fn name(self) -> String {
         serde_json::to_value(self)

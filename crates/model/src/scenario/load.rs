@@ -1,4 +1,4 @@
-//! `[[load]]`: a group of containers that make noise.
+//! `[[load]]`: groups of containers that write log lines.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,36 +8,36 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::units::{Bytes, HumanDuration};
 
-/// A group of like containers.
+/// A group of equal containers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
-    /// Names the group and its containers.
+    /// Name of the group and prefix of its containers' names.
     pub name: String,
-    /// How many.
+    /// Number of containers.
     pub containers: u32,
-    /// Lines a second of each container; 0 is idle, `"max"` is as fast as the engine takes them.
+    /// Lines per second of each container; 0 is idle, `"max"` is as fast as the engine accepts them.
     #[serde(default)]
     pub lines_per_second: Rate,
-    /// Length of a line without its newline: a number, or a range drawn from evenly.
+    /// Length of a line without its newline: a number, or a range with equal probabilities.
     #[serde(default)]
     pub line_bytes: LineBytes,
-    /// Share of the lines that go to standard error, 0 to 1.
+    /// Share of the lines written to standard error, 0 to 1.
     #[serde(default)]
     pub stderr_share: f64,
-    /// Churn: each container is stopped and replaced after this long.
+    /// Churn: time after which each container is stopped and replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<HumanDuration>,
-    /// Whether the containers have a terminal (one raw stream instead of two framed ones).
+    /// Gives the containers a terminal: one raw stream instead of two framed ones.
     #[serde(default)]
     pub tty: bool,
-    /// The user's own image instead of the built-in noise; its lines are not checked.
+    /// Image of the user in place of the built-in noise; its lines are not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Command in the user's own image.
+    /// Command in that image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// Environment in the container.
+    /// Environment of the container.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Memory limit of each container.
@@ -51,18 +51,18 @@ pub struct Load {
     pub log: LogConfig,
 }
 
-/// 32 MiB: the noise uses under 4, Docker refuses less than 6.
+/// Returns 32 MiB. The noise uses less than 4; Docker refuses less than 6.
 fn default_memory() -> Bytes {
     Bytes(32 << 20)
 }
 
-/// The noise is one process with one thread; the rest is room for the user's own image.
+/// Returns 32. The noise is one process with one thread; the rest is for images of the user.
 fn default_pids() -> u32 {
     32
 }
 
 impl Load {
-    /// Lines a second of the whole group; `None` for `"max"`.
+    /// Returns the lines per second of the whole group; `None` for `"max"`.
     #[must_use]
     pub fn total_lines_per_second(&self) -> Option<f64> {
         match self.lines_per_second {
@@ -72,12 +72,12 @@ impl Load {
     }
 }
 
-/// Lines a second.
+/// A rate of lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
-    /// This many; 0 is idle.
+    /// Lines per second; 0 is idle.
     PerSecond(f64),
-    /// As many as the engine takes.
+    /// As many as the engine accepts.
     Max,
 }
 
@@ -106,7 +106,7 @@ impl std::str::FromStr for Rate {
         match text.parse::<f64>() {
             Ok(rate) if (0.0..=1e7).contains(&rate) => Ok(Self::PerSecond(rate)),
             _ => Err(format!(
-                "`{text}` is not a rate: write a number of lines a second from 0 to 10 000 000, or \"max\""
+                "`{text}` is not a rate: write a number of lines per second from 0 to 10 000 000, or \"max\""
             )),
         }
     }
@@ -127,7 +127,7 @@ impl<'de> Deserialize<'de> for Rate {
         impl serde::de::Visitor<'_> for Visitor {
             type Value = Rate;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of lines a second, or \"max\"")
+                f.write_str("a number of lines per second, or \"max\"")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Rate, E> {
                 text.parse().map_err(E::custom)
@@ -155,12 +155,12 @@ impl JsonSchema for Rate {
     }
 }
 
-/// How long lines are, newline not counted.
+/// The range of line lengths, without the newline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineBytes {
-    /// Shortest.
+    /// Shortest line.
     pub min: u32,
-    /// Longest.
+    /// Longest line.
     pub max: u32,
 }
 
@@ -171,7 +171,7 @@ impl Default for LineBytes {
 }
 
 impl LineBytes {
-    /// The mean length.
+    /// Returns the mean length.
     #[must_use]
     pub fn mean(self) -> f64 {
         f64::midpoint(f64::from(self.min), f64::from(self.max))
@@ -264,18 +264,18 @@ impl JsonSchema for LineBytes {
     }
 }
 
-/// Docker's log configuration of a container.
+/// The log configuration of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     /// `json-file`, `local`, `journald`, `none`, …
     pub driver: String,
-    /// The driver's options.
+    /// Options of the driver.
     pub options: BTreeMap<String, String>,
 }
 
 impl Default for LogConfig {
-    /// json-file without rotation: a log that the engine drops under the target's hands would be the engine's loss.
+    /// Returns json-file without rotation. With rotation, the engine could drop lines before the target has read them.
     fn default() -> Self {
         Self {
             driver: "json-file".into(),

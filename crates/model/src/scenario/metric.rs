@@ -1,162 +1,341 @@
-//! `[metrics]`: where a number comes from.
+//! `[metrics]`: the sources of the sampled numbers.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::MetricInfo;
+use crate::metric::{MetricInfo, PAGE_BYTES};
+use crate::units::Unit;
 
-/// Built-in metrics from /proc, and whether they are read only if a limit asks for them (because they cost more).
-pub const BUILT_IN: [(&str, bool); 6] = [
-    ("threads", false),
-    ("fds", false),
-    ("rss", false),
-    ("cpu", false),
-    ("pss", true),
-    ("children", true),
-];
-
-/// Built-in metrics of the engine's own process, so that its leak is not put down to the target: the name in limits, and what
-/// it is in a [`Metric::engine`].
-pub const OF_ENGINE: [(&str, &str); 4] = [
-    ("engine_fds", "fds"),
-    ("engine_threads", "threads"),
-    ("engine_rss", "rss"),
-    ("engine_goroutines", "goroutines"),
-];
-
-/// The fewest rotations of any container, beside their sum `rotations`: a sum hides one that stopped.
+/// The metric with the fewest rotations of any container. The sum `rotations` would hide a container that stopped.
 pub const ROTATIONS_MIN: &str = "rotations_least";
 
-/// Everything that the kernel shows of a process: its name in limits, where it comes from, and whether it is read only if
-/// a limit asks for it. Of a container the control group is what one would ask for first.
-pub(super) fn built_in(container: bool) -> impl Iterator<Item = (String, Metric, bool)> {
-    let of_proc = BUILT_IN.map(|(name, on_demand)| (name.to_owned(), Metric::of_proc(name), on_demand));
-    let of_cgroup = CGROUP.map(|name| (format!("cgroup_{name}"), Metric::of_cgroup(name), !container));
-    of_proc.into_iter().chain(of_cgroup)
-}
-
-/// What is read of the control group that the target lives in; as metrics of their own they are called `cgroup_memory` and
-/// `cgroup_pids`.
-pub const CGROUP: [&str; 2] = ["memory", "pids"];
-
-/// Where one metric comes from: exactly one of `proc`, `cgroup`, `metrics`, `log`, `engine`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+/// A metric: its source, and whether it is a counter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "MetricTable", into = "MetricTable")]
+#[schemars(with = "MetricTable")]
 pub struct Metric {
-    /// A built-in of /proc: `threads`, `fds`, `rss`, `pss`, `cpu`, `children`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub proc: Option<String>,
-    /// Of the target's control group, a container's for example: `memory` (without the page cache that can be had back), `pids`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cgroup: Option<String>,
-    /// A series of the target's /metrics; several that match are combined by `aggregate`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<String>,
-    /// Other names that the series has, in other versions of what exposes it; the first that is there counts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub or: Vec<String>,
-    /// A pattern (regular expression) in the target's own output; its value is how often it was seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub log: Option<String>,
-    /// A count of the engine's own process: `fds`, `threads`, `rss`, `goroutines`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub engine: Option<String>,
-    /// Labels that a series must have.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// How several matching series become one number.
-    pub aggregate: Aggregate,
-    /// It only goes up; a fall is a restart from zero.
+    /// The source of its values.
+    pub source: MetricSource,
+    /// True for a value that only increases; a decrease is then a restart from zero.
     pub counter: bool,
 }
 
-/// How several matching series become one number.
+/// The source of a metric's values.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MetricSource {
+    /// The target's process in /proc.
+    Proc(ProcMetric),
+    /// The target's control group.
+    Cgroup(CgroupMetric),
+    /// A series of the target's /metrics.
+    Series(SeriesSelector),
+    /// A regular expression; the value is the number of its matches in the target's output.
+    Log(String),
+    /// The engine's own process.
+    Engine(EngineMetric),
+}
+
+/// The series of /metrics that a metric is read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeriesSelector {
+    /// The series' full name.
+    pub name: String,
+    /// Names of the same series in other versions of the program; the first that exists is used.
+    pub aliases: Vec<String>,
+    /// Labels that a series must have.
+    pub labels: BTreeMap<String, String>,
+    /// The way in which several matching series become one number.
+    pub aggregate: Aggregate,
+}
+
+/// The way in which several matching series become one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Aggregate {
     /// Their sum.
     #[default]
     Sum,
-    /// The largest.
+    /// The largest value.
     Max,
-    /// The smallest.
+    /// The smallest value.
     Min,
-    /// How many there are.
+    /// The number of series.
     Count,
 }
 
+macro_rules! named_metrics {
+    ($(#[$meta:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "lowercase")]
+        pub enum $type {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl $type {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Returns its name in a scenario.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+named_metrics! {
+    /// A number that /proc has for every process.
+    ProcMetric {
+        /// Threads.
+        Threads = "threads",
+        /// Open file descriptors.
+        Fds = "fds",
+        /// Resident memory, in bytes.
+        Rss = "rss",
+        /// Processor time, in seconds.
+        Cpu = "cpu",
+        /// Proportional memory, in bytes.
+        Pss = "pss",
+        /// Descendant processes.
+        Children = "children",
+    }
+}
+
+named_metrics! {
+    /// A number of a control group.
+    CgroupMetric {
+        /// Memory without the reclaimable page cache, in bytes.
+        Memory = "memory",
+        /// Processes and threads.
+        Pids = "pids",
+    }
+}
+
+named_metrics! {
+    /// A number of the engine's own process.
+    EngineMetric {
+        /// Open file descriptors.
+        Fds = "fds",
+        /// Threads.
+        Threads = "threads",
+        /// Resident memory, in bytes.
+        Rss = "rss",
+        /// Goroutines.
+        Goroutines = "goroutines",
+    }
+}
+
+/// The built-in metrics of the engine's process, which tell a leak of the engine from a leak of the target.
+pub const ENGINE_METRICS: [(&str, EngineMetric); 4] = [
+    ("engine_fds", EngineMetric::Fds),
+    ("engine_threads", EngineMetric::Threads),
+    ("engine_rss", EngineMetric::Rss),
+    ("engine_goroutines", EngineMetric::Goroutines),
+];
+
+impl ProcMetric {
+    /// Returns true for a number that is expensive to read, and is sampled only if it has a limit.
+    const fn is_on_demand(self) -> bool {
+        matches!(self, Self::Pss | Self::Children)
+    }
+
+    const fn unit(self) -> Unit {
+        match self {
+            Self::Rss | Self::Pss => Unit::Bytes,
+            Self::Threads | Self::Fds | Self::Cpu | Self::Children => Unit::Count,
+        }
+    }
+}
+
+/// Lists the built-in metrics of the kernel: name, metric, and true if it is sampled only under a limit.
+pub(super) fn kernel_metrics(is_container: bool) -> impl Iterator<Item = (String, Metric, bool)> {
+    let of_process = ProcMetric::ALL
+        .iter()
+        .map(|&metric| (metric.name().to_owned(), Metric::proc(metric), metric.is_on_demand()));
+    let of_group = CgroupMetric::ALL.iter().map(move |&metric| {
+        (
+            format!("cgroup_{}", metric.name()),
+            Metric::cgroup(metric),
+            !is_container,
+        )
+    });
+    of_process.chain(of_group)
+}
+
 impl Metric {
-    /// A built-in of /proc.
+    /// Makes the metric of a number in /proc.
     #[must_use]
-    pub fn of_proc(name: &str) -> Self {
+    pub fn proc(metric: ProcMetric) -> Self {
         Self {
-            proc: Some(name.into()),
-            counter: name == "cpu",
-            ..Self::default()
+            source: MetricSource::Proc(metric),
+            counter: metric == ProcMetric::Cpu,
         }
     }
 
-    /// A count of the engine's own process.
+    /// Makes the metric of a number of the target's control group.
     #[must_use]
-    pub fn of_engine(name: &str) -> Self {
+    pub fn cgroup(metric: CgroupMetric) -> Self {
         Self {
-            engine: Some(name.into()),
-            ..Self::default()
+            source: MetricSource::Cgroup(metric),
+            counter: false,
         }
     }
 
-    /// Of the target's control group.
+    /// Makes the metric of a number of the engine's process.
     #[must_use]
-    pub fn of_cgroup(controller: &str) -> Self {
+    pub fn engine(metric: EngineMetric) -> Self {
         Self {
-            cgroup: Some(controller.into()),
-            ..Self::default()
+            source: MetricSource::Engine(metric),
+            counter: false,
         }
     }
 
-    /// A series of /metrics.
+    /// Makes the metric of all series with this name, added up.
     #[must_use]
-    pub fn of_metrics(series: &str, counter: bool) -> Self {
+    pub fn series(name: &str, counter: bool) -> Self {
+        let selector = SeriesSelector {
+            name: name.to_owned(),
+            ..SeriesSelector::default()
+        };
         Self {
-            metrics: Some(series.into()),
+            source: MetricSource::Series(selector),
             counter,
-            ..Self::default()
         }
     }
 
-    /// What the judge must know of it.
+    /// Makes the metric that counts the matches of a regular expression in the target's output.
+    #[must_use]
+    pub fn log(pattern: &str) -> Self {
+        Self {
+            source: MetricSource::Log(pattern.to_owned()),
+            counter: false,
+        }
+    }
+
+    /// Returns the properties that the statistics depend on.
     #[must_use]
     pub fn info(&self) -> MetricInfo {
-        let counted = self.proc.as_deref().or(self.engine.as_deref());
-        let charged = self.cgroup.as_deref() == Some("memory");
-        let memory = charged
-            || matches!(counted, Some("rss" | "pss"))
-            || self.metrics.as_deref().is_some_and(|m| m.ends_with("_bytes"));
-        let source = if self.proc.is_some() {
-            "proc"
-        } else if self.engine.is_some() {
-            "engine"
-        } else if self.cgroup.is_some() {
-            "cgroup"
-        } else if self.metrics.is_some() {
-            "metrics"
-        } else {
-            "log"
-        };
-        let quantum = match counted {
-            Some("rss" | "pss") => 4096.0,
-            Some("cpu") => 0.01,
-            _ if charged => 4096.0,
-            _ => 1.0,
+        let (source, unit, quantum) = match &self.source {
+            MetricSource::Proc(ProcMetric::Cpu) => ("proc", Unit::Count, 0.01),
+            MetricSource::Proc(metric) if metric.unit() == Unit::Bytes => ("proc", Unit::Bytes, PAGE_BYTES),
+            MetricSource::Proc(_) => ("proc", Unit::Count, 1.0),
+            MetricSource::Engine(EngineMetric::Rss) => ("engine", Unit::Bytes, PAGE_BYTES),
+            MetricSource::Engine(_) => ("engine", Unit::Count, 1.0),
+            MetricSource::Cgroup(CgroupMetric::Memory) => ("cgroup", Unit::Bytes, PAGE_BYTES),
+            MetricSource::Cgroup(CgroupMetric::Pids) => ("cgroup", Unit::Count, 1.0),
+            MetricSource::Series(series) if series.name.ends_with("_bytes") => ("metrics", Unit::Bytes, 1.0),
+            MetricSource::Series(_) => ("metrics", Unit::Count, 1.0),
+            MetricSource::Log(_) => ("log", Unit::Count, 1.0),
         };
         MetricInfo {
             source: source.into(),
-            counter: self.counter || self.log.is_some(),
+            counter: self.counter || matches!(self.source, MetricSource::Log(_)),
             quantum,
-            unit: if memory { "B" } else { "" },
+            unit,
             moves_with_load: false,
         }
+    }
+}
+
+/// The source of one metric: exactly one of `proc`, `cgroup`, `metrics`, `log`, `engine`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Metric")]
+struct MetricTable {
+    /// A number of the target's process in /proc.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proc: Option<ProcMetric>,
+    /// A number of the target's control group, for example of a container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cgroup: Option<CgroupMetric>,
+    /// Name of a series of the target's /metrics; several that match are combined by `aggregate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<String>,
+    /// Names of the same series in other versions of the program; the first that exists is used.
+    #[serde(skip_serializing_if = "Vec::is_empty", alias = "or")]
+    aliases: Vec<String>,
+    /// Regular expression; the value is the number of its matches in the target's output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
+    /// A number of the engine's own process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineMetric>,
+    /// Labels that a series must have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
+    /// The way in which several matching series become one number.
+    aggregate: Aggregate,
+    /// True for a value that only increases; a decrease is then a restart from zero.
+    counter: bool,
+}
+
+/// A `[metrics.NAME]` table without exactly one source.
+#[derive(Debug, thiserror::Error)]
+enum MetricTableError {
+    #[error("a metric has exactly one of `proc`, `cgroup`, `metrics`, `log`, `engine`, and this one has {0}")]
+    Sources(usize),
+    #[error("`labels` and `aliases` belong to a series of /metrics: name it with metrics = \"…\"")]
+    NotASeries,
+}
+
+impl TryFrom<MetricTable> for Metric {
+    type Error = MetricTableError;
+
+    fn try_from(table: MetricTable) -> Result<Self, MetricTableError> {
+        let is_series = table.metrics.is_some();
+        if !is_series && !(table.labels.is_empty() && table.aliases.is_empty()) {
+            return Err(MetricTableError::NotASeries);
+        }
+        let series = table.metrics.map(|name| SeriesSelector {
+            name,
+            aliases: table.aliases,
+            labels: table.labels,
+            aggregate: table.aggregate,
+        });
+        let mut sources: Vec<MetricSource> = [
+            table.proc.map(MetricSource::Proc),
+            table.cgroup.map(MetricSource::Cgroup),
+            series.map(MetricSource::Series),
+            table.log.map(MetricSource::Log),
+            table.engine.map(MetricSource::Engine),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        match (sources.pop(), sources.len()) {
+            (Some(source), 0) => Ok(Self {
+                source,
+                counter: table.counter,
+            }),
+            (last, more) => Err(MetricTableError::Sources(usize::from(last.is_some()) + more)),
+        }
+    }
+}
+
+impl From<Metric> for MetricTable {
+    fn from(metric: Metric) -> Self {
+        let mut table = Self {
+            counter: metric.counter,
+            ..Self::default()
+        };
+        match metric.source {
+            MetricSource::Proc(metric) => table.proc = Some(metric),
+            MetricSource::Cgroup(metric) => table.cgroup = Some(metric),
+            MetricSource::Log(pattern) => table.log = Some(pattern),
+            MetricSource::Engine(metric) => table.engine = Some(metric),
+            MetricSource::Series(series) => {
+                table.metrics = Some(series.name);
+                table.aliases = series.aliases;
+                table.labels = series.labels;
+                table.aggregate = series.aggregate;
+            }
+        }
+        table
     }
 }

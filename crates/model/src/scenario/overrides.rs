@@ -1,22 +1,22 @@
-//! `--set KEY=VALUE`: a key of the scenario with another value, without another file.
+//! `--set KEY=VALUE`: values that replace those of the scenario file.
 
-/// What is wrong with a `--set`.
+/// An invalid `--set`.
 #[derive(Debug, thiserror::Error)]
 pub enum OverrideError {
-    /// No `=`.
+    /// The `=` is missing.
     #[error("`--set {0}`: write --set KEY=VALUE, for example --set schedule.measure=2m")]
     Shape(String),
-    /// The file is no TOML.
+    /// The file is not TOML.
     #[error("the scenario is not TOML: {0}")]
     Toml(String),
-    /// The key leads through something that is no table.
+    /// A part of the key is not a table.
     #[error("`--set {key}`: there is no `{step}` to set a key of{hint}")]
     NoSuchTable {
         /// The whole key.
         key: String,
-        /// Where it went wrong.
+        /// The part that is not a table.
         step: String,
-        /// What there is.
+        /// The existing names.
         hint: String,
     },
 }

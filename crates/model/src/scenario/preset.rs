@@ -1,25 +1,24 @@
-//! Presets: what well-known programs and client libraries call the series that leaks show in.
+//! Presets: the series in which leaks of well-known programs and client libraries appear.
 //!
-//! The names are those of each project's own documentation. Where they differ by version or by exporter, all stand there and the
-//! first that is exposed counts.
+//! The names come from each project's documentation. Where they differ by version or exporter, the first that exists is used.
 
-use super::metric::Metric;
+use super::metric::{Metric, MetricSource, SeriesSelector};
 
 /// One metric of a preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// Its name in limits.
+pub struct PresetMetric {
+    /// Name in limits.
     pub name: &'static str,
-    /// The series, by all the names that it has.
+    /// All names of the series.
     pub series: &'static [&'static str],
-    /// A label that it must have.
+    /// Label that a series must have.
     pub label: Option<(&'static str, &'static str)>,
-    /// Whether it only goes up.
+    /// True for a value that only increases.
     pub counter: bool,
 }
 
-const fn gauge(name: &'static str, series: &'static [&'static str]) -> Known {
-    Known {
+const fn gauge(name: &'static str, series: &'static [&'static str]) -> PresetMetric {
+    PresetMetric {
         name,
         series,
         label: None,
@@ -27,18 +26,18 @@ const fn gauge(name: &'static str, series: &'static [&'static str]) -> Known {
     }
 }
 
-const fn counter(name: &'static str, series: &'static [&'static str]) -> Known {
-    Known {
+const fn counter(name: &'static str, series: &'static [&'static str]) -> PresetMetric {
+    PresetMetric {
         counter: true,
         ..gauge(name, series)
     }
 }
 
-/// What every Prometheus client library calls it; the Java ones of Micrometer do not.
-const OPEN_FDS: Known = gauge("open_fds", &["process_open_fds", "process_files_open_files"]);
+/// Open file descriptors: the name in the Prometheus client libraries, then the name in Micrometer.
+const OPEN_FDS: PresetMetric = gauge("open_fds", &["process_open_fds", "process_files_open_files"]);
 
-/// The presets and the metrics that each maps.
-pub const PRESETS: [(&str, &[Known]); 9] = [
+/// All presets with their metrics.
+pub const PRESETS: [(&str, &[PresetMetric]); 9] = [
     // client_golang: the Go and process collectors of the default registry.
     (
         "go",
@@ -48,7 +47,7 @@ pub const PRESETS: [(&str, &[Known]); 9] = [
             gauge("heap", &["go_memstats_heap_inuse_bytes"]),
         ],
     ),
-    // tokio has no exporter of its own: tokio-metrics calls it live_tasks_count, the runtime itself num_alive_tasks.
+    // tokio has no exporter: tokio-metrics uses live_tasks_count, the runtime itself num_alive_tasks.
     (
         "tokio",
         &[
@@ -73,7 +72,7 @@ pub const PRESETS: [(&str, &[Known]); 9] = [
         &[
             gauge("tasks", &["jvm_threads_current", "jvm_threads_live_threads"]),
             OPEN_FDS,
-            Known {
+            PresetMetric {
                 label: Some(("area", "heap")),
                 ..gauge("heap", &["jvm_memory_used_bytes", "jvm_memory_bytes_used"])
             },
@@ -158,8 +157,8 @@ pub const PRESETS: [(&str, &[Known]); 9] = [
     ),
 ];
 
-/// What the capture core's /metrics are called in limits (names from the contract).
-pub(super) const CAPTURE: [Known; 6] = [
+/// The metrics of the capture daemon.
+pub(super) const CAPTURE: [PresetMetric; 6] = [
     gauge("tasks", &["log_capturer_tasks"]),
     gauge("streams", &["log_capturer_container_streams_active"]),
     counter("rotations", &["log_capturer_container_stream_rotations_total"]),
@@ -168,21 +167,24 @@ pub(super) const CAPTURE: [Known; 6] = [
     gauge("queue", &["log_capturer_dispatcher_queue_length"]),
 ];
 
-impl Known {
-    /// As a scenario would write it.
+impl PresetMetric {
+    /// Makes the metric as a scenario would define it.
     #[must_use]
     pub fn metric(&self) -> Metric {
         let mut names = self.series.iter().map(|name| (*name).to_owned());
-        Metric {
-            metrics: names.next(),
-            or: names.collect(),
+        let selector = SeriesSelector {
+            name: names.next().unwrap_or_default(),
+            aliases: names.collect(),
             labels: self
                 .label
                 .iter()
                 .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
                 .collect(),
+            ..SeriesSelector::default()
+        };
+        Metric {
+            source: MetricSource::Series(selector),
             counter: self.counter,
-            ..Metric::default()
         }
     }
 }
@@ -193,7 +195,7 @@ mod tests {
     use crate::scenario::Scenario;
 
     #[test]
-    fn every_preset_is_a_scenario_that_reads_back() {
+    fn every_preset_can_be_used_in_a_scenario() {
         for (name, known) in PRESETS {
             let text = format!(
                 "name = \"a\"\n[target]\nkind = \"metrics\"\nmetrics_url = \"http://127.0.0.1:1/metrics\"\npreset = \"{name}\"\n[limits]\n{} = \"growth < 5\"\n",
@@ -201,7 +203,7 @@ mod tests {
             );
             let scenario = Scenario::parse(&text).expect(name);
             let metrics = scenario.all_metrics();
-            assert_eq!(metrics.len(), known.len(), "{name}: each has its own name");
+            assert_eq!(metrics.len(), known.len(), "{name}: the names are different");
             assert!(known.iter().all(|k| metrics[k.name] == k.metric()), "{name}");
         }
     }

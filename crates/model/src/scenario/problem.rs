@@ -1,4 +1,4 @@
-//! What is wrong with a scenario, and where.
+//! Problems of a scenario file, with their places.
 
 use std::ops::Range;
 
@@ -7,20 +7,20 @@ use crate::suggest::did_you_mean;
 /// One problem of a scenario file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Bytes of the file that it is about.
+    /// The bytes of the file that it refers to.
     pub span: Range<usize>,
-    /// What is wrong, a lower-case fragment.
+    /// The problem, as a lower-case fragment.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub help: Option<String>,
 }
 
-/// How the TOML reader ends its complaint about a value that stands where a list must.
-const A_LIST_WANTED: &str = ", expected a sequence";
+/// The end of the TOML reader's message about a single value in place of a list.
+const EXPECTED_SEQUENCE: &str = ", expected a sequence";
 
 impl Problem {
-    /// What the TOML reader found, with a suggestion where a name was misspelt.
-    pub(super) fn of_toml(error: &toml::de::Error, text: &str) -> Self {
+    /// Makes a problem of an error of the TOML reader, with a suggestion for a misspelt name.
+    pub(super) fn from_toml(error: &toml::de::Error, text: &str) -> Self {
         let message = error.message().to_owned();
         let span = error.span().filter(|s| !s.is_empty()).unwrap_or_else(|| {
             let at = error.span().map_or(0, |s| s.start);
@@ -32,10 +32,10 @@ impl Problem {
             Some((wrong, right)) if message.starts_with("unknown") && !right.is_empty() => {
                 Some(did_you_mean(wrong, right.iter().copied())).filter(|h| !h.is_empty())
             }
-            _ if message.ends_with(A_LIST_WANTED) => Some(as_list(&text[span.clone()])),
+            _ if message.ends_with(EXPECTED_SEQUENCE) => Some(as_list(&text[span.clone()])),
             _ => None,
         };
-        let message = message.replace(A_LIST_WANTED, ", a list is wanted");
+        let message = message.replace(EXPECTED_SEQUENCE, ", expected a list");
         let message = match message.split_once(", expected one of ") {
             Some((head, list)) if message.starts_with("unknown") => {
                 format!("{head}; there are {list}")
@@ -45,25 +45,25 @@ impl Problem {
         Self { span, message, help }
     }
 
-    /// A problem of sense at a value of the document.
+    /// Makes a problem of the value at `path`.
     pub(super) fn at(text: &str, path: &[&str], message: impl Into<String>, help: impl Into<Option<String>>) -> Self {
         Self {
-            span: place(text, path),
+            span: locate(text, path),
             message: message.into(),
             help: help.into(),
         }
     }
 }
 
-/// How a value is written as a list; the words of a command are its members.
+/// Suggests the list that a value should be; the words of a command become its members.
 fn as_list(value: &str) -> String {
     let words = value.trim_matches(['"', '\'']).split_whitespace();
     let words: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
     format!("write [{}]", words.join(", "))
 }
 
-/// Where the value at `path` stands in `text`; numbers index arrays. The nearest enclosing value if it is not written.
-fn place(text: &str, path: &[&str]) -> Range<usize> {
+/// Finds the value at `path` in `text`, or the nearest enclosing value. Numbers index arrays.
+fn locate(text: &str, path: &[&str]) -> Range<usize> {
     use toml::de::DeValue;
     let Ok(document) = toml::de::DeTable::parse(text) else {
         return 0..0;

@@ -1,27 +1,27 @@
-//! `[schedule]`: how long, and how often it is looked at.
+//! `[schedule]`: the lengths of the phases, and the sampling interval.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::HumanDuration;
 
-/// The run's clock.
+/// The lengths of the phases, and the sampling interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
-    /// At least this long before the baseline is taken.
+    /// Minimum time for the target to settle before the baseline is taken.
     pub warm_up: HumanDuration,
     /// Length of the judged part.
     pub measure: HumanDuration,
-    /// Between samples.
+    /// Interval between samples.
     pub sample_every: HumanDuration,
-    /// Between checkpoints, which are labels in the report; every sample counts in the judgement.
+    /// Interval between checkpoints, the rows of the report's table. Every sample is judged.
     pub checkpoint_every: HumanDuration,
-    /// After the load is gone: does the target come back to where it began.
+    /// Time after the load was removed, in which the target should return to its initial level.
     pub drain: HumanDuration,
-    /// A certain fail ends the run; a pass always runs its full length.
+    /// Ends the run once a failure is certain. A passing run always has its full length.
     pub early_stop: bool,
-    /// An undecided run goes on once, this much longer, before it says inconclusive.
+    /// One-time extension of the judged part when the result is inconclusive.
     pub extend: HumanDuration,
 }
 

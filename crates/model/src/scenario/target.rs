@@ -1,4 +1,4 @@
-//! `[target]`: what is tested.
+//! `[target]`: the program under test.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use super::metric::Metric;
 use super::preset::{CAPTURE, PRESETS};
 use crate::units::HumanDuration;
 
-/// What is tested, and how it is reached.
+/// The program under test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// Which kind.
+    /// Kind of the target.
     pub kind: TargetKind,
-    /// How often each stream is rotated (`capture` is told so; of others it is believed).
+    /// Interval between rotations of each stream. leakcheck sets it for `capture`; for others it describes the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotate_every: Option<HumanDuration>,
-    /// `command`: the program and its arguments. `{engine}`, `{output}`, `{port}` and `{run}` are filled in.
+    /// `command`: the program and its arguments. `{engine}`, `{output}`, `{port}` and `{run}` are replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// `capture`: more arguments for the daemon.
+    /// `capture`: additional arguments of the daemon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<String>,
     /// Environment of the process.
@@ -30,38 +30,37 @@ pub struct Target {
     /// Working folder of the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
-    /// How it is known that the target is ready.
+    /// Condition for the target to be ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Ready>,
-    /// Where its metrics are.
+    /// Address of its metrics in the Prometheus format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics_url: Option<String>,
-    /// Names of metrics that this kind of program is known to have.
+    /// Set of well-known metrics: `go`, `jvm`, `python` and others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
-    /// `pid`: the process.
+    /// `pid`: id of the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// `container`: its name, its id, or the name of its service in a Compose project.
+    /// `container`: name, id, or service name in a Compose project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
-    /// Whether all descendants of its process count, added up: threads, descriptors, memory, processor time. Left out, they
-    /// do for a container and do not otherwise.
+    /// Adds up threads, descriptors, memory and processor time of all descendants. Default: true for a container only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<bool>,
-    /// Files in which the target writes what it collected (a glob), for the line check.
+    /// Glob of the files that the target writes its collected lines to, for the line check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivered: Option<String>,
-    /// The stale-build check.
+    /// Check of the target's build against its source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
-    /// Whether it is looked at closely, so that the report can say who leaks.
+    /// Inspection of the target's resources, by which the report names the origin of a leak.
     #[serde(default)]
     pub attribution: AttributionMode,
-    /// Whether it is started before the load (then `drained` compares with the level without load) or after it.
+    /// Start before or after the load. `drained` needs a start before the load. Default: before for `capture`, else after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<Start>,
-    /// How long it may take to stop after SIGTERM, before SIGKILL.
+    pub start: Option<StartOrder>,
+    /// Time to stop after SIGTERM, before SIGKILL.
     #[serde(default = "default_stop_within")]
     pub stop_within: HumanDuration,
 }
@@ -70,24 +69,24 @@ fn default_stop_within() -> HumanDuration {
     HumanDuration::seconds(10)
 }
 
-/// What kind of target.
+/// The kind of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TargetKind {
-    /// leakcheck's own capture core.
+    /// The built-in log capture daemon.
     Capture,
-    /// A command started here.
+    /// A command that leakcheck starts.
     Command,
-    /// A process that is running already.
+    /// A running process.
     Pid,
-    /// A container that is running already.
+    /// A running container.
     Container,
-    /// Only an exposition of metrics.
+    /// An address of metrics, without a process.
     Metrics,
 }
 
 impl TargetKind {
-    /// As in a scenario.
+    /// Returns its name in a scenario.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -100,47 +99,48 @@ impl TargetKind {
     }
 }
 
-/// Whether a target is looked at closely: each of its descriptors, threads and mappings, some 10 µs for each, without
-/// stopping it.
+/// The inspection of a target's descriptors, threads and mappings.
+///
+/// It takes about 10 µs for each of them, and does not stop the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttributionMode {
-    /// At the baseline, where growth is suspected, and at the end; descriptors only up to 50,000.
+    /// At the baseline, at suspected growth and at the end, unless there are more than 50,000 descriptors.
     #[default]
     Auto,
-    /// Also if it has more descriptors than that.
+    /// Like `auto`, with any number of descriptors.
     Always,
-    /// Not at all.
+    /// No inspection.
     Never,
 }
 
-/// When the target is started.
+/// The order in which target and load start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Start {
-    /// Before the first container.
+pub enum StartOrder {
+    /// The target starts before the first container.
     BeforeLoad,
-    /// When all containers run.
+    /// The target starts when all containers run.
     AfterLoad,
 }
 
-/// How it is known that a target is ready; without any, that its process lives.
+/// The condition for a target to be ready. Default: its process is alive.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ready {
     /// This URL answers with 2xx.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// This TCP port of 127.0.0.1 accepts: a number, or `"{port}"` for the one that the target is told.
+    /// This TCP port of 127.0.0.1 accepts connections: a number, or `"{port}"` for the port assigned to the target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<Port>,
-    /// A line with this text is in its output.
+    /// Its output has a line with this text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
-    /// This long has passed.
+    /// This time has passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<HumanDuration>,
-    /// Not ready within this long is a `fail`.
+    /// Deadline, after which the run fails.
     pub within: Option<HumanDuration>,
 }
 
@@ -148,96 +148,156 @@ pub struct Ready {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
-    expecting = "a port's number, or \"{port}\" for the one that the target is told"
+    expecting = "a port number, or \"{port}\" for the port assigned to the target"
 )]
 pub enum Port {
-    /// This one.
+    /// A fixed port.
     Number(u16),
-    /// The one that the target is told.
-    #[serde(with = "given")]
+    /// The port that leakcheck assigns to the target, `"{port}"` in its command.
+    #[serde(with = "assigned")]
     #[schemars(with = "String")]
-    Given,
+    Assigned,
 }
 
-/// `"{port}"`, as it stands in commands too.
-mod given {
+/// The text form of [`Port::Assigned`].
+mod assigned {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    const WORD: &str = "{port}";
+    const PLACEHOLDER: &str = "{port}";
 
     pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(WORD)
+        serializer.serialize_str(PLACEHOLDER)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-        let word = String::deserialize(deserializer)?;
-        (word == WORD).then_some(()).ok_or_else(|| D::Error::custom(WORD))
+        let text = String::deserialize(deserializer)?;
+        (text == PLACEHOLDER)
+            .then_some(())
+            .ok_or_else(|| D::Error::custom(PLACEHOLDER))
     }
 }
 
-/// The stale-build check.
+/// The check of the target's build against its source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Build {
-    /// The source's git repository.
+    /// Git repository of the source.
     pub repo: String,
-    /// The executable, if it is not the command's first word.
+    /// Executable, if it is not the first word of the command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binary: Option<String>,
-    /// A command that prints the target's version and commit, for a target that does not serve them:
-    /// `["./agent", "--version"]`.
+    /// Command that prints version and commit of a target that does not serve them: `["./agent", "--version"]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub version_command: Vec<String>,
-    /// What makes the run `invalid` before anything starts.
+    /// Requirements; a run that does not meet them is `invalid` before anything starts.
     pub require: Vec<BuildRequirement>,
 }
 
-/// What a build must be.
+/// A requirement on a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BuildRequirement {
-    /// No uncommitted change in the source.
+    /// The source has no uncommitted change.
     Committed,
-    /// The binary is newer than the source's last change, and is the one that runs.
+    /// The running executable is the one on disk, and newer than the last change of the source.
     Fresh,
 }
 
 impl Target {
-    /// The metrics that come with the kind or the preset.
+    /// Makes a target of this kind with defaults.
+    #[must_use]
+    pub fn new(kind: TargetKind) -> Self {
+        Self {
+            kind,
+            rotate_every: None,
+            command: Vec::new(),
+            arguments: Vec::new(),
+            env: BTreeMap::new(),
+            cwd: None,
+            ready: None,
+            metrics_url: None,
+            preset: None,
+            pid: None,
+            container: None,
+            tree: None,
+            delivered: None,
+            build: None,
+            attribution: AttributionMode::default(),
+            start: None,
+            stop_within: default_stop_within(),
+        }
+    }
+
+    /// Makes the target of a command that leakcheck starts.
+    #[must_use]
+    pub fn command(command: Vec<String>) -> Self {
+        Self {
+            command,
+            ..Self::new(TargetKind::Command)
+        }
+    }
+
+    /// Makes the target of a running process.
+    #[must_use]
+    pub fn process(pid: u32) -> Self {
+        Self {
+            pid: Some(pid),
+            ..Self::new(TargetKind::Pid)
+        }
+    }
+
+    /// Makes the target of a running container.
+    #[must_use]
+    pub fn container(name: impl Into<String>) -> Self {
+        Self {
+            container: Some(name.into()),
+            ..Self::new(TargetKind::Container)
+        }
+    }
+
+    /// Makes the target of an address of metrics.
+    #[must_use]
+    pub fn metrics_only(url: impl Into<String>) -> Self {
+        Self {
+            metrics_url: Some(url.into()),
+            ..Self::new(TargetKind::Metrics)
+        }
+    }
+
+    /// Returns the metrics of the kind and the preset.
     pub(super) fn metrics(&self) -> BTreeMap<String, Metric> {
         let preset = PRESETS
             .iter()
             .find(|(name, _)| Some(*name) == self.preset.as_deref())
             .map(|(_, m)| *m);
-        let own: &[_] = if self.kind == TargetKind::Capture {
-            &CAPTURE
-        } else {
-            &[]
+        let own: &[_] = match self.kind {
+            TargetKind::Capture => &CAPTURE,
+            _ => &[],
         };
         let all = own.iter().chain(preset.unwrap_or_default());
         all.map(|known| (known.name.to_owned(), known.metric())).collect()
     }
 
-    /// Whether its descendants count too: of a container they are what runs in it.
+    /// Returns true if the descendants of its process are added up.
     #[must_use]
     pub fn counts_tree(&self) -> bool {
         self.tree.unwrap_or(self.kind == TargetKind::Container)
     }
 
-    /// Whether load is known to move this metric: of the capture core, each stream costs a task and a descriptor.
+    /// Returns true if load is known to change this metric. Each stream of the capture daemon has a task and a descriptor.
     #[must_use]
     pub fn moves_with_load(&self, metric: &str) -> bool {
         self.kind == TargetKind::Capture && matches!(metric, "tasks" | "fds" | "streams")
     }
 
-    /// When it is started: our own before the load, so that the level without load is known; a command after it,
-    /// because many look only at what runs when they start.
+    /// Returns the start order. Many programs only look at the containers that run when they start, so a command
+    /// starts after the load by default.
     #[must_use]
-    pub fn starts(&self) -> Start {
+    pub fn start_order(&self) -> StartOrder {
         self.start.unwrap_or(if self.kind == TargetKind::Capture {
-            Start::BeforeLoad
+            StartOrder::BeforeLoad
         } else {
-            Start::AfterLoad
+            StartOrder::AfterLoad
         })
     }
 }

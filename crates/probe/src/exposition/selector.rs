@@ -1,6 +1,6 @@
 //! Which series a metric is made of.
 
-use leakcheck_model::scenario::{Aggregate, Metric};
+use leakcheck_model::scenario::{Aggregate, SeriesSelector};
 
 use super::line::{self, Line};
 
@@ -29,17 +29,6 @@ impl Selector {
         }
     }
 
-    /// What a scenario's metric asks for, if it is read from /metrics.
-    #[must_use]
-    pub fn from_metric(metric: &Metric) -> Option<Self> {
-        Some(Self {
-            series: metric.metrics.clone()?,
-            others: metric.or.clone(),
-            labels: metric.labels.iter().map(|(n, v)| (n.clone(), v.clone())).collect(),
-            aggregate: metric.aggregate,
-        })
-    }
-
     /// Which of its names this line has, counted from 0, if it has the labels too.
     pub(super) fn matches(&self, line: &Line<'_>) -> Option<usize> {
         let mut names = std::iter::once(&self.series).chain(&self.others);
@@ -59,6 +48,17 @@ impl Selector {
             (Aggregate::Sum, Some(sum)) => sum + value,
             (Aggregate::Max, Some(max)) => max.max(value),
             (Aggregate::Min, Some(min)) => min.min(value),
+        }
+    }
+}
+
+impl From<&SeriesSelector> for Selector {
+    fn from(series: &SeriesSelector) -> Self {
+        Self {
+            series: series.name.clone(),
+            others: series.aliases.clone(),
+            labels: series.labels.clone().into_iter().collect(),
+            aggregate: series.aggregate,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! it is asked at checkpoints, and the last answer stands until the next, unless a limit wants it at every tick.
 
 use leakcheck_model::Scenario;
+use leakcheck_model::scenario::{EngineMetric, MetricSource};
 use leakcheck_probe::{ProcSample, Process, listener_of};
 
 use crate::docker::Docker;
@@ -37,15 +38,7 @@ pub(crate) struct News {
 /// One column of the table.
 struct Column {
     name: String,
-    what: What,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    Fds,
-    Threads,
-    Rss,
-    Goroutines,
+    what: EngineMetric,
 }
 
 /// The process that serves an engine's socket, if it is one of this machine.
@@ -66,12 +59,12 @@ impl EngineCounts {
         };
         let now = counts.sample();
         for (name, metric) in scenario.all_metrics() {
-            let Some(what) = metric.engine.as_deref().and_then(What::named) else {
+            let MetricSource::Engine(what) = metric.source else {
                 continue;
             };
             let is_limited = scenario.limits.contains_key(&name);
             if is_limited || counts.value(what, now.as_ref()).is_some() {
-                let is_told = what == What::Goroutines || counts.process.is_none();
+                let is_told = what == EngineMetric::Goroutines || counts.process.is_none();
                 counts.asks_each_tick |= is_limited && is_told;
                 counts.columns.push(Column { name, what });
             }
@@ -98,7 +91,7 @@ impl EngineCounts {
     /// awaited while the sampler's clock ticks, because a busy engine takes its time.
     pub(crate) fn asking(&self) -> impl Future<Output = News> + use<> {
         let docker = self.docker.clone();
-        let is_told = |column: &Column| column.what == What::Goroutines;
+        let is_told = |column: &Column| column.what == EngineMetric::Goroutines;
         let asks = self.columns.iter().any(is_told) || self.process.is_none();
         let is_gone = self.process.as_ref().is_some_and(|p| !p.is_alive());
         async move {
@@ -133,26 +126,14 @@ impl EngineCounts {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts and bytes far below 2^53")]
-    fn value(&self, what: What, now: Option<&ProcSample>) -> Option<f64> {
+    fn value(&self, what: EngineMetric, now: Option<&ProcSample>) -> Option<f64> {
         match what {
-            What::Threads => now.map(|s| s.threads as f64),
-            What::Rss => now.map(|s| s.rss_bytes as f64),
-            What::Fds if self.process.is_some() => now.and_then(|s| s.fds).map(|n| n as f64),
-            What::Fds => self.told.fds,
-            What::Goroutines => self.told.goroutines,
+            EngineMetric::Threads => now.map(|s| s.threads as f64),
+            EngineMetric::Rss => now.map(|s| s.rss_bytes as f64),
+            EngineMetric::Fds if self.process.is_some() => now.and_then(|s| s.fds).map(|n| n as f64),
+            EngineMetric::Fds => self.told.fds,
+            EngineMetric::Goroutines => self.told.goroutines,
         }
-    }
-}
-
-impl What {
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "fds" => Self::Fds,
-            "threads" => Self::Threads,
-            "rss" => Self::Rss,
-            "goroutines" => Self::Goroutines,
-            _ => return None,
-        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use leakcheck_judge::{judge, sum_up};
+use leakcheck_judge::{judge, summarize};
 use leakcheck_model::limit::Statistic;
 use leakcheck_model::result::{Growth, LimitResult};
 use leakcheck_model::{Limit, RunResult};
@@ -29,8 +29,8 @@ impl Row {
     /// If it is none, or cannot be read.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let record = run_folder::record(path)?;
-        let units = record.metrics.iter().map(|(n, m)| (n.clone(), m.unit)).collect();
-        let result = sum_up(&record, judge(&record));
+        let units = record.metrics.iter().map(|(n, m)| (n.clone(), m.unit.symbol())).collect();
+        let result = summarize(&record, judge(&record));
         Ok(Self {
             folder: path.to_owned(),
             began: result.started_at.as_ref().and_then(|at| at.parse().ok()),

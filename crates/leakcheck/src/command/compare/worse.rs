@@ -113,7 +113,7 @@ fn faster(newest: &Row, other: &Row, metric: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use leakcheck_judge::{judge, sum_up};
+    use leakcheck_judge::{judge, summarize};
     use leakcheck_model::result::{Growth, LimitResult};
     use leakcheck_model::{Record, Samples};
 
@@ -121,8 +121,8 @@ mod tests {
 
     /// A run in which descriptors grew so, and so much of a hundred rotations came.
     fn run(verdict: Verdict, fds: (f64, f64, f64), rotations: f64) -> Row {
-        let table = Record::of_table("run".into(), Samples::new(vec!["fds".into()]), Vec::new(), None);
-        let mut result = sum_up(&table, judge(&table));
+        let table = Record::from_table("run".into(), Samples::new(vec!["fds".into()]), Vec::new(), None);
+        let mut result = summarize(&table, judge(&table));
         result.verdict = verdict;
         let metric = result.metrics.entry("fds".into()).or_default();
         metric.growth_per_min = Some(Growth {

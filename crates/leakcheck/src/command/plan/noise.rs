@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use leakcheck_judge::plan::long_run_variance;
-use leakcheck_judge::{Question, Series, assess};
-use leakcheck_model::record::MetricInfo;
+use leakcheck_judge::power::long_run_variance;
+use leakcheck_judge::{Series, TestSpec, assess};
+use leakcheck_model::MetricInfo;
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::{Phase, Record};
 
@@ -63,7 +63,7 @@ impl Noise {
             return measured;
         }
         let assumed = if target == TargetKind::Capture { CAPTURE } else { OTHERS };
-        let (sd, tau_s) = if info.unit == "B" {
+        let (sd, tau_s) = if info.unit == leakcheck_model::Unit::Bytes {
             assumed.memory
         } else {
             assumed.counts
@@ -104,10 +104,10 @@ impl EarlierRun {
     fn noise(&self, metric: &str) -> Option<Noise> {
         let (t, v): (Vec<f64>, Vec<f64>) = self.0.samples.series(metric, Phase::is_judged).unzip();
         let series = Series::new(t, v).ok()?;
-        let mut question = Question::at_most(1.0, series.length_s());
-        question.rotation_period_s = self.0.rotation_period_s;
-        question.quantum = self.0.metrics.get(metric).map_or(1.0, |m| m.quantum);
-        let noise = assess(&series, &question).noise?;
+        let mut spec = TestSpec::at_most(1.0, series.length_s());
+        spec.rotation_period_s = self.0.rotation_period_s;
+        spec.quantum = self.0.metrics.get(metric).map_or(1.0, |m| m.quantum);
+        let noise = assess(&series, &spec).noise?;
         Some(Noise {
             s0: noise.s0,
             tau_s: noise.tau_s,
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_standard_deviation_is_found_again_in_the_long_run_variance() {
-        let info = leakcheck_model::scenario::Metric::of_proc("fds").info();
+        let info = leakcheck_model::scenario::Metric::proc(leakcheck_model::scenario::ProcMetric::Fds).info();
         for (target, sd) in [(TargetKind::Capture, 1.0), (TargetKind::Command, 2.0)] {
             let noise = Noise::of(None, target, "fds", &info, 1.0);
             assert!(!noise.measured);

@@ -1,12 +1,12 @@
 //! What a schedule can say of one growth limit: the bound that no judge beats, and what the judge did in rehearsals.
 
-use leakcheck_judge::plan::{
-    Errors, largest_excludable_per_min, smallest_late_leak_per_min, smallest_provable_per_min,
+use leakcheck_judge::power::{
+    ErrorRates, largest_excludable_per_min, smallest_late_leak_per_min, smallest_provable_per_min,
 };
 use leakcheck_judge::whole_rotations;
 use leakcheck_model::Scenario;
 use leakcheck_model::limit::{Bound, Statistic};
-use leakcheck_model::record::MetricInfo;
+use leakcheck_model::MetricInfo;
 use serde_json::{Value, json};
 
 use super::noise::{EarlierRun, Noise};
@@ -93,7 +93,7 @@ impl GrowthLimit {
             quantum: self.info.quantum,
             period_s: scenario.rotation_period_s(),
             metrics: self.metrics,
-            look: leakcheck_judge::look_at_the_end(&scenario.plan(), scenario.rotation_period_s()),
+            analysis: leakcheck_judge::final_analysis(&scenario.plan(), scenario.rotation_period_s()),
         }
     }
 }
@@ -133,7 +133,7 @@ fn one(scenario: &Scenario, earlier: Option<&EarlierRun>, limit: GrowthLimit) ->
     let limit_per_min = limit.per_min;
     let noise = Noise::of(earlier, scenario.target.kind, &limit.metric, &limit.info, every_s);
     let rehearsal = limit.rehearsal(scenario, noise);
-    let errors = Errors::default();
+    let errors = ErrorRates::default();
     let decides = rehearsal.decides(length_s);
     Outlook {
         bound_proven: smallest_provable_per_min(limit_per_min, noise.s0, length_s, errors),
@@ -157,7 +157,7 @@ fn one(scenario: &Scenario, earlier: Option<&EarlierRun>, limit: GrowthLimit) ->
             .collect(),
         metric: limit.metric,
         rule: limit.rule,
-        unit: limit.info.unit,
+        unit: limit.info.unit.symbol(),
         limit_per_min,
         noise,
     }
@@ -177,8 +177,8 @@ fn obstacles(scenario: &Scenario) -> Vec<String> {
             "{rotations:.0} whole rotations of a stream: {ROTATIONS_TO_PASS:.0} are needed to pass, 4 to fail"
         ));
     }
-    if let leakcheck_judge::alias::Sampling::Aliased { apparent_period_s } =
-        leakcheck_judge::alias::sampling(period_s, every_s, length_s)
+    if let leakcheck_judge::aliasing::Sampling::Aliased { apparent_period_s } =
+        leakcheck_judge::aliasing::sampling(period_s, every_s, length_s)
     {
         found.push(format!(
             "a sample every {every_s} s shows the rotation as a wave of {apparent_period_s:.0} s, which looks like growth or hides it"

@@ -63,7 +63,7 @@ impl Wanted {
                 if !metrics.contains_key(metric) && exposed.names.contains(metric) {
                     metrics.insert(
                         metric.clone(),
-                        Metric::of_metrics(metric, exposed.counters.contains(metric)),
+                        Metric::series(metric, exposed.counters.contains(metric)),
                     );
                 }
             }
@@ -162,7 +162,7 @@ fn offered(exposed: &Exposed, has_process: bool, fds_seen: bool) -> BTreeMap<Str
     let standard = STANDARD
         .iter()
         .filter(|(_, series)| exposed.names.contains(*series))
-        .map(|(name, series)| (*name, Metric::of_metrics(series, false)));
+        .map(|(name, series)| (*name, Metric::series(series, false)));
     let preset = preset(&exposed.names).unwrap_or_default().iter();
     standard
         .chain(
@@ -224,7 +224,7 @@ mod tests {
         );
         Wanted(Vec::new()).complete(&mut scenario, &sight).expect("complete");
         assert_eq!(limited(&scenario), ["fds", "rss", "tasks", "threads"]);
-        assert_eq!(scenario.metrics["tasks"].metrics.as_deref(), Some("go_goroutines"));
+        assert_eq!(scenario.metrics["tasks"], Metric::series("go_goroutines", false));
         // Descriptors come from the kernel, which the target cannot get wrong.
         assert!(!scenario.metrics.contains_key("fds"));
         let text = scenario.to_toml().expect("TOML");
@@ -237,7 +237,7 @@ mod tests {
         Wanted(Vec::new())
             .complete(&mut told, &sight(false, &["process_open_fds"]))
             .expect("complete");
-        assert_eq!(told.metrics["fds"].metrics.as_deref(), Some("process_open_fds"));
+        assert_eq!(told.metrics["fds"], Metric::series("process_open_fds", false));
         let mut blind = scenario("kind = \"pid\"\npid = 1");
         Wanted(Vec::new())
             .complete(&mut blind, &sight(false, &[]))

@@ -1,41 +1,41 @@
-//! What is well formed in `[traffic]` and yet makes no sense.
+//! Checks of `[traffic]`.
 
-use super::Found;
-use crate::scenario::Traffic;
+use super::findings::Findings;
+use crate::scenario::traffic::Traffic;
 
-/// More requests a second than this are a benchmark's, and need more than one harness.
-const MOST_PER_SECOND: f64 = 1000.0;
+/// Largest rate that one process of leakcheck makes reliably. Higher rates need a benchmark tool.
+const MAX_PER_SECOND: f64 = 1000.0;
 
-/// Every contradiction in `[traffic]`.
-pub(super) fn check(traffic: &Traffic, found: &mut Found<'_>) {
+/// Adds the problems of the traffic.
+pub(super) fn check(traffic: &Traffic, findings: &mut Findings<'_>) {
     if traffic.url.is_some() != traffic.command.is_empty() {
         let both = if traffic.url.is_some() { "both" } else { "neither" };
-        found.say(
+        findings.add(
             &["traffic"],
-            format!("traffic is a `url` or a `command`; here is {both}"),
+            format!("traffic has either a `url` or a `command`; this one has {both}"),
             "url = \"http://127.0.0.1:{port}/\"".to_owned(),
         );
     }
     if let Some(url) = &traffic.url
         && !url.starts_with("http://")
     {
-        found.say(
+        findings.add(
             &["traffic", "url"],
             format!("`{url}` is not an http:// address"),
             "write http://127.0.0.1:{port}/".to_owned(),
         );
     }
-    if !(traffic.per_second > 0.0 && traffic.per_second <= MOST_PER_SECOND) {
-        found.say(
+    if !(traffic.per_second > 0.0 && traffic.per_second <= MAX_PER_SECOND) {
+        findings.add(
             &["traffic", "per_second"],
-            format!("{} requests a second", traffic.per_second),
-            format!("more than 0, at most {MOST_PER_SECOND}; a `command` may do what it likes"),
+            format!("{} requests per second", traffic.per_second),
+            format!("more than 0, at most {MAX_PER_SECOND}; a `command` has no limit"),
         );
     }
     if traffic.method.is_empty() || !traffic.method.bytes().all(|b| b.is_ascii_uppercase()) {
-        found.say(
+        findings.add(
             &["traffic", "method"],
-            format!("`{}` is no method of HTTP", traffic.method),
+            format!("`{}` is not an HTTP method", traffic.method),
             "GET, POST, …".to_owned(),
         );
     }

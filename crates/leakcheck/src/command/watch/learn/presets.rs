@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use leakcheck_model::scenario::{Known, PRESETS};
+use leakcheck_model::scenario::{PRESETS, PresetMetric};
 
 /// The preset of which the exposition has most series; on a draw the one of which fewest are missing.
-pub(super) fn preset(names: &BTreeSet<String>) -> Option<&'static [Known]> {
-    let present = |all: &[Known]| all.iter().filter(|known| is_exposed(known, names)).count();
+pub(super) fn preset(names: &BTreeSet<String>) -> Option<&'static [PresetMetric]> {
+    let present = |all: &[PresetMetric]| all.iter().filter(|known| is_exposed(known, names)).count();
     let best = PRESETS
         .iter()
         .map(|(_, all)| *all)
@@ -16,7 +16,7 @@ pub(super) fn preset(names: &BTreeSet<String>) -> Option<&'static [Known]> {
 }
 
 /// Whether a metric of a preset is there, under any of its names.
-pub(super) fn is_exposed(known: &Known, names: &BTreeSet<String>) -> bool {
+pub(super) fn is_exposed(known: &PresetMetric, names: &BTreeSet<String>) -> bool {
     known.series.iter().any(|series| names.contains(*series))
 }
 
@@ -24,6 +24,7 @@ pub(super) fn is_exposed(known: &Known, names: &BTreeSet<String>) -> bool {
 mod tests {
     use super::*;
     use leakcheck_model::Scenario;
+    use leakcheck_model::scenario::{Metric, ProcMetric};
     use leakcheck_probe::exposition::{Scan, Selector, names};
 
     type Sample = (&'static str, &'static str, &'static [(&'static str, f64)]);
@@ -134,8 +135,8 @@ mod tests {
                 "name = \"a\"\n[target]\nkind = \"command\"\ncommand = [\"x\"]\nmetrics_url = \"http://127.0.0.1:1/metrics\"\npreset = \"{name}\"\n[limits]\nfds = \"growth_per_min < 1\"\n"
             );
             let metrics = Scenario::parse(&text).expect(name).all_metrics();
-            for of_proc in ["fds", "threads", "rss"] {
-                assert_eq!(metrics[of_proc].proc.as_deref(), Some(of_proc), "{name}");
+            for metric in [ProcMetric::Fds, ProcMetric::Threads, ProcMetric::Rss] {
+                assert_eq!(metrics[metric.name()], Metric::proc(metric), "{name}");
             }
         }
     }
