@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, anyhow};
 use leakcheck_model::Scenario;
 use leakcheck_model::scenario::{Problem, override_keys};
 
+use crate::style;
+
 /// Reads the scenario at `path` with `--set` overrides applied.
 ///
 /// # Errors
@@ -29,6 +31,9 @@ pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Scenario> {
     })?;
     // The file must be right by itself, so that problems are shown at its own lines.
     let as_written = Scenario::parse(&text).map_err(|problems| anyhow!(shown(&problems, &text, path)))?;
+    for renamed in Scenario::deprecations(&text) {
+        style::note(&format!("{}: {}", path.display(), renamed.message));
+    }
     if sets.is_empty() {
         return Ok(as_written);
     }
