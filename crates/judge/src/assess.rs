@@ -1,70 +1,70 @@
-//! From one series to an answer.
+//! From one series to an assessment.
 //!
 //! The order is the procedure: what cannot be judged is sorted out, containers and bursts are taken out, the run is cut into
-//! blocks, every explanation is fitted, and the belief that results is held against the limit.
+//! blocks, every model is fitted, and the posterior that results is held against the limit.
 
 use std::borrow::Cow;
 
-use crate::alias::{self, Sampling};
-use crate::answer::{Answer, Code, Growth, Outcome};
-use crate::belief::Belief;
+use crate::aliasing::{self, Sampling};
+use crate::assessment::{Assessment, Code, Growth, Outcome};
 use crate::blocks::{Blocks, Grid, whole_rotations};
-use crate::explain::Candidates;
+use crate::decision::{self, RunConditions};
 use crate::fit::Fit;
-use crate::plan::{self, Errors};
-use crate::question::{Question, beta_pass};
+use crate::models::ModelSet;
+use crate::posterior::Posterior;
+use crate::power::{self, ErrorRates};
 use crate::series::Series;
-use crate::verdict::{self, Facts};
-use crate::{covariate, despike, fit, late, rises, shape, sparse};
+use crate::test_spec::{TestSpec, beta_pass};
+use crate::{covariate, despike, fit, late_onset, quantized_steps, shape, sparse};
 
-/// Belief above which growth is reported whatever the limit.
+/// Posterior above which growth is reported whatever the limit.
 const GROWING: f64 = 0.99;
 
 /// Judges the growth per minute of a series.
 #[must_use]
-pub fn assess(series: &Series, question: &Question) -> Answer {
-    answer(series, None, question)
+pub fn assess(series: &Series, spec: &TestSpec) -> Assessment {
+    assessment(series, None, spec)
 }
 
-/// Judges the growth per rotation of a series: `rotations` is the number of rotations so far at each sample, and the question's
-/// limit is per rotation. The answer depends on neither length nor speed of the run.
+/// Judges the growth per rotation of a series: `rotations` is the number of rotations so far at each sample, and the spec's
+/// limit is per rotation. The assessment depends on neither length nor speed of the run.
 #[must_use]
-pub fn assess_per_rotation(series: &Series, rotations: &[f64], question: &Question) -> Answer {
+pub fn assess_per_rotation(series: &Series, rotations: &[f64], spec: &TestSpec) -> Assessment {
     if rotations.len() != series.len() || rotations.iter().any(|r| !r.is_finite()) {
         let sentence = "the number of rotations must be known at each sample".to_owned();
-        return Answer::without_figures(Outcome::Invalid, Code::BadQuestion, sentence);
+        return Assessment::without_figures(Outcome::Invalid, Code::InvalidSpec, sentence);
     }
-    answer(series, Some(rotations), question)
+    assessment(series, Some(rotations), spec)
 }
 
-fn answer(series: &Series, rotations: Option<&[f64]>, question: &Question) -> Answer {
-    if let Some(defect) = question.defect(series.len()) {
-        return Answer::without_figures(Outcome::Invalid, Code::BadQuestion, defect.to_owned());
+fn assessment(series: &Series, rotations: Option<&[f64]>, spec: &TestSpec) -> Assessment {
+    if let Some(defect) = spec.defect(series.len()) {
+        return Assessment::without_figures(Outcome::Invalid, Code::InvalidSpec, defect.to_owned());
     }
     if series.len() < 2 {
         let sentence = format!("{} samples show no growth", series.len());
-        return Answer::without_figures(Outcome::Invalid, Code::NoData, sentence);
+        return Assessment::without_figures(Outcome::Invalid, Code::NoData, sentence);
     }
-    if series.len() < sparse::FEW {
-        return few(series, question);
+    if series.len() < sparse::MIN_SAMPLES {
+        return few(series, spec);
     }
-    let (cleared, per_container) = match &question.covariate {
+    let (cleared, per_container) = match &spec.covariate {
         Some(containers) => {
-            let (cleared, effect) = covariate::without(series, containers);
+            let (cleared, effect) = covariate::remove_effect(series, containers);
             (Cow::Owned(cleared), Some(effect))
         }
         None => (Cow::Borrowed(series), None),
     };
-    let kept = despike::kept(&cleared, question.quantum);
-    let grid = Grid::new(cleared.length_s(), cleared.spacing_s(), question.rotation_period_s);
+    let kept = despike::keep_mask(&cleared, spec.quantum);
+    let grid = Grid::new(cleared.length_s(), cleared.spacing_s(), spec.rotation_period_s);
     let blocks = Blocks::new(&cleared, &kept, grid);
     let Some((line, scale)) = line(&blocks, &cleared, rotations) else {
         let sentence = "no rotation was seen, so there is no growth per rotation".to_owned();
-        return Answer::without_figures(Outcome::Inconclusive, Code::TooFewRotations, sentence);
+        return Assessment::without_figures(Outcome::Inconclusive, Code::TooFewRotations, sentence);
     };
-    Answer {
+    Assessment {
         per_container,
-        ..of_blocks(&blocks, line, scale, series, rotations, question)
+        ..of_blocks(&blocks, line, scale, series, rotations, spec)
     }
 }
 
@@ -97,24 +97,24 @@ fn interpolate(x: &[f64], y: &[f64], at: f64) -> f64 {
     }
 }
 
-fn few(series: &Series, question: &Question) -> Answer {
-    let limit = question.limit_per_min;
-    if let Some(rises) = sparse::rises_in_a_row(series, limit) {
+fn few(series: &Series, spec: &TestSpec) -> Assessment {
+    let limit = spec.limit_per_min;
+    if let Some(rises) = sparse::consecutive_rises(series, limit) {
         let sentence = format!(
             "two rises in a row, {:.1} per minute from {:.0} s to {:.0} s, more than ten times the limit",
             rises.per_min, rises.from_s, rises.to_s
         );
-        return Answer {
+        return Assessment {
             growing: true,
-            ..Answer::without_figures(Outcome::Fail, Code::RisesInARow, sentence)
+            ..Assessment::without_figures(Outcome::Fail, Code::ConsecutiveRises, sentence)
         };
     }
     let sentence = format!(
         "{} samples are too few to tell growth from chance, {} are needed",
         series.len(),
-        sparse::FEW
+        sparse::MIN_SAMPLES
     );
-    Answer::without_figures(Outcome::Inconclusive, Code::TooFewSamples, sentence)
+    Assessment::without_figures(Outcome::Inconclusive, Code::TooFewSamples, sentence)
 }
 
 fn of_blocks(
@@ -123,25 +123,25 @@ fn of_blocks(
     scale: f64,
     series: &Series,
     rotations: Option<&[f64]>,
-    question: &Question,
-) -> Answer {
-    let candidates = Candidates::new(blocks, line);
-    let fits = fit::fits(blocks, &candidates, smallest_change(blocks, question.quantum));
-    let belief = Belief::new(&fits, &candidates, scale, question.limit_per_min);
-    let allowance = rises::allowance(question.limit_per_min, scale, question.quantum);
+    spec: &TestSpec,
+) -> Assessment {
+    let model_set = ModelSet::new(blocks, line);
+    let fits = fit::fits(blocks, &model_set, smallest_change(blocks, spec.quantum));
+    let posterior = Posterior::new(&fits, &model_set, scale, spec.limit_per_min);
+    let allowance = quantized_steps::allowance(spec.limit_per_min, scale, spec.quantum);
     let risen_since = |block: usize| {
-        let risen = |fit: &Fit| rises::risen(fit, &candidates, block);
-        1.0 - belief.below_with(question.limit_per_min, &fits, scale, risen)
+        let risen = |fit: &Fit| quantized_steps::added_growth(fit, &model_set, block);
+        1.0 - posterior.cdf_with_added_growth(spec.limit_per_min, &fits, scale, risen)
     };
-    let risen = (!rises::are_told_from_growth(allowance)).then(|| risen_since(0));
+    let risen = (!quantized_steps::steps_are_separable(allowance)).then(|| risen_since(0));
     let length_s = series.length_s();
-    let alpha = question.alpha_fail(length_s / 60.0);
+    let alpha = spec.alpha_fail(length_s / 60.0);
     let beta = beta_pass(length_s / 60.0);
-    let facts = Facts {
+    let conditions = RunConditions {
         length_s,
         spacing_s: series.spacing_s(),
         // What a verdict needs is rotations of each container. The period tells them; the counts may be summed over containers.
-        rotations: match (question.rotation_period_s, rotations, question.rotations_counted) {
+        rotations: match (spec.rotation_period_s, rotations, spec.rotations_counted) {
             (Some(period_s), _, _) => Some(whole_rotations(length_s, period_s)),
             (None, Some(_), Some(of_each)) => Some(of_each.max(0.0) as usize),
             (None, Some(counts), None) => counts
@@ -150,50 +150,47 @@ fn of_blocks(
                 .map(|(last, first)| (last - first).max(0.0) as usize),
             (None, None, _) => None,
         },
-        counted: question
-            .rotations_counted
-            .filter(|_| question.rotation_period_s.is_some()),
-        sampling: question
-            .rotation_period_s
-            .map_or(Sampling::Resolved, |p| alias::sampling(p, series.spacing_s(), length_s)),
+        counted: spec.rotations_counted.filter(|_| spec.rotation_period_s.is_some()),
+        sampling: spec.rotation_period_s.map_or(Sampling::Resolved, |p| {
+            aliasing::sampling(p, series.spacing_s(), length_s)
+        }),
         alpha,
         beta,
         allowance,
         unseen_s: blocks.missing_at_the_end_s(),
         filled: blocks.index.len(),
     };
-    let growing = !belief.is_empty() && 1.0 - belief.below(0.0) > GROWING;
-    let (mut outcome, mut reason) = verdict::decide(&belief, risen, &facts, question);
+    let growing = !posterior.is_empty() && 1.0 - posterior.cdf(0.0) > GROWING;
+    let (mut outcome, mut reason) = decision::decide(&posterior, risen, &conditions, spec);
     if outcome == Outcome::Pass && risen.is_none() {
-        let late = risen_since(rises::too_late(blocks));
-        (outcome, reason) = verdict::decide(&belief, Some(late), &facts, question);
+        let late = risen_since(quantized_steps::first_late_block(blocks));
+        (outcome, reason) = decision::decide(&posterior, Some(late), &conditions, spec);
     }
-    let noise = shape::noise(&belief, blocks.grid.width_s);
-    Answer {
+    let noise = shape::noise(&posterior, blocks.grid.width_s);
+    Assessment {
         outcome,
         reason,
-        growth: growth(&belief, alpha, beta),
+        growth: growth(&posterior, alpha, beta),
         growing,
-        above_limit: if belief.is_empty() {
+        above_limit: if posterior.is_empty() {
             f64::NAN
         } else {
-            1.0 - belief.below(question.limit_per_min)
+            1.0 - posterior.cdf(spec.limit_per_min)
         },
-        shapes: shape::shapes(&belief, blocks, &candidates, scale, growing),
+        shapes: shape::shapes(&posterior, blocks, &model_set, scale, growing),
         noise,
         smallest_provable_per_min: noise
-            .map(|n| plan::smallest_provable_per_min(question.limit_per_min, n.s0, length_s, Errors::default())),
-        smallest_late_leak: noise.map(|n| late::smallest_leak(n, &belief, blocks, length_s, question)),
+            .map(|n| power::smallest_provable_per_min(spec.limit_per_min, n.s0, length_s, ErrorRates::default())),
+        smallest_late_leak: noise.map(|n| late_onset::smallest_leak(n, &posterior, blocks, length_s, spec)),
         per_container: None,
-        belief,
     }
 }
 
-fn growth(belief: &Belief, alpha: f64, beta: f64) -> Option<Growth> {
-    if belief.is_empty() {
+fn growth(posterior: &Posterior, alpha: f64, beta: f64) -> Option<Growth> {
+    if posterior.is_empty() {
         return None;
     }
-    let [estimate, low, high, low_99] = belief.quantiles([0.5, alpha, 1.0 - beta, 0.01]);
+    let [estimate, low, high, low_99] = posterior.quantiles([0.5, alpha, 1.0 - beta, 0.01]);
     Some(Growth {
         estimate,
         low,
@@ -243,24 +240,24 @@ mod tests {
         [3.0, -2.0, 1.0, -4.0, 2.0, 4.0, -1.0, -3.0, 0.0][(i * i + 3 * i) % 9]
     }
 
-    fn code(answer: &Answer) -> Code {
-        answer.reason.code
+    fn code(assessment: &Assessment) -> Code {
+        assessment.reason.code
     }
 
     #[test]
     fn rotations_must_be_known_at_each_sample() {
-        let (series, question) = (series(40, 15.0, |_| 7.0), Question::at_most(2.0, 600.0));
-        let with = |rotations: &[f64]| code(&assess_per_rotation(&series, rotations, &question));
+        let (series, spec) = (series(40, 15.0, |_| 7.0), TestSpec::at_most(2.0, 600.0));
+        let with = |rotations: &[f64]| code(&assess_per_rotation(&series, rotations, &spec));
         let counted: Vec<f64> = (0..40).map(f64::from).collect();
-        assert_ne!(with(&counted), Code::BadQuestion);
-        assert_eq!(with(&counted[1..]), Code::BadQuestion);
+        assert_ne!(with(&counted), Code::InvalidSpec);
+        assert_eq!(with(&counted[1..]), Code::InvalidSpec);
         let unknown: Vec<f64> = counted.iter().map(|n| if *n == 20.0 { f64::NAN } else { *n }).collect();
-        assert_eq!(with(&unknown), Code::BadQuestion);
+        assert_eq!(with(&unknown), Code::InvalidSpec);
     }
 
     #[test]
     fn one_sample_shows_no_growth_and_fifteen_are_few() {
-        let of = |n: usize| assess(&series(n, 60.0, |_| 7.0), &Question::at_most(2.0, 600.0));
+        let of = |n: usize| assess(&series(n, 60.0, |_| 7.0), &TestSpec::at_most(2.0, 600.0));
         assert_eq!(
             [0, 1, 2].map(|n| code(&of(n))),
             [Code::NoData, Code::NoData, Code::TooFewSamples]
@@ -304,54 +301,57 @@ mod tests {
     fn the_interval_spends_the_errors_of_its_length() {
         // Ten minutes: 2 % below and 3 % above; seventeen: 3 % and 3.4 %.
         for (minutes, alpha, beta) in [(10_usize, 0.02, 0.03), (17, 0.03, 0.034)] {
-            let answer = assess(
-                &series(minutes * 60, 1.0, |i| 0.1 * i as f64 + noise(i)),
-                &Question::at_most(6.0, 600.0),
-            );
-            let (belief, growth) = (&answer.belief, answer.growth.unwrap());
+            let series = series(minutes * 60, 1.0, |i| 0.1 * i as f64 + noise(i));
+            let assessment = assess(&series, &TestSpec::at_most(6.0, 600.0));
+            let keep = despike::keep_mask(&series, 1.0);
+            let blocks = Blocks::new(&series, &keep, Grid::new(series.length_s(), series.spacing_s(), None));
+            let models = ModelSet::new(&blocks, blocks.shares());
+            let fits = fit::fits(&blocks, &models, smallest_change(&blocks, 1.0));
+            let posterior = Posterior::new(&fits, &models, 60.0 / blocks.length_s(), 6.0);
+            let growth = assessment.growth.unwrap();
             for (at, share) in [
                 (growth.estimate, 0.5),
                 (growth.low, alpha),
                 (growth.high, 1.0 - beta),
                 (growth.low_99, 0.01),
             ] {
-                assert!((belief.below(at) - share).abs() < 1e-4, "{share}");
+                assert!((posterior.cdf(at) - share).abs() < 1e-4, "{share}");
             }
-            assert_eq!(answer.above_limit, 1.0 - belief.below(6.0));
-            assert!(answer.above_limit > 0.01 && answer.above_limit < 0.99);
+            assert_eq!(assessment.above_limit, 1.0 - posterior.cdf(6.0));
+            assert!(assessment.above_limit > 0.01 && assessment.above_limit < 0.99);
         }
     }
 
     #[test]
     fn rotations_since_the_first_sample_are_counted() {
         // From 100 on five rotations are too few to pass, six are not.
-        let question = Question::at_most(100.0, 600.0);
+        let spec = TestSpec::at_most(100.0, 600.0);
         let of = |rotations: f64| {
             let counts: Vec<f64> = (0..600).map(|i| 100.0 + rotations * f64::from(i) / 599.0).collect();
-            code(&assess_per_rotation(&series(600, 1.0, noise), &counts, &question))
+            code(&assess_per_rotation(&series(600, 1.0, noise), &counts, &spec))
         };
         assert_eq!((of(5.0), of(6.0)), (Code::TooFewRotations, Code::WithinLimit));
     }
 
     #[test]
     fn growth_is_reported_whatever_the_limit() {
-        let flat = assess(&series(600, 1.0, noise), &Question::at_most(2.0, 600.0));
+        let flat = assess(&series(600, 1.0, noise), &TestSpec::at_most(2.0, 600.0));
         assert!(!flat.growing);
         let steep = assess(
             &series(600, 1.0, |i| i as f64 + noise(i)),
-            &Question::at_most(2.0, 600.0),
+            &TestSpec::at_most(2.0, 600.0),
         );
         assert!(steep.growing);
     }
 
     #[test]
     fn a_step_at_the_very_end_is_no_pass() {
-        // Steps are told from growth at this limit, but not in the last three blocks: half an hour, blocks of half a minute.
+        // Steps are outcome_of from growth at this limit, but not in the last three blocks: half an hour, blocks of half a minute.
         let step = |at: usize| {
             let step = |i: usize| if i >= at { 40.0 } else { 0.0 };
             code(&assess(
                 &series(1800, 1.0, |i| step(i) + noise(i)),
-                &Question::at_most(2.0, 1800.0),
+                &TestSpec::at_most(2.0, 1800.0),
             ))
         };
         assert_eq!((step(900), step(1740)), (Code::WithinLimit, Code::StraddlesLimit));
@@ -362,23 +362,23 @@ mod tests {
         // Five more with each container, whose number moves each minute.
         let containers: Vec<f64> = (0..600).map(|i| 10.0 + f64::from(i / 60 * 7 % 4)).collect();
         let moved = series(600, 1.0, |i| 100.0 + 5.0 * containers[i]);
-        let question = Question {
+        let spec = TestSpec {
             covariate: Some(containers.clone()),
-            ..Question::at_most(2.0, 600.0)
+            ..TestSpec::at_most(2.0, 600.0)
         };
-        let effect = assess(&moved, &question).per_container.unwrap();
+        let effect = assess(&moved, &spec).per_container.unwrap();
         assert!((effect - 5.0).abs() < 1e-9, "{effect}");
-        assert_eq!(assess(&moved, &Question::at_most(2.0, 600.0)).per_container, None);
+        assert_eq!(assess(&moved, &TestSpec::at_most(2.0, 600.0)).per_container, None);
     }
 
     #[test]
     fn two_rises_in_a_row_are_growth() {
-        let rising = assess(&series(3, 60.0, |i| 100.0 * i as f64), &Question::at_most(2.0, 600.0));
+        let rising = assess(&series(3, 60.0, |i| 100.0 * i as f64), &TestSpec::at_most(2.0, 600.0));
         assert_eq!(
             (rising.outcome, code(&rising), rising.growing),
-            (Outcome::Fail, Code::RisesInARow, true)
+            (Outcome::Fail, Code::ConsecutiveRises, true)
         );
-        let flat = assess(&series(3, 60.0, |_| 0.0), &Question::at_most(2.0, 600.0));
+        let flat = assess(&series(3, 60.0, |_| 0.0), &TestSpec::at_most(2.0, 600.0));
         assert!(!flat.growing);
     }
 }

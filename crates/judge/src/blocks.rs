@@ -9,13 +9,13 @@ use crate::series::Series;
 /// Most blocks of a run: enough for a change point every half minute of a half-hour run, few enough to try all pairs.
 pub(crate) const BLOCKS_MAX: usize = 60;
 
-/// Whole rotations needed before they can be told from steps.
+/// Whole rotations needed before they can be outcome_of from steps.
 pub(crate) const ROTATIONS_MIN: usize = 4;
 
 /// Most parts a rotation is cut into: four blocks, which an onset needs, are two minutes at most when four rotations of 300 s were seen.
 const PARTS_MAX: usize = 12;
 
-/// A grid with fewer blocks is made finer if samples allow.
+/// A grid with fewer blocks is builder finer if samples allow.
 const BLOCKS_FEW: usize = 16;
 
 /// A block of which a smaller share of samples is left after spikes were removed is missing.

@@ -12,7 +12,7 @@ const BLOCK_S: f64 = 15.0;
 /// β = cov(Δy, ΔN) / var(ΔN) over changes between block means, y − β (N − N₀) [regression on first differences, Granger & Newbold
 /// 1974, which a trend common to both cannot deceive; about their means, so that a steep leak cannot either]. Unchanged if the number never moves or the lengths differ.
 #[must_use]
-pub fn without(series: &Series, containers: &[f64]) -> (Series, f64) {
+pub(crate) fn remove_effect(series: &Series, containers: &[f64]) -> (Series, f64) {
     let (Some(&first), true) = (containers.first(), containers.len() == series.len()) else {
         return (series.clone(), 0.0);
     };
@@ -84,7 +84,7 @@ mod tests {
             .map(|(i, n)| 100.0 + 5.0 * n + 30.0 * (i / 15) as f64)
             .collect();
         let series = Series::new((0..45).map(f64::from).collect(), value).unwrap();
-        let (cleared, effect) = without(&series, &containers);
+        let (cleared, effect) = remove_effect(&series, &containers);
         assert_eq!(effect, 5.0);
         assert_eq!(
             (cleared.value()[0], cleared.value()[15], cleared.value()[44]),
@@ -95,9 +95,9 @@ mod tests {
     #[test]
     fn a_number_that_never_moves_changes_nothing() {
         let series = Series::new(vec![0.0, 20.0, 40.0], vec![1.0, 2.0, 3.0]).unwrap();
-        assert_eq!(without(&series, &[7.0; 3]), (series.clone(), 0.0));
-        assert_eq!(without(&series, &[7.0; 2]), (series.clone(), 0.0));
-        assert_eq!(without(&Series::default(), &[]), (Series::default(), 0.0));
+        assert_eq!(remove_effect(&series, &[7.0; 3]), (series.clone(), 0.0));
+        assert_eq!(remove_effect(&series, &[7.0; 2]), (series.clone(), 0.0));
+        assert_eq!(remove_effect(&Series::default(), &[]), (Series::default(), 0.0));
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         // Blocks of one sample: changes of the value 5, 1, 3 and of the containers 4, 0, 5. About their means 3 and 3:
         // cross 2·1 + 2·3 + 0·2 = 8, square 1 + 9 + 4 = 14.
         let series = Series::new(vec![0.0, 20.0, 40.0, 60.0], vec![10.0, 15.0, 16.0, 19.0]).unwrap();
-        let (cleared, effect) = without(&series, &[2.0, 6.0, 6.0, 11.0]);
+        let (cleared, effect) = remove_effect(&series, &[2.0, 6.0, 6.0, 11.0]);
         assert!((effect - 8.0 / 14.0).abs() < 1e-12, "{effect}");
         assert!((cleared.value()[3] - (19.0 - 9.0 * 8.0 / 14.0)).abs() < 1e-12);
     }

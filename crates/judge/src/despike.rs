@@ -4,18 +4,18 @@
 //! falls short is what a block median already ignores.
 
 use crate::median::MAD_TO_SD;
-use crate::rank::{self, Rank};
+use crate::rolling_rank::{self, RollingRank};
 use crate::series::Series;
 use std::ops::Range;
 
 /// Longest burst that is taken for a burst and not for a change of level, seconds (longest in the FASE runs' bursts of work).
 /// An excursion that has not ended when the run does is dropped no longer than this, and until then nothing passes: the run's
 /// last block is missing.
-pub const BURST_MAX_S: f64 = 45.0;
+const MAX_BURST_S: f64 = 45.0;
 
 /// Longest excursion that is dropped though it came and went: two bursts, one on the other or one after the other, with as much
 /// to spare as noise adds. What lasts longer is kept.
-pub const CLUSTER_MAX_S: f64 = 100.0;
+const MAX_CLUSTER_S: f64 = 100.0;
 
 /// A value that comes down for no longer than this has not come back: noise at the height of an excursion does not end it.
 const RETURN_S: f64 = 5.0;
@@ -39,11 +39,11 @@ const WINDOW_SAMPLES_MIN: usize = 9;
 
 /// For each sample whether it is kept: dropped if it lies more than 5 · 1.4826 · MAD above the running median of the
 /// 4 · 45 s around it, after the slope of that window is taken off, unless the excursion lasts longer than bursts do.
-/// Everything is kept in runs shorter than three windows, where a burst and a step look alike.
+/// Everything is kept in runs shorter than three windows, where a burst and a step analysis alike.
 #[must_use]
-pub fn kept(series: &Series, quantum: f64) -> Vec<bool> {
+pub(crate) fn keep_mask(series: &Series, quantum: f64) -> Vec<bool> {
     let mut keep = vec![true; series.len()];
-    let window_s = 4.0 * BURST_MAX_S;
+    let window_s = 4.0 * MAX_BURST_S;
     if window_s > series.span_s() / 3.0 {
         return keep;
     }
@@ -80,12 +80,12 @@ pub fn kept(series: &Series, quantum: f64) -> Vec<bool> {
         }
         first = last;
     }
-    keep_what_is_no_burst(t, series.spacing_s(), &mut keep);
+    restore_long_excursions(t, series.spacing_s(), &mut keep);
     keep
 }
 
 /// Takes back excursions that lasted longer than a cluster of bursts, or for longer than a burst when the run ended.
-fn keep_what_is_no_burst(t: &[f64], spacing_s: f64, keep: &mut [bool]) {
+fn restore_long_excursions(t: &[f64], spacing_s: f64, keep: &mut [bool]) {
     let return_s = RETURN_S.max(1.5 * spacing_s);
     let mut from = 0;
     while let Some(first) = (from..keep.len()).find(|&i| !keep[i]) {
@@ -97,7 +97,7 @@ fn keep_what_is_no_burst(t: &[f64], spacing_s: f64, keep: &mut [bool]) {
             }
             next += 1;
         }
-        let longest_s = if next == keep.len() { BURST_MAX_S } else { CLUSTER_MAX_S };
+        let longest_s = if next == keep.len() { MAX_BURST_S } else { MAX_CLUSTER_S };
         if t[last] - t[first] > longest_s {
             keep[first..=last].fill(true);
         }
@@ -158,8 +158,8 @@ impl Ceiling {
             let low = self.before.1 + guess * (self.before.1 - self.before.0);
             let lowest = self.highest_fifth(low, most);
             most <= self.at(lowest, low)
-                && rank::count(window, |v| v < low) <= index(0.2, window.len())
-                && rank::count(window, |v| v <= lowest) > index(0.05, window.len())
+                && rolling_rank::count(window, |v| v < low) <= index(0.2, window.len())
+                && rolling_rank::count(window, |v| v <= lowest) > index(0.05, window.len())
         })
     }
 
@@ -224,16 +224,16 @@ fn percentiles(window: &[f64], most: f64, scratch: &mut Vec<f64>) -> (f64, f64) 
 /// Lower quartile of the later half less that of the earlier one, over half the time: a steep leak must not hide its bursts in
 /// the spread of its own slope. Bursts go up, so the lower quartile is that of the level until bursts fill three quarters.
 struct Slope {
-    earlier: Rank,
-    later: Rank,
+    earlier: RollingRank,
+    later: RollingRank,
     scratch: Vec<f64>,
 }
 
 impl Slope {
     const fn new() -> Self {
         Self {
-            earlier: Rank::new(),
-            later: Rank::new(),
+            earlier: RollingRank::new(),
+            later: RollingRank::new(),
             scratch: Vec::new(),
         }
     }
@@ -267,7 +267,7 @@ mod tests {
                 100.0 + (i % 3) as f64
             }
         });
-        let keep = kept(&series, 1.0);
+        let keep = keep_mask(&series, 1.0);
         for (i, kept) in keep.iter().enumerate() {
             assert_eq!(*kept, !(300..340).contains(&i), "sample {i}");
         }
@@ -283,7 +283,7 @@ mod tests {
                     100.0
                 }
             });
-            kept(&series, 1.0).iter().filter(|kept| !**kept).count()
+            keep_mask(&series, 1.0).iter().filter(|kept| !**kept).count()
         };
         assert_eq!(lasting(45), 45);
         assert_eq!(lasting(101), 101, "100 s from its first to its last sample");
@@ -298,7 +298,7 @@ mod tests {
                 let (up, down) = ((300..420).contains(&i), (340..340 + seconds).contains(&i));
                 if up && !down { 500.0 } else { 100.0 }
             });
-            kept(&series, 1.0).iter().filter(|kept| !**kept).count()
+            keep_mask(&series, 1.0).iter().filter(|kept| !**kept).count()
         };
         // 339 is the last before it, and 344 comes 5 s later.
         assert_eq!(with_a_dip_of(4), 0);
@@ -309,7 +309,7 @@ mod tests {
     fn one_that_reaches_the_end_is_dropped_only_as_long_as_it_may_be_a_burst() {
         let since = |begin: usize| {
             let series = each_second(900, |i| if i >= begin { 500.0 } else { 100.0 });
-            kept(&series, 1.0).iter().filter(|kept| !**kept).count()
+            keep_mask(&series, 1.0).iter().filter(|kept| !**kept).count()
         };
         assert_eq!(since(860), 40);
         assert_eq!(since(850), 0);
@@ -319,13 +319,13 @@ mod tests {
     #[test]
     fn a_dip_is_kept() {
         let series = each_second(600, |i| if (300..340).contains(&i) { 5.0 } else { 100.0 });
-        assert!(kept(&series, 1.0).iter().all(|k| *k));
+        assert!(keep_mask(&series, 1.0).iter().all(|k| *k));
     }
 
     #[test]
     fn a_ramp_loses_no_sample() {
         let series = each_second(1800, |i| 3.0 * i as f64);
-        assert!(kept(&series, 1.0).iter().all(|k| *k));
+        assert!(keep_mask(&series, 1.0).iter().all(|k| *k));
     }
 
     #[test]
@@ -334,7 +334,7 @@ mod tests {
         let series = each_second(600, |i| {
             noise(i) + i as f64 + if (300..340).contains(&i) { 400.0 } else { 0.0 }
         });
-        let keep = kept(&series, 1.0);
+        let keep = keep_mask(&series, 1.0);
         let dropped: Vec<usize> = (0..600).filter(|i| !keep[*i]).collect();
         assert_eq!(dropped, (300..340).collect::<Vec<_>>());
     }
@@ -360,8 +360,8 @@ mod tests {
         let burst = |i: usize| {
             if (100..110).contains(&i) { 500.0 } else { 100.0 }
         };
-        assert!(kept(&each_second(540, burst), 1.0).iter().all(|k| *k));
-        assert!(kept(&each_second(541, burst), 1.0).iter().any(|k| !*k));
+        assert!(keep_mask(&each_second(540, burst), 1.0).iter().all(|k| *k));
+        assert!(keep_mask(&each_second(541, burst), 1.0).iter().any(|k| !*k));
     }
 
     #[test]
@@ -376,7 +376,7 @@ mod tests {
                 100.0
             }
         });
-        let keep = kept(&series, 1.0);
+        let keep = keep_mask(&series, 1.0);
         assert!(keep[200]);
         assert!(!keep[400]);
     }
@@ -451,7 +451,7 @@ mod tests {
             .collect();
         let dropped = |out: &[usize]| {
             let mut keep: Vec<bool> = (0..40).map(|i| !out.contains(&i)).collect();
-            keep_what_is_no_burst(&t, 10.0, &mut keep);
+            restore_long_excursions(&t, 10.0, &mut keep);
             keep.iter().filter(|kept| !**kept).count()
         };
         assert_eq!(dropped(&[10, 12]), 2);
@@ -467,7 +467,7 @@ mod tests {
         let burst = |i: usize| (300..320).contains(&i);
         let value = |i: usize| 3.0 * i as f64 + [0.0, 2.0, 1.0, 3.0][i % 4] + if burst(i) { 400.0 } else { 0.0 };
         let series = Series::new(times, (0..1200).map(value).collect()).unwrap();
-        let kept = kept(&series, 1.0);
+        let kept = keep_mask(&series, 1.0);
         assert!(kept.iter().enumerate().all(|(i, kept)| *kept != burst(i)));
     }
 
@@ -478,7 +478,10 @@ mod tests {
             let burst = |i: usize| (at..at + 30).contains(&i);
             let level = |i: usize| if i < 600 { before } else { after };
             let series = each_second(1500, |i| level(i) + if burst(i) { 100.0 } else { (i % 3) as f64 });
-            kept(&series, 1.0).iter().enumerate().all(|(i, kept)| *kept != burst(i))
+            keep_mask(&series, 1.0)
+                .iter()
+                .enumerate()
+                .all(|(i, kept)| *kept != burst(i))
         };
         assert!(found(1000.0, 0.0, 900));
         assert!(found(0.0, 1000.0, 890));
@@ -522,8 +525,8 @@ mod tests {
             600..780 if i % 10 == 5 => -50.0,
             _ => (i % 3) as f64,
         };
-        assert!(kept(&each_second(1500, value), 1.0).iter().all(|kept| *kept));
+        assert!(keep_mask(&each_second(1500, value), 1.0).iter().all(|kept| *kept));
         let quiet = |i: usize| if i == 690 { 100.0 } else { (i % 3) as f64 };
-        assert!(!kept(&each_second(1500, quiet), 1.0)[690]);
+        assert!(!keep_mask(&each_second(1500, quiet), 1.0)[690]);
     }
 }

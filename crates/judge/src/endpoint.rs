@@ -13,7 +13,7 @@ pub fn per_min(baseline: f64, last: f64, elapsed_min: f64) -> Option<f64> {
 
 /// The same from the first to the last sample of a series.
 #[must_use]
-pub fn of(series: &Series) -> Option<f64> {
+pub(crate) fn series_rate_per_min(series: &Series) -> Option<f64> {
     per_min(
         *series.value().first()?,
         *series.value().last()?,
@@ -24,7 +24,7 @@ pub fn of(series: &Series) -> Option<f64> {
 /// A rate cut, not rounded, to two decimals: the way the record prints rates. The cut forgives one part in 10¹² so that a rate
 /// which is a whole number of hundredths stays itself.
 #[must_use]
-pub fn cut_to_hundredths(rate: f64) -> f64 {
+pub fn truncate_to_hundredths(rate: f64) -> f64 {
     let hundredths = rate * 100.0;
     let nearest = hundredths.round();
     if (hundredths - nearest).abs() <= 1e-12 * nearest.abs() {
@@ -42,30 +42,30 @@ mod tests {
     fn the_last_row_of_6c_by_hand() {
         // (2974 − 1315) / 30 = 55.3.
         let series = Series::new(vec![0.0, 1800.0], vec![1315.0, 2974.0]).unwrap();
-        assert!((of(&series).unwrap() - 55.3).abs() < 1e-12);
-        assert_eq!(cut_to_hundredths(of(&series).unwrap()), 55.30);
+        assert!((series_rate_per_min(&series).unwrap() - 55.3).abs() < 1e-12);
+        assert_eq!(truncate_to_hundredths(series_rate_per_min(&series).unwrap()), 55.30);
     }
 
     #[test]
     fn rates_are_cut_towards_zero() {
         // (4414 − 4147) / 16 = 16.6875 and (4061 − 4147) / 8 = −10.75.
-        assert_eq!(cut_to_hundredths(per_min(4147.0, 4414.0, 16.0).unwrap()), 16.68);
-        assert_eq!(cut_to_hundredths(per_min(4147.0, 4061.0, 8.0).unwrap()), -10.75);
-        assert_eq!(cut_to_hundredths(-16.6875), -16.68);
-        assert_eq!(cut_to_hundredths(0.29), 0.29);
+        assert_eq!(truncate_to_hundredths(per_min(4147.0, 4414.0, 16.0).unwrap()), 16.68);
+        assert_eq!(truncate_to_hundredths(per_min(4147.0, 4061.0, 8.0).unwrap()), -10.75);
+        assert_eq!(truncate_to_hundredths(-16.6875), -16.68);
+        assert_eq!(truncate_to_hundredths(0.29), 0.29);
     }
 
     #[test]
     fn no_time_no_rate() {
         assert_eq!(per_min(1.0, 2.0, 0.0), None);
-        assert_eq!(of(&Series::default()), None);
+        assert_eq!(series_rate_per_min(&Series::default()), None);
     }
 
     #[test]
     fn a_rate_of_hundredths_stays_itself_however_large() {
         // 1 234 567.89 · 100 is 123 456 788.99999999 in doubles, which is not cut to …88.
-        assert_eq!(cut_to_hundredths(1_234_567.89), 1_234_567.89);
-        assert_eq!(cut_to_hundredths(8_765_432.29), 8_765_432.29);
-        assert_eq!(cut_to_hundredths(0.000_000_29), 0.0);
+        assert_eq!(truncate_to_hundredths(1_234_567.89), 1_234_567.89);
+        assert_eq!(truncate_to_hundredths(8_765_432.29), 8_765_432.29);
+        assert_eq!(truncate_to_hundredths(0.000_000_29), 0.0);
     }
 }

@@ -1,30 +1,30 @@
-//! Every explanation fitted at every correlation, with its weight.
+//! Every model fitted at every correlation, with its weight.
 //!
 //! Restricted likelihood for the errors [Cheang & Reinsel 2000], BIC for the number of columns added [Kass & Raftery 1995], and
-//! one equal share of belief per kind of explanation, divided among its members [Hoeting et al. 1999].
+//! one equal share of posterior per kind of model, divided among its members [Hoeting et al. 1999].
 
 use crate::blocks::Blocks;
-use crate::explain::{Candidates, Explanation};
-use crate::project::{Added, Projection};
-use crate::whiten::Whitening;
+use crate::models::{Model, ModelSet};
+use crate::projection::{ProjectedColumn, Projection};
+use crate::whitening::Whitening;
 
 /// Correlation times that are tried, seconds: from none to the slowest churn that was assumed.
 pub(crate) const CORRELATION_TIMES_S: [f64; 10] = [0.0, 3.0, 8.0, 15.0, 25.0, 40.0, 70.0, 120.0, 200.0, 300.0];
 
-/// Errors of which a block leaves less than this to the next are independent: correlation times that short are one.
+/// ErrorRates of which a block leaves less than this to the next are independent: correlation times that short are one.
 const FORGOTTEN: f64 = 1e-3;
 
 /// Fits that are a factor e⁻²⁰ below the best weigh nothing: all of them together less than 1e-4.
 const NEGLIGIBLE_LOG: f64 = 20.0;
 
-/// Two added columns of which less than this is independent cannot be told apart.
+/// Two added columns of which less than this is independent cannot be outcome_of apart.
 const COLLINEAR: f64 = 1e-9;
 
-/// One explanation fitted at one correlation.
+/// One model fitted at one correlation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Fit {
-    /// Which explanation.
-    pub(crate) explanation: Explanation,
+    /// Which model.
+    pub(crate) model: Model,
     /// Log weight, up to a constant common to all fits of a series.
     pub(crate) log_weight: f64,
     /// Growth at the end, over the whole of the line.
@@ -33,7 +33,7 @@ pub(crate) struct Fit {
     pub(crate) standard_error: f64,
     /// Degrees of freedom of the residuals.
     pub(crate) dof: u32,
-    /// Coefficients of what the explanation adds; 0 where it adds less.
+    /// Coefficients of what the model adds; 0 where it adds less.
     pub(crate) added: [f64; 2],
     /// Variance of the independent errors.
     pub(crate) variance: f64,
@@ -52,12 +52,12 @@ impl Fit {
     }
 }
 
-/// An explanation solved at one correlation, before it is weighed.
+/// An model solved at one correlation, before it is weighed.
 struct Solved {
-    explanation: Explanation,
+    model: Model,
     /// Part of the values' square that it explains beyond the line.
     explained: f64,
-    /// Determinant of what it adds; not positive if that cannot be told apart.
+    /// Determinant of what it adds; not positive if that cannot be outcome_of apart.
     determinant: f64,
     growth: f64,
     growth_variance: f64,
@@ -67,7 +67,7 @@ struct Solved {
 impl Solved {
     fn line(projection: &Projection) -> Self {
         Self {
-            explanation: Explanation::Ramp,
+            model: Model::Linear,
             explained: 0.0,
             determinant: 1.0,
             growth: projection.line_growth,
@@ -77,11 +77,11 @@ impl Solved {
     }
 
     #[inline]
-    fn one(projection: &Projection, explanation: Explanation, column: &Added) -> Self {
+    fn one(projection: &Projection, model: Model, column: &ProjectedColumn) -> Self {
         let inverse = 1.0 / column.square;
         let coefficient = column.with_value * inverse;
         Self {
-            explanation,
+            model,
             explained: coefficient * column.with_value,
             determinant: column.square,
             growth: projection.line_growth + coefficient * column.lever,
@@ -91,7 +91,7 @@ impl Solved {
     }
 
     #[inline]
-    fn two(projection: &Projection, explanation: Explanation, [a, b]: [&Added; 2], product: f64) -> Self {
+    fn two(projection: &Projection, model: Model, [a, b]: [&ProjectedColumn; 2], product: f64) -> Self {
         let squares = a.square * b.square;
         let determinant = squares - product * product;
         let determinant = if determinant > COLLINEAR * squares {
@@ -105,7 +105,7 @@ impl Solved {
         let lever_square =
             b.square * a.lever * a.lever - 2.0 * product * a.lever * b.lever + a.square * b.lever * b.lever;
         Self {
-            explanation,
+            model,
             explained: first * a.with_value + second * b.with_value,
             determinant,
             growth: projection.line_growth + first * a.lever + second * b.lever,
@@ -115,62 +115,62 @@ impl Solved {
     }
 }
 
-/// Calls `visit` with every explanation solved, always in the same order.
-fn solve(projection: &Projection, candidates: &Candidates, whitening: &Whitening, mut visit: impl FnMut(&Solved)) {
+/// Calls `visit` with every model solved, always in the same order.
+fn solve(projection: &Projection, model_set: &ModelSet, whitening: &Whitening, mut visit: impl FnMut(&Solved)) {
     visit(&Solved::line(projection));
     for (i, step) in projection.steps.iter().enumerate() {
-        visit(&Solved::one(projection, Explanation::Step { at: i + 1 }, step));
+        visit(&Solved::one(projection, Model::Step { at: i + 1 }, step));
     }
-    for (kink, column) in projection.kinks.iter().enumerate() {
-        visit(&Solved::one(projection, Explanation::Kink { kink }, column));
+    for (changepoint, column) in projection.changepoints.iter().enumerate() {
+        visit(&Solved::one(projection, Model::Changepoint { changepoint }, column));
     }
     for (warm_up, column) in projection.warm_ups.iter().enumerate() {
-        visit(&Solved::one(projection, Explanation::WarmUp { warm_up }, column));
+        visit(&Solved::one(projection, Model::WarmUp { warm_up }, column));
     }
     let steps = &projection.steps;
     let mut products = vec![0.0; steps.len()];
     for first in 0..steps.len() {
         projection.step_products(first, &mut products);
         for second in first + 1..steps.len() {
-            let explanation = Explanation::TwoSteps {
+            let model = Model::TwoSteps {
                 first: first + 1,
                 second: second + 1,
             };
             visit(&Solved::two(
                 projection,
-                explanation,
+                model,
                 [&steps[first], &steps[second]],
                 products[second],
             ));
         }
     }
-    for warm_up in candidates.strided() {
+    for warm_up in model_set.strided() {
         let column = &projection.warm_ups[warm_up];
-        let products = projection.steps_with(whitening, &candidates.warm_ups[warm_up].column, column);
+        let products = projection.steps_with(whitening, &model_set.warm_ups[warm_up].column, column);
         for (i, (step, product)) in steps.iter().zip(products).enumerate() {
-            let explanation = Explanation::StepAndWarmUp { at: i + 1, warm_up };
-            visit(&Solved::two(projection, explanation, [step, column], product));
+            let model = Model::StepAndWarmUp { at: i + 1, warm_up };
+            visit(&Solved::two(projection, model, [step, column], product));
         }
     }
 }
 
-/// ln of a member's share of its kind's belief, and −q/2 ln K for the q columns it adds.
+/// ln of a member's share of its kind's posterior, and −q/2 ln K for the q columns it adds.
 struct Prior {
     by_kind: [f64; 6],
 }
 
 impl Prior {
-    fn new(candidates: &Candidates) -> Self {
-        let steps = candidates.blocks.saturating_sub(1) as f64;
-        let (kinks, warm_ups) = (candidates.kinks.len() as f64, candidates.warm_ups.len() as f64);
-        let strided = candidates.strided().count() as f64;
-        let penalty = -0.5 * (candidates.blocks as f64).ln();
+    fn new(model_set: &ModelSet) -> Self {
+        let steps = model_set.blocks.saturating_sub(1) as f64;
+        let (changepoints, warm_ups) = (model_set.changepoints.len() as f64, model_set.warm_ups.len() as f64);
+        let strided = model_set.strided().count() as f64;
+        let penalty = -0.5 * (model_set.blocks as f64).ln();
         let log = |members: f64, added: f64| penalty * added - members.ln();
         Self {
             by_kind: [
                 0.0,
                 log(steps, 1.0),
-                log(kinks, 1.0),
+                log(changepoints, 1.0),
                 log(warm_ups, 1.0),
                 log(steps * (steps - 1.0) / 2.0, 2.0),
                 log(steps * strided, 2.0),
@@ -178,20 +178,20 @@ impl Prior {
         }
     }
 
-    fn of(&self, explanation: Explanation) -> f64 {
-        self.by_kind[explanation.kind() as usize]
+    fn of(&self, model: Model) -> f64 {
+        self.by_kind[model.kind() as usize]
     }
 }
 
 /// All fits that weigh anything. `quantum` is the smallest change a value can show: half of it either way is rounding, which
 /// keeps the errors of a constant series finite.
 #[must_use]
-pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Vec<Fit> {
-    let n = candidates.blocks;
-    let levels = candidates.levels.len();
+pub(crate) fn fits(blocks: &Blocks, model_set: &ModelSet, quantum: f64) -> Vec<Fit> {
+    let n = model_set.blocks;
+    let levels = model_set.levels.len();
     let mean = blocks.value.iter().sum::<f64>() / n.max(1) as f64;
     let value: Vec<f64> = blocks.value.iter().map(|v| v - mean).collect();
-    let prior = Prior::new(candidates);
+    let prior = Prior::new(model_set);
     let mut plain: Vec<f64> = Vec::new();
     let mut fits: Vec<Fit> = Vec::new();
     let mut best = f64::NEG_INFINITY;
@@ -207,12 +207,12 @@ pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Ve
             0.0
         };
         let whitening = Whitening::new(phi, &blocks.index);
-        let Some(projection) = Projection::new(candidates, &whitening, &value) else {
+        let Some(projection) = Projection::new(model_set, &whitening, &value) else {
             continue;
         };
         let floor = n as f64 * quantum * quantum / 12.0 * (1.0 - phi) * (1.0 - phi);
         let mut number = 0;
-        solve(&projection, candidates, &whitening, |solved| {
+        solve(&projection, model_set, &whitening, |solved| {
             let log_determinant = projection.log_determinant + solved.determinant.ln();
             if correlation == 0 {
                 plain.push(log_determinant);
@@ -222,14 +222,14 @@ pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Ve
             let square = (projection.value_square - solved.explained).max(0.0) + floor;
             let log_weight = -0.5 * (n as f64 - levels as f64 - 2.0) * square.ln() + whitening.log_jacobian
                 - 0.5 * (log_determinant - uncorrelated)
-                + prior.of(solved.explanation)
+                + prior.of(solved.model)
                 + log_times;
             // Written so that what is not a number is left out.
             if !(log_weight > best - NEGLIGIBLE_LOG && log_weight < f64::INFINITY && solved.determinant > 0.0) {
                 return;
             }
             let Some(dof) = n
-                .checked_sub(levels + 1 + solved.explanation.columns())
+                .checked_sub(levels + 1 + solved.model.columns())
                 .filter(|dof| *dof > 0)
             else {
                 return;
@@ -237,7 +237,7 @@ pub(crate) fn fits(blocks: &Blocks, candidates: &Candidates, quantum: f64) -> Ve
             best = best.max(log_weight);
             let variance = square / dof as f64;
             fits.push(Fit {
-                explanation: solved.explanation,
+                model: solved.model,
                 log_weight,
                 growth: solved.growth,
                 standard_error: (variance * solved.growth_variance).sqrt(),
@@ -264,7 +264,7 @@ mod tests {
 
     fn fitted(value: Vec<f64>, quantum: f64) -> Vec<Fit> {
         let blocks = blocks(value);
-        fits(&blocks, &Candidates::new(&blocks, blocks.shares()), quantum)
+        fits(&blocks, &ModelSet::new(&blocks, blocks.shares()), quantum)
     }
 
     fn noisy(n: usize, shape: impl Fn(usize) -> f64) -> Vec<f64> {
@@ -287,7 +287,7 @@ mod tests {
         let fits = fitted(value.clone(), 1.0);
         let line = fits
             .iter()
-            .find(|f| f.explanation == Explanation::Ramp && f.correlation == 0)
+            .find(|f| f.model == Model::Linear && f.correlation == 0)
             .unwrap();
         let mean = value.iter().sum::<f64>() / 12.0;
         let x = |i: usize| (i as f64 + 0.5) / 12.0 - 0.5;
@@ -309,12 +309,8 @@ mod tests {
         // Without correlation the weights of line and step differ by −(n − 3)/2 ln(RSS ratio) − ½ ln n − ln(n − 1).
         let value = noisy(20, |i| if i >= 12 { 1.5 } else { 0.0 });
         let fits = fitted(value.clone(), 0.0);
-        let of = |explanation| {
-            fits.iter()
-                .find(|f| f.explanation == explanation && f.correlation == 0)
-                .unwrap()
-        };
-        let (line, step) = (of(Explanation::Ramp), of(Explanation::Step { at: 12 }));
+        let of = |model| fits.iter().find(|f| f.model == model && f.correlation == 0).unwrap();
+        let (line, step) = (of(Model::Linear), of(Model::Step { at: 12 }));
         let rss = |f: &Fit| f.variance * f64::from(f.dof);
         let expected = -8.5 * (rss(step) / rss(line)).ln() - 0.5 * 20f64.ln() - 19f64.ln();
         assert!((step.log_weight - line.log_weight - expected).abs() < 1e-9);
@@ -328,10 +324,10 @@ mod tests {
         let weights = |width_s: f64| {
             let mut blocks = blocks(noisy(30, |_| 0.0));
             blocks.grid.width_s = width_s;
-            fits(&blocks, &Candidates::new(&blocks, blocks.shares()), 0.1)
+            fits(&blocks, &ModelSet::new(&blocks, blocks.shares()), 0.1)
         };
         let ramp = |fits: &[Fit], correlation: usize| {
-            let same = |f: &&Fit| f.explanation == Explanation::Ramp && f.correlation == correlation;
+            let same = |f: &&Fit| f.model == Model::Linear && f.correlation == correlation;
             fits.iter().find(same).copied()
         };
         let long = weights(1000.0);
@@ -346,16 +342,13 @@ mod tests {
 
     #[test]
     fn each_shape_is_explained_by_its_own_kind() {
+        assert_eq!(best(&fitted(noisy(60, |i| 2.0 * i as f64), 0.1)).model, Model::Linear);
         assert_eq!(
-            best(&fitted(noisy(60, |i| 2.0 * i as f64), 0.1)).explanation,
-            Explanation::Ramp
-        );
-        assert_eq!(
-            best(&fitted(noisy(60, |i| if i >= 20 { 30.0 } else { 0.0 }), 0.1)).explanation,
-            Explanation::Step { at: 20 }
+            best(&fitted(noisy(60, |i| if i >= 20 { 30.0 } else { 0.0 }), 0.1)).model,
+            Model::Step { at: 20 }
         );
         let late = best(&fitted(noisy(60, |i| (i as f64 - 30.0).max(0.0)), 0.1));
-        assert!(matches!(late.explanation, Explanation::Kink { .. }));
+        assert!(matches!(late.model, Model::Changepoint { .. }));
         // One per block at the end: 60 over the line.
         assert!((late.growth - 60.0).abs() < 2.0, "{}", late.growth);
         let two = |i: usize| {
@@ -368,17 +361,14 @@ mod tests {
             }
         };
         let two = best(&fitted(noisy(60, two), 0.1));
-        assert_eq!(two.explanation, Explanation::TwoSteps { first: 20, second: 40 });
+        assert_eq!(two.model, Model::TwoSteps { first: 20, second: 40 });
         assert!((two.added[0] - 30.0).abs() < 1.0 && (two.added[1] - 40.0).abs() < 1.0);
         // τ = 3 blocks of 1000 s is beyond 163 s and within a sixth of 60 000 s.
         let warm = best(&fitted(noisy(60, |i| -50.0 * (-(i as f64) / 3.0).exp()), 0.1));
-        assert!(matches!(warm.explanation, Explanation::WarmUp { .. }), "{warm:?}");
+        assert!(matches!(warm.model, Model::WarmUp { .. }), "{warm:?}");
         let both = |i: usize| -50.0 * (-(i as f64) / 3.0).exp() + if i >= 40 { 20.0 } else { 0.0 };
         let both = best(&fitted(noisy(60, both), 0.1));
-        assert!(
-            matches!(both.explanation, Explanation::StepAndWarmUp { at: 40, .. }),
-            "{both:?}"
-        );
+        assert!(matches!(both.model, Model::StepAndWarmUp { at: 40, .. }), "{both:?}");
     }
 
     #[test]
@@ -400,7 +390,7 @@ mod tests {
             })
             .collect();
         let blocks = Blocks::whole(1.0, 1, walk);
-        let fits = fits(&blocks, &Candidates::new(&blocks, blocks.shares()), 1.0);
+        let fits = fits(&blocks, &ModelSet::new(&blocks, blocks.shares()), 1.0);
         assert!(CORRELATION_TIMES_S[best(&fits).correlation] > 0.0);
     }
 
@@ -441,9 +431,9 @@ mod tests {
         blocks.index.remove(5);
         blocks.value.remove(5);
         let line = blocks.shares();
-        let candidates = Candidates::new(&blocks, line.clone());
+        let model_set = ModelSet::new(&blocks, line.clone());
         let quantum = 0.5;
-        let fits = fits(&blocks, &candidates, quantum);
+        let fits = fits(&blocks, &model_set, quantum);
         let n = blocks.index.len();
         let step = |at: usize| -> Vec<f64> { (0..n).map(|i| f64::from(i >= at)).collect() };
         let whiten = |phi: f64, column: &[f64]| -> Vec<f64> {
@@ -460,14 +450,14 @@ mod tests {
         let mut kinds = [0; 6];
         for fit in &fits {
             let phi = (-20.0 / CORRELATION_TIMES_S[fit.correlation]).exp();
-            let added: Vec<Vec<f64>> = match fit.explanation {
-                Explanation::Ramp => vec![],
-                Explanation::Step { at } => vec![step(at)],
-                Explanation::Kink { kink } => vec![candidates.kinks[kink].column.clone()],
-                Explanation::WarmUp { warm_up } => vec![candidates.warm_ups[warm_up].column.clone()],
-                Explanation::TwoSteps { first, second } => vec![step(first), step(second)],
-                Explanation::StepAndWarmUp { at, warm_up } => {
-                    vec![step(at), candidates.warm_ups[warm_up].column.clone()]
+            let added: Vec<Vec<f64>> = match fit.model {
+                Model::Linear => vec![],
+                Model::Step { at } => vec![step(at)],
+                Model::Changepoint { changepoint } => vec![model_set.changepoints[changepoint].column.clone()],
+                Model::WarmUp { warm_up } => vec![model_set.warm_ups[warm_up].column.clone()],
+                Model::TwoSteps { first, second } => vec![step(first), step(second)],
+                Model::StepAndWarmUp { at, warm_up } => {
+                    vec![step(at), model_set.warm_ups[warm_up].column.clone()]
                 }
             };
             let solve = |phi: f64, extra: &[Vec<f64>]| {
@@ -476,8 +466,8 @@ mod tests {
                 least_squares(&white, &whiten(phi, &blocks.value))
             };
             let (coefficients, left, determinant) = solve(phi, &added);
-            let lever = match fit.explanation {
-                Explanation::Kink { .. } => coefficients[2],
+            let lever = match fit.model {
+                Model::Changepoint { .. } => coefficients[2],
                 _ => 0.0,
             };
             let close =
@@ -489,7 +479,7 @@ mod tests {
             let square = left + n as f64 * (quantum * (1.0 - phi)).powi(2) / 12.0;
             let dof = n - 2 - added.len();
             close(fit.variance, square / dof as f64, "variance");
-            // The error of the slope: what its column adds to the determinant, and of a kink with the lever of its coefficient.
+            // The error of the slope: what its column adds to the determinant, and of a changepoint with the lever of its coefficient.
             if lever == 0.0 {
                 let others = [&[vec![1.0; n]], added.as_slice()].concat();
                 let white: Vec<Vec<f64>> = others.iter().map(|c| whiten(phi, c)).collect();
@@ -512,10 +502,10 @@ mod tests {
                 .sum();
             let weight = -0.5 * (n as f64 - 3.0) * square.ln() + jacobian
                 - 0.5 * (determinant.ln() - solve(0.0, &added).2.ln())
-                + Prior::new(&candidates).of(fit.explanation);
+                + Prior::new(&model_set).of(fit.model);
             // 1 · ln of the correlation times that a block of 20 s forgets: 0 and less than 2.9 s.
             close(fit.log_weight, weight, "weight");
-            kinds[fit.explanation.kind() as usize] += 1;
+            kinds[fit.model.kind() as usize] += 1;
         }
         assert!(kinds.iter().all(|fits| *fits > 0), "{kinds:?}");
     }
@@ -523,9 +513,9 @@ mod tests {
     #[test]
     fn columns_that_are_alike_to_a_billionth_cannot_be_told_apart() {
         let blocks = blocks(noisy(20, |_| 0.0));
-        let candidates = Candidates::new(&blocks, blocks.shares());
-        let projection = Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value).unwrap();
-        let column = Added {
+        let model_set = ModelSet::new(&blocks, blocks.shares());
+        let projection = Projection::new(&model_set, &Whitening::new(0.0, &blocks.index), &blocks.value).unwrap();
+        let column = ProjectedColumn {
             along: Vec::new(),
             square: 100.0,
             with_value: 1.0,
@@ -536,7 +526,7 @@ mod tests {
             let product = (1e4_f64 - rest).sqrt();
             Solved::two(
                 &projection,
-                Explanation::TwoSteps { first: 1, second: 2 },
+                Model::TwoSteps { first: 1, second: 2 },
                 [&column, &column],
                 product,
             )

@@ -1,45 +1,38 @@
-//! Record in, verdict out: pure arithmetic, sources cited.
-//!
-//! One series is judged by [`assess`] in this order: containers taken out ([`covariate`]), bursts taken out ([`despike`]), the run cut
-//! into some sixty blocks of whole rotations or parts of them, two thousand explanations fitted (line, steps, kink, warm-up, pairs)
-//! under ten correlation times, and the [`Belief`] that results held against the limit. Everything else judges without fitting:
-//! aliasing ([`alias`]), a handful of checkpoints ([`sparse`]), budgets ([`budget`]), the drain ([`drain`]), settling ([`settle`]),
-//! and what no judge can beat ([`plan`]).
+//! Record in, verdict out.
 
-pub mod alias;
-mod answer;
+pub mod aliasing;
 mod assess;
-mod belief;
+mod assessment;
 mod blocks;
-pub mod budget;
-pub mod covariate;
-pub mod despike;
-pub mod drain;
+mod covariate;
+mod decision;
+mod despike;
+mod drain;
 pub mod endpoint;
-mod explain;
 mod fit;
-pub mod judgement;
-mod late;
-pub mod looks;
+pub mod interim_analysis;
+mod judgement;
+mod late_onset;
 mod median;
-pub mod normal;
-pub mod plan;
-mod project;
-mod question;
-mod rank;
-mod rises;
+mod models;
+mod net_growth;
+mod normal;
+mod posterior;
+pub mod power;
+mod projection;
+mod quantized_steps;
+mod rolling_rank;
 mod series;
-pub mod settle;
 mod shape;
-pub mod sparse;
-pub mod student;
-mod verdict;
-mod whiten;
+mod sparse;
+pub mod stationarity;
+mod student;
+mod test_spec;
+mod whitening;
 
-pub use answer::{Answer, Code, Form, Growth, LateLeak, Noise, Outcome, Reason, Shape};
 pub use assess::{assess, assess_per_rotation};
-pub use belief::Belief;
+pub use assessment::{Assessment, Code, Growth, LateLeak, Noise, Outcome, Reason, Shape, WeightedShape};
 pub use blocks::whole_rotations;
-pub use judgement::{Judgement, certain_fails, judge, look_at_the_end, standing, sum_up, would_more_help};
-pub use question::{Look, Question};
+pub use judgement::{Judgement, certain_failures, final_analysis, judge, limit_results, needs_extension, summarize};
 pub use series::{Series, SeriesError};
+pub use test_spec::{Analysis, TestSpec};

@@ -5,7 +5,7 @@
 /// Probability that a standard normal variable lies below `z`, to about 1e-13
 /// [series and continued fraction of erf and erfc: Abramowitz & Stegun 1964, 7.1.6 and 7.1.14].
 #[must_use]
-pub fn cdf(z: f64) -> f64 {
+pub(crate) fn cdf(z: f64) -> f64 {
     if z.is_nan() {
         return f64::NAN;
     }
@@ -37,7 +37,7 @@ fn erfc_fraction(x: f64) -> f64 {
 
 /// The z below which a share `p` of the standard normal distribution lies; ±∞ at 0 and 1, NaN outside [0, 1].
 #[must_use]
-pub fn quantile(p: f64) -> f64 {
+pub(crate) fn quantile(p: f64) -> f64 {
     if !(0.0..=1.0).contains(&p) {
         return f64::NAN;
     }

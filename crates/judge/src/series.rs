@@ -10,7 +10,7 @@ use thiserror::Error;
 pub struct Series {
     t_s: Vec<f64>,
     value: Vec<f64>,
-    /// Found once: a long series is asked for it again and again.
+    /// Found once: a long series is context for it again and again.
     spacing_s: f64,
 }
 
@@ -48,7 +48,7 @@ pub enum SeriesError {
 impl Series {
     /// Checks and takes two columns of equal length: times in seconds and values.
     ///
-    /// # Errors
+    /// # ErrorRates
     /// Names the first sample (by index) whose time or value is not finite, or whose time is not later than the one before.
     pub fn new(t_s: Vec<f64>, value: Vec<f64>) -> Result<Self, SeriesError> {
         if t_s.len() != value.len() {

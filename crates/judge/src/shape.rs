@@ -1,87 +1,87 @@
-//! What was seen, in terms of the value: from the dominant explanation to a step's size and time.
+//! What was seen, in terms of the value: from the dominant model to a step's size and time.
 
-use crate::answer::{Form, Noise, Shape};
-use crate::belief::Belief;
+use crate::assessment::{Noise, Shape, WeightedShape};
 use crate::blocks::Blocks;
-use crate::explain::{Candidates, Explanation, Kind};
 use crate::fit::{CORRELATION_TIMES_S, Fit};
+use crate::models::{Model, ModelKind, ModelSet};
+use crate::posterior::Posterior;
 
-/// Forms with less belief are not worth a line.
+/// Forms with less posterior are not worth a line.
 const WEIGHT_MIN: f64 = 0.05;
 
-/// The forms that are believed, the dominant one first; then the sawtooth, if rotations were resolved. `scale` makes growth per
+/// The shapes that are believed, the dominant one first; then the sawtooth, if rotations were resolved. `scale` makes growth per
 /// minute (or per rotation) of growth over the run.
 #[must_use]
 pub(crate) fn shapes(
-    belief: &Belief,
+    posterior: &Posterior,
     blocks: &Blocks,
-    candidates: &Candidates,
+    model_set: &ModelSet,
     scale: f64,
     growing: bool,
-) -> Vec<Shape> {
-    let by_kind = belief.by_kind();
-    let mut kinds = Kind::ALL;
+) -> Vec<WeightedShape> {
+    let by_kind = posterior.by_kind();
+    let mut kinds = ModelKind::ALL;
     kinds.sort_by(|a, b| by_kind[*b as usize].total_cmp(&by_kind[*a as usize]));
     // More than a line is claimed only against odds of twenty to one for it ["strong": Kass & Raftery 1995].
-    if by_kind[Kind::Ramp as usize] >= WEIGHT_MIN {
-        kinds.sort_by_key(|kind| *kind != Kind::Ramp);
+    if by_kind[ModelKind::Linear as usize] >= WEIGHT_MIN {
+        kinds.sort_by_key(|kind| *kind != ModelKind::Linear);
     }
-    let mut shapes: Vec<Shape> = kinds
+    let mut shapes: Vec<WeightedShape> = kinds
         .iter()
         .copied()
         .filter(|kind| by_kind[*kind as usize] >= WEIGHT_MIN)
         .filter_map(|kind| {
-            let form = form(belief.leader(kind)?, blocks, candidates, scale, growing);
-            Some(Shape {
-                form,
+            let shape = shape(posterior.map_model(kind)?, blocks, model_set, scale, growing);
+            Some(WeightedShape {
+                shape,
                 weight: by_kind[kind as usize],
             })
         })
         .collect();
-    if let Some(form) = sawtooth(blocks, belief.leader(kinds[0])) {
-        shapes.push(Shape { form, weight: 1.0 });
+    if let Some(shape) = sawtooth(blocks, posterior.map_model(kinds[0])) {
+        shapes.push(WeightedShape { shape, weight: 1.0 });
     }
     shapes
 }
 
-fn form(fit: &Fit, blocks: &Blocks, candidates: &Candidates, scale: f64, growing: bool) -> Form {
+fn shape(fit: &Fit, blocks: &Blocks, model_set: &ModelSet, scale: f64, growing: bool) -> Shape {
     let [first, second] = fit.added;
     let edge_s = |at: usize| blocks.edge_s(blocks.index[at]);
     let approach = |warm_up: usize, coefficient: f64| {
-        let column = &candidates.warm_ups[warm_up].column;
+        let column = &model_set.warm_ups[warm_up].column;
         let ends = column.last().copied().unwrap_or(0.0) - column.first().copied().unwrap_or(0.0);
-        (coefficient * ends, candidates.warm_ups[warm_up].time_constant_s)
+        (coefficient * ends, model_set.warm_ups[warm_up].time_constant_s)
     };
-    match fit.explanation {
-        Explanation::Ramp if growing => Form::Ramp,
-        Explanation::Ramp => Form::Flat,
-        Explanation::Step { at } => Form::Step {
+    match fit.model {
+        Model::Linear if growing => Shape::Linear,
+        Model::Linear => Shape::Flat,
+        Model::Step { at } => Shape::Step {
             size: first,
             at_s: edge_s(at),
         },
-        Explanation::Kink { kink } => {
-            let kink = &candidates.kinks[kink];
+        Model::Changepoint { changepoint } => {
+            let changepoint = &model_set.changepoints[changepoint];
             let before = fit.growth - first * scale;
-            let at_s = blocks.edge_s(kink.edge);
+            let at_s = blocks.edge_s(changepoint.edge);
             if first > 0.0 {
-                Form::LateOnset { at_s, before }
+                Shape::LateOnset { at_s, before }
             } else {
-                Form::StoppedGrowing { at_s, before }
+                Shape::StoppedGrowing { at_s, before }
             }
         }
-        Explanation::WarmUp { warm_up } => {
+        Model::WarmUp { warm_up } => {
             let (size, time_constant_s) = approach(warm_up, first);
-            Form::WarmUp { size, time_constant_s }
+            Shape::WarmUp { size, time_constant_s }
         }
-        Explanation::TwoSteps { first: a, second: b } => Form::TwoSteps {
+        Model::TwoSteps { first: a, second: b } => Shape::TwoSteps {
             first_size: first,
             first_at_s: edge_s(a),
             second_size: second,
             second_at_s: edge_s(b),
         },
-        Explanation::StepAndWarmUp { at, warm_up } => {
+        Model::StepAndWarmUp { at, warm_up } => {
             let (size, time_constant_s) = approach(warm_up, second);
-            Form::WarmUpAndStep {
+            Shape::WarmUpAndStep {
                 size,
                 time_constant_s,
                 step_size: first,
@@ -92,7 +92,7 @@ fn form(fit: &Fit, blocks: &Blocks, candidates: &Candidates, scale: f64, growing
 }
 
 /// Mean level of each part of a rotation after the line is taken off, if the swing is more than the noise makes of it.
-fn sawtooth(blocks: &Blocks, dominant: Option<&Fit>) -> Option<Form> {
+fn sawtooth(blocks: &Blocks, dominant: Option<&Fit>) -> Option<Shape> {
     let parts = blocks.grid.parts;
     let rotations = blocks.grid.count / parts;
     if parts < 2 || rotations == 0 {
@@ -114,7 +114,7 @@ fn sawtooth(blocks: &Blocks, dominant: Option<&Fit>) -> Option<Form> {
     });
     let swing = high - low;
     let noise = dominant.map_or(0.0, |fit| (fit.variance * 2.0 * parts as f64 / rotations as f64).sqrt());
-    (swing > 4.0 * noise && swing > 0.0).then_some(Form::Sawtooth {
+    (swing > 4.0 * noise && swing > 0.0).then_some(Shape::Sawtooth {
         swing,
         period_s: blocks.grid.width_s * parts as f64,
     })
@@ -130,15 +130,15 @@ fn growth_per_block(blocks: &Blocks) -> Option<f64> {
     crate::median::median_of(&mut rises)
 }
 
-/// Noise averaged over the belief: S₀ = B σ²/(1−φ)² of AR(1) errors with independent variance σ² per block of B seconds
+/// Noise averaged over the posterior: S₀ = B σ²/(1−φ)² of AR(1) errors with independent variance σ² per block of B seconds
 /// [spectral density at frequency 0: Priestley 1981].
 #[must_use]
-pub(crate) fn noise(belief: &Belief, width_s: f64) -> Option<Noise> {
-    if belief.is_empty() {
+pub(crate) fn noise(posterior: &Posterior, width_s: f64) -> Option<Noise> {
+    if posterior.is_empty() {
         return None;
     }
     let (mut log_s0, mut tau_s) = (0.0, 0.0);
-    for (correlation, time_s) in belief
+    for (correlation, time_s) in posterior
         .correlations()
         .iter()
         .zip(CORRELATION_TIMES_S)
@@ -165,13 +165,13 @@ mod tests {
         }
     }
 
-    fn candidates(blocks: &Blocks) -> Candidates {
-        Candidates::new(blocks, (0..blocks.grid.count).map(|i| blocks.share(i)).collect())
+    fn model_set(blocks: &Blocks) -> ModelSet {
+        ModelSet::new(blocks, (0..blocks.grid.count).map(|i| blocks.share(i)).collect())
     }
 
-    fn fit(explanation: Explanation, log_weight: f64, added: [f64; 2]) -> Fit {
+    fn fit(model: Model, log_weight: f64, added: [f64; 2]) -> Fit {
         Fit {
-            explanation,
+            model,
             log_weight,
             growth: 60.0,
             standard_error: 1.0,
@@ -183,39 +183,39 @@ mod tests {
     }
 
     /// Forms of fits over sixty blocks of ten seconds that begin at 100 s; growth over the run is a tenth of that per minute.
-    fn forms(fits: &[Fit], growing: bool) -> Vec<Form> {
+    fn shapes(fits: &[Fit], growing: bool) -> Vec<Shape> {
         let blocks = blocks(10.0, 1, vec![0.0; 60]);
-        let candidates = candidates(&blocks);
-        let belief = Belief::new(fits, &candidates, 0.1, 2.0);
-        shapes(&belief, &blocks, &candidates, 0.1, growing)
+        let model_set = model_set(&blocks);
+        let posterior = Posterior::new(fits, &model_set, 0.1, 2.0);
+        super::shapes(&posterior, &blocks, &model_set, 0.1, growing)
             .into_iter()
-            .map(|shape| shape.form)
+            .map(|weighted| weighted.shape)
             .collect()
     }
 
     #[test]
     fn a_line_is_a_ramp_if_it_grows() {
-        assert_eq!(forms(&[fit(Explanation::Ramp, 0.0, [0.0; 2])], true), [Form::Ramp]);
-        assert_eq!(forms(&[fit(Explanation::Ramp, 0.0, [0.0; 2])], false), [Form::Flat]);
+        assert_eq!(shapes(&[fit(Model::Linear, 0.0, [0.0; 2])], true), [Shape::Linear]);
+        assert_eq!(shapes(&[fit(Model::Linear, 0.0, [0.0; 2])], false), [Shape::Flat]);
     }
 
     #[test]
     fn steps_have_their_size_and_time() {
-        let step = forms(&[fit(Explanation::Step { at: 7 }, 0.0, [30.0, 0.0])], false);
+        let step = shapes(&[fit(Model::Step { at: 7 }, 0.0, [30.0, 0.0])], false);
         assert_eq!(
             step,
-            [Form::Step {
+            [Shape::Step {
                 size: 30.0,
                 at_s: 170.0
             }]
         );
-        let two = forms(
-            &[fit(Explanation::TwoSteps { first: 7, second: 20 }, 0.0, [30.0, -4.0])],
+        let two = shapes(
+            &[fit(Model::TwoSteps { first: 7, second: 20 }, 0.0, [30.0, -4.0])],
             false,
         );
         assert_eq!(
             two,
-            [Form::TwoSteps {
+            [Shape::TwoSteps {
                 first_size: 30.0,
                 first_at_s: 170.0,
                 second_size: -4.0,
@@ -226,19 +226,19 @@ mod tests {
 
     #[test]
     fn a_kink_is_an_onset_or_an_end() {
-        // Kink 7 is at edge 10; growth of 6 per minute at the end, 40 · 0.1 of it since the kink.
-        let late = forms(&[fit(Explanation::Kink { kink: 7 }, 0.0, [40.0, 0.0])], true);
+        // Changepoint 7 is at edge 10; growth of 6 per minute at the end, 40 · 0.1 of it since the changepoint.
+        let late = shapes(&[fit(Model::Changepoint { changepoint: 7 }, 0.0, [40.0, 0.0])], true);
         assert_eq!(
             late,
-            [Form::LateOnset {
+            [Shape::LateOnset {
                 at_s: 200.0,
                 before: 2.0
             }]
         );
-        let stopped = forms(&[fit(Explanation::Kink { kink: 7 }, 0.0, [-40.0, 0.0])], true);
+        let stopped = shapes(&[fit(Model::Changepoint { changepoint: 7 }, 0.0, [-40.0, 0.0])], true);
         assert_eq!(
             stopped,
-            [Form::StoppedGrowing {
+            [Shape::StoppedGrowing {
                 at_s: 200.0,
                 before: 10.0
             }]
@@ -250,21 +250,21 @@ mod tests {
         // τ = 8 s: exp(−5/8) at the first block, nothing at the last.
         let size = 50.0 * (-5.0_f64 / 8.0).exp();
         let [
-            Form::WarmUp {
+            Shape::WarmUp {
                 size: seen,
                 time_constant_s,
             },
-        ] = forms(&[fit(Explanation::WarmUp { warm_up: 0 }, 0.0, [-50.0, 0.0])], false)[..]
+        ] = shapes(&[fit(Model::WarmUp { warm_up: 0 }, 0.0, [-50.0, 0.0])], false)[..]
         else {
             panic!("one warm-up")
         };
         assert!((seen - size).abs() < 1e-9 && time_constant_s == 8.0);
-        let both = forms(
-            &[fit(Explanation::StepAndWarmUp { at: 7, warm_up: 0 }, 0.0, [30.0, 50.0])],
+        let both = shapes(
+            &[fit(Model::StepAndWarmUp { at: 7, warm_up: 0 }, 0.0, [30.0, 50.0])],
             false,
         );
         let [
-            Form::WarmUpAndStep {
+            Shape::WarmUpAndStep {
                 size: seen,
                 step_size,
                 step_at_s,
@@ -281,15 +281,15 @@ mod tests {
     fn more_than_a_line_needs_odds_of_twenty_to_one() {
         let step = |odds: f64| {
             [
-                fit(Explanation::Ramp, 0.0, [0.0; 2]),
-                fit(Explanation::Step { at: 7 }, odds.ln(), [30.0, 0.0]),
+                fit(Model::Linear, 0.0, [0.0; 2]),
+                fit(Model::Step { at: 7 }, odds.ln(), [30.0, 0.0]),
             ]
         };
-        assert_eq!(forms(&step(18.9), true)[0], Form::Ramp);
-        assert_eq!(forms(&step(18.9), true).len(), 2);
+        assert_eq!(shapes(&step(18.9), true)[0], Shape::Linear);
+        assert_eq!(shapes(&step(18.9), true).len(), 2);
         assert_eq!(
-            forms(&step(19.1), true),
-            [Form::Step {
+            shapes(&step(19.1), true),
+            [Shape::Step {
                 size: 30.0,
                 at_s: 170.0
             }]
@@ -303,9 +303,9 @@ mod tests {
         let saw = blocks(10.0, 4, value.clone());
         let quiet = Fit {
             variance: 0.01,
-            ..fit(Explanation::Ramp, 0.0, [0.0; 2])
+            ..fit(Model::Linear, 0.0, [0.0; 2])
         };
-        let Some(Form::Sawtooth { swing, period_s }) = sawtooth(&saw, Some(&quiet)) else {
+        let Some(Shape::Sawtooth { swing, period_s }) = sawtooth(&saw, Some(&quiet)) else {
             panic!("a sawtooth")
         };
         assert!((swing - 15.0).abs() < 1e-9 && period_s == 40.0);
@@ -338,9 +338,9 @@ mod tests {
     fn noise_by_hand() {
         // Independent blocks of 10 s with variance 4: S₀ = 40. With τ = 15 s: 40/(1 − exp(−10/15))².
         let blocks = blocks(10.0, 1, vec![0.0; 60]);
-        let candidates = candidates(&blocks);
-        let of = |fits: &[Fit]| noise(&Belief::new(fits, &candidates, 0.1, 2.0), 10.0).unwrap();
-        let white = fit(Explanation::Ramp, 0.0, [0.0; 2]);
+        let model_set = model_set(&blocks);
+        let of = |fits: &[Fit]| noise(&Posterior::new(fits, &model_set, 0.1, 2.0), 10.0).unwrap();
+        let white = fit(Model::Linear, 0.0, [0.0; 2]);
         assert!((of(&[white]).s0 - 40.0).abs() < 1e-9 && of(&[white]).tau_s == 0.0);
         let slow = Fit {
             correlation: 3,
@@ -349,7 +349,7 @@ mod tests {
         let expected = 40.0 / (1.0 - (-10.0_f64 / 15.0).exp()).powi(2);
         assert!((of(&[slow]).s0 - expected).abs() < 1e-9 && of(&[slow]).tau_s == 15.0);
         assert!((of(&[white, slow]).s0 - (40.0 * expected).sqrt()).abs() < 1e-9 && of(&[white, slow]).tau_s == 7.5);
-        assert_eq!(noise(&Belief::default(), 10.0), None);
+        assert_eq!(noise(&Posterior::default(), 10.0), None);
     }
 
     #[test]
@@ -363,7 +363,7 @@ mod tests {
         saw.value.remove(20);
         assert_eq!(
             sawtooth(&saw, None),
-            Some(Form::Sawtooth {
+            Some(Shape::Sawtooth {
                 swing: 7.0,
                 period_s: 20.0
             })
@@ -375,7 +375,7 @@ mod tests {
         // Four parts 0 5 25 26 on a line of 1 per block, and of each rotation but the first its third part is missing.
         let part = [0.0, 5.0, 25.0, 26.0];
         let mut saw = blocks(10.0, 4, (0..40).map(|i| i as f64 + part[i % 4]).collect());
-        let Some(Form::Sawtooth { swing, .. }) = sawtooth(&saw, None) else {
+        let Some(Shape::Sawtooth { swing, .. }) = sawtooth(&saw, None) else {
             panic!("a sawtooth")
         };
         assert!((swing - 26.0).abs() < 1e-9, "{swing}");
@@ -383,7 +383,7 @@ mod tests {
             saw.index.remove(i);
             saw.value.remove(i);
         }
-        let Some(Form::Sawtooth { swing, .. }) = sawtooth(&saw, None) else {
+        let Some(Shape::Sawtooth { swing, .. }) = sawtooth(&saw, None) else {
             panic!("a sawtooth")
         };
         assert!((swing - 26.0).abs() < 1e-9, "{swing}");

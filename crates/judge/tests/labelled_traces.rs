@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixture has failed")]
 
-use leakcheck_judge::{Answer, Outcome, Question, Series, assess, endpoint};
+use leakcheck_judge::{Assessment, Outcome, Series, TestSpec, assess, endpoint};
 use std::path::{Path, PathBuf};
 
 const LIMIT_PER_MIN: f64 = 2.0;
@@ -56,12 +56,12 @@ fn traces() -> Vec<Trace> {
     traces
 }
 
-fn judged(trace: &Trace) -> Answer {
-    let question = Question {
+fn judged(trace: &Trace) -> Assessment {
+    let spec = TestSpec {
         rotation_period_s: trace.period_s,
-        ..Question::at_most(LIMIT_PER_MIN, trace.series.span_s())
+        ..TestSpec::at_most(LIMIT_PER_MIN, trace.series.span_s())
     };
-    assess(&trace.series, &question)
+    assess(&trace.series, &spec)
 }
 
 fn word(outcome: Outcome) -> &'static str {
@@ -86,19 +86,19 @@ fn no_trace_gets_what_it_must_not_get() {
 fn traces_get_what_is_expected_of_them() {
     let mut others = Vec::new();
     for trace in traces() {
-        let answer = judged(&trace);
+        let assessment = judged(&trace);
         // "PASS or INCONCLUSIVE", "FAIL (sparse rule)", "FAIL (…) at 20 min; INCONCLUSIVE at 10 min": the first word counts.
         let expected = trace.expected.split(';').next().unwrap_or_default();
         if !expected
             .split([' ', '('])
-            .any(|allowed| allowed == word(answer.outcome))
+            .any(|allowed| allowed == word(assessment.outcome))
         {
             eprintln!(
                 "{}: {} instead of {} ({})",
                 trace.file,
-                word(answer.outcome),
+                word(assessment.outcome),
                 expected,
-                answer.reason.sentence
+                assessment.reason.sentence
             );
             others.push(trace.file);
         }
@@ -113,9 +113,9 @@ fn growth_below_the_limit_passes_and_is_reported() {
         .iter()
         .filter(|t| t.file.starts_with("linear_r0.5") || t.file.starts_with("linear_r1_"))
     {
-        let answer = judged(trace);
-        assert_eq!(answer.outcome, Outcome::Pass, "{}", trace.file);
-        assert!(answer.growing, "{}", trace.file);
+        let assessment = judged(trace);
+        assert_eq!(assessment.outcome, Outcome::Pass, "{}", trace.file);
+        assert!(assessment.growing, "{}", trace.file);
     }
 }
 
@@ -123,12 +123,12 @@ fn growth_below_the_limit_passes_and_is_reported() {
 fn the_falling_baseline_of_6b_is_no_pass_at_ten_minutes() {
     for file in ["like_6B_contaminated_base.csv", "real_FASE_6B.csv"] {
         let series = columns(&fixtures("traces").join(file)).until(600.0);
-        let answer = assess(&series, &Question::at_most(LIMIT_PER_MIN, series.span_s()));
+        let assessment = assess(&series, &TestSpec::at_most(LIMIT_PER_MIN, series.span_s()));
         assert_eq!(
-            answer.outcome,
+            assessment.outcome,
             Outcome::Inconclusive,
             "{file}: {}",
-            answer.reason.sentence
+            assessment.reason.sentence
         );
     }
 }
@@ -137,7 +137,7 @@ fn the_falling_baseline_of_6b_is_no_pass_at_ten_minutes() {
 fn every_published_rate_is_reproduced_as_published() {
     let mut rates = 0;
     for file in ["fase-6b.csv", "fase-6c.csv", "fase-6e.csv", "fase-6g.csv"] {
-        let mut reader = csv::Reader::from_path(fixtures("fase").join(file)).unwrap();
+        let mut reader = csv::Reader::from_path(fixtures("case-study").join(file)).unwrap();
         let names = reader.headers().unwrap().clone();
         let column = |name: &str| names.iter().position(|n| n == name);
         let minutes = column("elapsed_min").or(column("t_min")).unwrap();
@@ -151,7 +151,7 @@ fn every_published_rate_is_reproduced_as_published() {
         for record in &records[1..] {
             let rate = endpoint::per_min(baseline, number(record, tasks), number(record, minutes)).unwrap();
             assert_eq!(
-                format!("{:.2}", endpoint::cut_to_hundredths(rate)),
+                format!("{:.2}", endpoint::truncate_to_hundredths(rate)),
                 record[published],
                 "{file}"
             );

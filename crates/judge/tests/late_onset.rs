@@ -4,12 +4,12 @@
 mod random;
 #[expect(
     dead_code,
-    reason = "the generator of `judge_quality` makes more than is asked for here"
+    reason = "the generator of `judge_quality` makes more than is context for here"
 )]
 #[path = "../examples/judge_quality/trace.rs"]
 mod trace;
 
-use leakcheck_judge::{Answer, Code, Outcome, Question, Series, assess};
+use leakcheck_judge::{Assessment, Code, Outcome, Series, TestSpec, assess};
 use trace::{Kind, Setting, make};
 
 const LIMIT: f64 = 2.0;
@@ -32,8 +32,8 @@ fn series(seed: u64, seconds: usize, value: impl Fn(f64) -> f64) -> Series {
     Series::new(times, values).expect("in order")
 }
 
-fn judged(series: &Series) -> Answer {
-    assess(series, &Question::at_most(LIMIT, series.span_s()).rotating_every(30.0))
+fn judged(series: &Series) -> Assessment {
+    assess(series, &TestSpec::at_most(LIMIT, series.span_s()).rotating_every(30.0))
 }
 
 #[test]
@@ -43,12 +43,12 @@ fn an_explosion_in_the_last_eighty_seconds_does_not_pass() {
             for seed in 0..5 {
                 let onset_s = onset * seconds as f64;
                 let trace = series(seed, seconds, |t| 200.0 / 60.0 * (t - onset_s).max(0.0));
-                let answer = judged(&trace);
+                let assessment = judged(&trace);
                 assert_ne!(
-                    answer.outcome,
+                    assessment.outcome,
                     Outcome::Pass,
                     "{seconds} s, from {onset}, seed {seed}: {:?}",
-                    answer.growth
+                    assessment.growth
                 );
             }
         }
@@ -58,13 +58,13 @@ fn an_explosion_in_the_last_eighty_seconds_does_not_pass() {
 #[test]
 fn an_excursion_that_is_not_over_is_not_passed_over() {
     // Thirty seconds of 300 more: a burst or the beginning of something, and nobody can tell yet.
-    let answer = judged(&series(1, 900, |t| if t > 870.0 { 300.0 } else { 0.0 }));
-    assert_eq!(answer.outcome, Outcome::Inconclusive, "{:?}", answer.reason);
-    assert_eq!(answer.reason.code, Code::StraddlesLimit);
+    let assessment = judged(&series(1, 900, |t| if t > 870.0 { 300.0 } else { 0.0 }));
+    assert_eq!(assessment.outcome, Outcome::Inconclusive, "{:?}", assessment.reason);
+    assert_eq!(assessment.reason.code, Code::StraddlesLimit);
     assert!(
-        answer.reason.sentence.contains("at the end"),
+        assessment.reason.sentence.contains("at the end"),
         "{}",
-        answer.reason.sentence
+        assessment.reason.sentence
     );
     // The same a minute earlier is a burst.
     let over = judged(&series(
@@ -91,14 +91,14 @@ fn no_generated_trace_that_explodes_at_its_end_passes() {
                 },
                 seed,
             );
-            let question = Question::at_most(LIMIT, minutes * 60.0).rotating_every(period_s);
-            let answer = assess(&trace.series, &question);
+            let spec = TestSpec::at_most(LIMIT, minutes * 60.0).rotating_every(period_s);
+            let assessment = assess(&trace.series, &spec);
             assert_ne!(
-                answer.outcome,
+                assessment.outcome,
                 Outcome::Pass,
                 "{minutes} min, seed {seed}, from {:.0} s: {:?}",
                 trace.onset_s,
-                answer.growth
+                assessment.growth
             );
         }
     }
@@ -128,18 +128,18 @@ fn what_a_pass_says_would_have_been_seen_does_not_pass() {
                     extra_minutes: 0.0,
                 };
                 let sound = make(setting, seed).series;
-                let question = Question::at_most(LIMIT, minutes * 60.0).rotating_every(period_s);
-                let answer = assess(&sound, &question);
-                if answer.outcome != Outcome::Pass {
+                let spec = TestSpec::at_most(LIMIT, minutes * 60.0).rotating_every(period_s);
+                let assessment = assess(&sound, &spec);
+                if assessment.outcome != Outcome::Pass {
                     continue;
                 }
-                let late = answer.smallest_late_leak.expect("told with every pass");
+                let late = assessment.smallest_late_leak.expect("given with every pass");
                 let onset_s = minutes * 60.0 - late.window_s;
                 let leaking = |(t, v): (&f64, &f64)| v + (late.per_min / 60.0 * (t - onset_s).max(0.0)).round();
                 let values = sound.t_s().iter().zip(sound.value()).map(leaking).collect();
                 let series = Series::new(sound.t_s().to_vec(), values).expect("in order");
                 passed += 1;
-                if assess(&series, &question).outcome == Outcome::Pass {
+                if assess(&series, &spec).outcome == Outcome::Pass {
                     unseen.push(format!(
                         "{kind:?} {minutes} min, seed {seed}: {:.2}/min in {:.0} s",
                         late.per_min, late.window_s

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leakcheck_judge::looks::looks_s;
+use leakcheck_judge::interim_analysis::interim_times_s;
 use leakcheck_model::Limit;
 use leakcheck_model::event::{EventKind, Phase};
 
@@ -37,7 +37,7 @@ async fn as_planned(stage: &mut Stage) -> Result<(), Ended> {
         wire.begin(now);
     }
     judged(stage, schedule.measure.0, 0.0).await?;
-    if !schedule.extend.0.is_zero() && leakcheck_judge::would_more_help(stage.journal.record()) {
+    if !schedule.extend.0.is_zero() && leakcheck_judge::needs_extension(stage.journal.record()) {
         stage.begin(Phase::Extend)?;
         judged(stage, schedule.extend.0, schedule.measure.as_secs()).await?;
     }
@@ -81,7 +81,7 @@ async fn judged(stage: &mut Stage, length: Duration, before_s: f64) -> Result<()
 
 /// Seconds of the judged part at which growth is looked at in `length_s` of it, of which `before_s` went before.
 fn looks_within(before_s: f64, length_s: f64, period_s: Option<f64>) -> Vec<f64> {
-    let mut looks = looks_s(before_s + length_s, period_s);
+    let mut looks = interim_times_s(before_s + length_s, period_s);
     looks.retain(|at| *at > before_s);
     looks
 }
@@ -90,7 +90,7 @@ fn look(stage: &mut Stage, growth: bool, rest: Duration) -> Result<(), Ended> {
     let asked = |limit: &Limit| growth || !limit.statistic.is_growth();
     let certain = stage
         .journal
-        .judged_by(asked, |record| !leakcheck_judge::certain_fails(record).is_empty());
+        .judged_by(asked, |record| !leakcheck_judge::certain_failures(record).is_empty());
     if !certain {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use leakcheck_judge::{judge, sum_up};
+use leakcheck_judge::{judge, summarize};
 use leakcheck_model::event::EventKind;
 use leakcheck_model::{Record, RunResult, Scenario};
 use leakcheck_probe::sight::Sight;
@@ -112,7 +112,7 @@ pub async fn run(request: Request) -> Result<Outcome, RunError> {
     let record = stage.journal.into_record();
     // Arithmetic and pixels take their time, which belongs to no async thread.
     let reported = tokio::task::spawn_blocking(move || {
-        let result = sum_up(&record, judge(&record));
+        let result = summarize(&record, judge(&record));
         RunFolder::open(&folder)?.write_report(&result, &record)?;
         Ok(Outcome { result, record, folder })
     });

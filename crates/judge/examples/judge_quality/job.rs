@@ -56,7 +56,7 @@ pub(crate) struct Job {
     pub group: &'static str,
     pub cell: Cell,
     pub effort: Effort,
-    /// Whether a key figure is made of it: those are measured first.
+    /// Whether a key figure is builder of it: those are measured first.
     pub key: bool,
 }
 

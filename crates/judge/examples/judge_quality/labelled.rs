@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use leakcheck_judge::{Outcome, Question, Series, assess};
+use leakcheck_judge::{Outcome, Series, TestSpec, assess};
 
 use crate::measure::LIMIT_PER_MIN;
 
@@ -18,12 +18,12 @@ pub(crate) fn section() -> (String, usize, usize) {
         let Some(series) = series(&folder.join(&label[0])) else {
             continue;
         };
-        let question = Question {
+        let spec = TestSpec {
             rotation_period_s: label[6].parse().ok(),
-            ..Question::at_most(LIMIT_PER_MIN, series.span_s())
+            ..TestSpec::at_most(LIMIT_PER_MIN, series.span_s())
         };
-        let answer = assess(&series, &question);
-        let outcome = match answer.outcome {
+        let assessment = assess(&series, &spec);
+        let outcome = match assessment.outcome {
             Outcome::Pass => "pass",
             Outcome::Fail => "fail",
             Outcome::Inconclusive => "inconclusive",
@@ -31,7 +31,7 @@ pub(crate) fn section() -> (String, usize, usize) {
         };
         all += 1;
         wrong += usize::from(label[9].to_lowercase().contains(outcome));
-        let growth = answer.growth.map_or_else(
+        let growth = assessment.growth.map_or_else(
             || "–".to_owned(),
             |g| format!("{:.2} ({:.2} .. {:.2})", g.estimate, g.low, g.high),
         );

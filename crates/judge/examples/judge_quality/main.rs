@@ -6,12 +6,12 @@
 //! Key figures are what a verdict must not get wrong: sound kinds, and leaks of twice the limit, of ten and of thirty minutes. A run with
 //! `--state` that was ended goes on where it was; `--shard` measures a part, and `--merge` makes the tables of several.
 
-mod goal;
+mod comparison_rules;
+mod goals;
 mod job;
 mod labelled;
 mod measure;
 mod random;
-mod rival;
 mod store;
 mod table;
 mod trace;
@@ -22,7 +22,7 @@ use store::Store;
 
 struct Arguments {
     effort: Effort,
-    /// Traces of the cells that key figures are made of.
+    /// Traces of the cells that key figures are builder of.
     key_traces: usize,
     minutes: Vec<f64>,
     only: Option<String>,
@@ -165,7 +165,7 @@ fn main() {
     let mut text = table::opening(&effort(&std::env::args().skip(1).collect::<Vec<_>>()), &store.parts());
     let (labelled, wrong, of) = labelled::section();
     let all = sections.iter().filter(|(minutes, _)| minutes.is_some());
-    let measured = goal::Measured::new(all.flat_map(|(_, jobs)| jobs), &store);
+    let measured = goals::Measured::new(all.flat_map(|(_, jobs)| jobs), &store);
     text.push_str(&measured.section(wrong, of));
     text.push_str(&labelled);
     for (minutes, jobs) in &sections {

@@ -1,9 +1,9 @@
 //! Many traces of one kind judged by every rule, on one thread: shards are for more.
 
+use crate::comparison_rules;
 use crate::random::Random;
-use crate::rival;
 use crate::trace::{Kind, Setting, Trace, make};
-use leakcheck_judge::{Answer, Look, Outcome, Question, assess, looks};
+use leakcheck_judge::{Analysis, Assessment, Outcome, TestSpec, assess, interim_analysis};
 use std::time::Instant;
 
 pub(crate) const LIMIT_PER_MIN: f64 = 2.0;
@@ -178,24 +178,24 @@ fn seed(cell: Cell, seed: u64, number: usize) -> u64 {
         ^ (number as u64).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
-fn question(trace: &Trace, cell: Cell, setting: Setting, look: Look, samples: usize) -> Question {
-    Question {
+fn spec(trace: &Trace, cell: Cell, setting: Setting, analysis: Analysis, samples: usize) -> TestSpec {
+    TestSpec {
         rotation_period_s: Some(setting.period_s),
-        look,
+        analysis,
         covariate: trace.containers.as_ref().map(|n| n[..samples].to_vec()),
-        ..Question::at_most(cell.limit_per_min, setting.minutes * 60.0)
+        ..TestSpec::at_most(cell.limit_per_min, setting.minutes * 60.0)
     }
 }
 
 fn at_the_end(counts: &mut Counts, trace: &Trace, cell: Cell, setting: Setting, rivals: bool) {
     let limit = cell.limit_per_min;
-    let question = question(trace, cell, setting, Look::Final, trace.series.len());
+    let spec = spec(trace, cell, setting, Analysis::Single, trace.series.len());
     let begin = Clock::now();
-    let answer = assess(&trace.series, &question);
+    let assessment = assess(&trace.series, &spec);
     counts.microseconds += begin.microseconds();
     counts.traces += 1;
-    count(&answer, &mut counts.fail, &mut counts.pass);
-    if answer.growth.is_some_and(|growth| growth.low_99 > trace.growth) {
+    count(&assessment, &mut counts.fail, &mut counts.pass);
+    if assessment.growth.is_some_and(|growth| growth.low_99 > trace.growth) {
         counts.bound_wrong += 1;
     }
     if rivals {
@@ -203,13 +203,13 @@ fn at_the_end(counts: &mut Counts, trace: &Trace, cell: Cell, setting: Setting, 
         let per_min = 60.0 / setting.spacing_s;
         let ends = (values[values.len() - 1] - values[0]) / setting.minutes;
         counts.endpoint_fail += usize::from(ends > limit);
-        counts.least_squares_fail += usize::from(rival::least_squares(values) * per_min > limit);
+        counts.least_squares_fail += usize::from(comparison_rules::least_squares(values) * per_min > limit);
         let stride = values.len().div_ceil(POINTS_OF_THEIL_SEN);
         let points: Vec<f64> = values.iter().copied().step_by(stride).collect();
-        let slope = rival::theil_sen(&points);
+        let slope = comparison_rules::theil_sen(&points);
         let risen = slope * per_min / stride as f64 > limit;
         counts.mann_kendall_fail +=
-            usize::from(risen && rival::mann_kendall_p(&points, slope) < MARGIN_OF_MANN_KENDALL);
+            usize::from(risen && comparison_rules::mann_kendall_p(&points, slope) < MARGIN_OF_MANN_KENDALL);
     }
 }
 
@@ -238,8 +238,8 @@ fn processor_microseconds() -> Option<f64> {
     Some(nanoseconds / 1000.0)
 }
 
-fn count(answer: &Answer, fail: &mut usize, pass: &mut usize) {
-    match answer.outcome {
+fn count(assessment: &Assessment, fail: &mut usize, pass: &mut usize) {
+    match assessment.outcome {
         Outcome::Fail => *fail += 1,
         Outcome::Pass => *pass += 1,
         Outcome::Inconclusive | Outcome::Invalid => {}
@@ -252,17 +252,17 @@ fn watched(counts: &mut Counts, trace: &Trace, cell: Cell, setting: Setting) {
     counts.watched += 1;
     let planned_s = setting.minutes * 60.0;
     let longest_s = planned_s + setting.extra_minutes * 60.0;
-    let mut looks: Vec<(f64, Look)> = looks::looks_s(longest_s, Some(setting.period_s))
+    let mut looks: Vec<(f64, Analysis)> = interim_analysis::interim_times_s(longest_s, Some(setting.period_s))
         .into_iter()
-        .filter(|look_s| *look_s != planned_s)
-        .map(|look_s| (look_s, Look::Early))
+        .filter(|time_s| *time_s != planned_s)
+        .map(|time_s| (time_s, Analysis::Interim))
         .collect();
-    looks.extend([(planned_s, Look::Last), (longest_s, Look::Last)]);
+    looks.extend([(planned_s, Analysis::Last), (longest_s, Analysis::Last)]);
     looks.sort_by(|a, b| a.0.total_cmp(&b.0));
-    for (look_s, look) in looks {
-        let part = trace.series.until(look_s);
-        let outcome = assess(&part, &question(trace, cell, setting, look, part.len())).outcome;
-        let extended = look_s > planned_s;
+    for (time_s, analysis) in looks {
+        let part = trace.series.until(time_s);
+        let outcome = assess(&part, &spec(trace, cell, setting, analysis, part.len())).outcome;
+        let extended = time_s > planned_s;
         match outcome {
             Outcome::Fail => {
                 let count = if extended {
@@ -271,7 +271,7 @@ fn watched(counts: &mut Counts, trace: &Trace, cell: Cell, setting: Setting) {
                     &mut counts.watched_fail
                 };
                 *count += 1;
-                counts.fail_minutes.push((look_s - trace.onset_s) / 60.0);
+                counts.fail_minutes.push((time_s - trace.onset_s) / 60.0);
                 return;
             }
             Outcome::Pass => {

@@ -1,4 +1,4 @@
-//! The traces: sound targets, leaking ones, and shapes made to deceive.
+//! The traces: sound targets, leaking ones, and shapes builder to deceive.
 //!
 //! All numbers are assumptions about daemons that follow containers' logs: no raw historic series exists, only tables.
 
@@ -36,7 +36,7 @@ pub(crate) enum Kind {
     Quiet,
     QuietLinear,
     QuietLate,
-    // Sound, and made to deceive.
+    // Sound, and builder to deceive.
     TwoSteps,
     UpAndDown,
     StepDown,
@@ -99,7 +99,7 @@ impl Kind {
     ];
 }
 
-/// How a trace is made.
+/// How a trace is builder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
     pub kind: Kind,
@@ -110,7 +110,7 @@ pub(crate) struct Setting {
     pub period_s: f64,
     /// Noise laws that nothing was tuned on.
     pub held_out: bool,
-    /// The trace goes on for so long beyond its minutes, by which its shape is made.
+    /// The trace goes on for so long beyond its minutes, by which its shape is builder.
     pub extra_minutes: f64,
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn make(setting: Setting, seed: u64) -> Trace {
     let quantum = if setting.kind == Kind::Quantum16 { 16.0 } else { 1.0 };
     let value = maker.value.iter().map(|v| (v / quantum).round() * quantum).collect();
     let times = maker.times;
-    let series = Series::new(times, value).expect("made in order and finite");
+    let series = Series::new(times, value).expect("builder in order and finite");
     Trace {
         series,
         growth: setting.rate,
@@ -252,7 +252,7 @@ impl Maker<'_> {
         self.add(|t| size * (std::f64::consts::TAU * (t / period_s + phase)).sin());
     }
 
-    /// Rises with the rotation and falls back at it; each rotation a little higher or lower.
+    /// ConsecutiveRises with the rotation and falls back at it; each rotation a little higher or lower.
     fn saw_rotation(&mut self) {
         let most = if self.setting.held_out { 250.0 } else { 100.0 };
         let size = self.random.between(10.0, most);

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use leakcheck_model::Record;
 use leakcheck_model::result::Checkpoint;
 
-use super::Judged;
+use super::judged_part::JudgedPart;
 use crate::endpoint;
 
 /// A table from elsewhere with no more rows than this is one of checkpoints.
 const TABLE_ROWS: usize = 100;
 
 /// A row for each checkpoint, the first of which is the baseline.
-pub(super) fn table(record: &Record, judged: &Judged) -> Vec<Checkpoint> {
+pub(super) fn table(record: &Record, judged: &JudgedPart) -> Vec<Checkpoint> {
     let Some(every) = record.plan.as_ref().map(|p| p.checkpoint_every_s) else {
         // A small table from elsewhere is a list of checkpoints itself.
         let rows = if judged.rows.len() <= TABLE_ROWS {
@@ -38,7 +38,7 @@ pub(super) fn table(record: &Record, judged: &Judged) -> Vec<Checkpoint> {
     rows.into_iter().map(|row| checkpoint(record, judged, row)).collect()
 }
 
-fn checkpoint(record: &Record, judged: &Judged, row: usize) -> Checkpoint {
+fn checkpoint(record: &Record, judged: &JudgedPart, row: usize) -> Checkpoint {
     let samples = &record.samples;
     let mut values = BTreeMap::new();
     let mut rates = BTreeMap::new();
@@ -64,16 +64,16 @@ mod tests {
     use leakcheck_model::{Phase, Samples};
 
     use super::*;
-    use crate::judgement::made::Made;
+    use crate::judgement::tests::test_support::RunBuilder;
 
     fn table(record: &Record) -> Vec<Checkpoint> {
-        super::table(record, &Judged::of(record))
+        super::table(record, &JudgedPart::of(record))
     }
 
     #[test]
     fn checkpoints_come_when_due_and_at_the_end() {
-        let made = Made::run(75, 5).metric("fds", |t| (t != 30.0).then_some(100.0 + t));
-        let rows = table(&made.record());
+        let builder = RunBuilder::run(75, 5).metric("fds", |t| (t != 30.0).then_some(100.0 + t));
+        let rows = table(&builder.record());
         let times: Vec<f64> = rows.iter().map(|c| c.t_s).collect();
         assert_eq!(times, [0.0, 30.0, 60.0, 75.0]);
         assert!(rows.iter().all(|c| c.phase == Phase::Measure));
@@ -92,20 +92,20 @@ mod tests {
 
     #[test]
     fn a_tick_a_little_before_its_time_is_the_checkpoint() {
-        let made = Made::run(75, 5).metric("fds", Some).with(|r| {
+        let builder = RunBuilder::run(75, 5).metric("fds", Some).with(|r| {
             let at = r.samples.t_s.iter().position(|t| *t == 30.0).expect("there");
             r.samples.t_s[at] = 29.6;
         });
-        let times: Vec<f64> = table(&made.record()).iter().map(|c| c.t_s).collect();
+        let times: Vec<f64> = table(&builder.record()).iter().map(|c| c.t_s).collect();
         assert_eq!(times, [0.0, 29.6, 60.0, 75.0]);
     }
 
     #[test]
     fn after_a_gap_the_next_is_due_at_its_old_time() {
-        let made = Made::run(100, 5)
+        let builder = RunBuilder::run(100, 5)
             .metric("fds", Some)
             .without_seconds(|t| t > 25.0 && t < 65.0);
-        let times: Vec<f64> = table(&made.record()).iter().map(|c| c.t_s).collect();
+        let times: Vec<f64> = table(&builder.record()).iter().map(|c| c.t_s).collect();
         assert_eq!(times, [0.0, 65.0, 90.0, 100.0]);
     }
 
@@ -118,7 +118,7 @@ mod tests {
                 samples.phase.push(Phase::Measure);
                 samples.columns[0].push(Some(4147.0 - 86.0 * i as f64));
             }
-            table(&Record::of_table("6b".into(), samples, Vec::new(), None))
+            table(&Record::from_table("6b".into(), samples, Vec::new(), None))
         };
         assert_eq!(of(2)[1].endpoint_per_min["tasks"], -10.75);
         assert_eq!((of(100).len(), of(101).len()), (100, 0));
@@ -126,15 +126,15 @@ mod tests {
 
     #[test]
     fn samples_rarer_than_checkpoints_are_each_one() {
-        // Every 40 s though each 30 s was asked for: 0, 40 for 30 (60 is due), 80 for 60 and 90.
-        let made = Made::run(130, 5)
+        // Every 40 s though each 30 s was context for: 0, 40 for 30 (60 is due), 80 for 60 and 90.
+        let builder = RunBuilder::run(130, 5)
             .metric("fds", Some)
             .with(|r| r.plan.as_mut().expect("a plan").sample_every_s = 20.0)
             .without_seconds(|t| t >= 0.0 && t % 40.0 != 0.0 && t != 130.0);
-        let times: Vec<f64> = table(&made.record()).iter().map(|c| c.t_s).collect();
+        let times: Vec<f64> = table(&builder.record()).iter().map(|c| c.t_s).collect();
         assert_eq!(times, [0.0, 40.0, 80.0, 120.0, 130.0]);
         // A sample half a spacing early is the checkpoint, and the next is due thirty seconds after its time.
-        let early = Made::run(80, 5)
+        let early = RunBuilder::run(80, 5)
             .metric("fds", Some)
             .with(|r| r.plan.as_mut().expect("a plan").sample_every_s = 10.0)
             .without_seconds(|t| ![0.0, 25.0, 54.0, 56.0, 60.0, 75.0, 80.0].contains(&t));
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_leaps_far_ahead_costs_no_time() {
-        let leap = Made::run(75, 5).metric("fds", Some).with(|r| {
+        let leap = RunBuilder::run(75, 5).metric("fds", Some).with(|r| {
             let at = r.samples.t_s.iter().position(|t| *t == 40.0).expect("there");
             r.samples.t_s[at..].iter_mut().for_each(|t| *t += 1e15);
         });
@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn rates_are_counted_from_the_first_value() {
         // Not seen before 20 s: 60 more in 60 s.
-        let made = Made::run(80, 5).metric("fds", |t| (t >= 20.0).then_some(100.0 + t));
-        let rows = table(&made.record());
+        let builder = RunBuilder::run(80, 5).metric("fds", |t| (t >= 20.0).then_some(100.0 + t));
+        let rows = table(&builder.record());
         assert_eq!(rows.last().expect("a row").endpoint_per_min["fds"], 60.0);
     }
 }

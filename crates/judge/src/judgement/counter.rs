@@ -1,99 +1,39 @@
 //! Limits on what only goes up: increase and rate of a counter, and the floor of rotations.
 
-use leakcheck_model::Record;
 use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::scenario::ROTATIONS_MIN;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
-use super::Asked;
-use super::level::values;
-use super::limit::{compared, invalid, number};
-use crate::{Look, whole_rotations};
+use super::context::JudgementContext;
+use super::format::number;
+use super::limit_result::{compared, invalid};
+use super::rotations::{self, increase, planned, whole};
+use crate::test_spec::Analysis;
 
 /// A floor is held against a run that goes on only after this many periods of rotation.
 const PERIODS: f64 = 3.0;
 
-/// A counter's values with its falls taken out, missing values carried on. A fall to less than half is a restart from
-/// zero, of which everything counts; a smaller one is a series that went away from a sum.
-pub(super) fn unwrapped(values: impl Iterator<Item = Option<f64>>) -> Vec<f64> {
-    let mut last: Option<f64> = None;
-    let mut total = 0.0;
-    values
-        .map(|value| {
-            if let Some(value) = value {
-                total += match last {
-                    None => 0.0,
-                    Some(last) if value >= last => value - last,
-                    Some(last) if value < last / 2.0 => value,
-                    Some(_) => 0.0,
-                };
-                last = Some(value);
-            }
-            total
-        })
-        .collect()
-}
-
-/// How much a counter went up over the judged part.
-pub(super) fn increase(record: &Record, metric: &str) -> Option<f64> {
-    let values = values(record, metric);
-    unwrapped(values.into_iter().map(Some)).last().copied()
-}
-
-/// Whole rotations of one container in so many seconds.
-fn whole(period_s: f64, seconds: f64) -> f64 {
-    whole_rotations(seconds, period_s) as f64
-}
-
-/// Containers whose rotations are planned, and seconds between those of one.
-fn planned(record: &Record) -> Option<(f64, f64)> {
-    let plan = record.plan.as_ref()?;
-    let containers = plan.containers as f64;
-    // A period from the command line is that of a stored run, too.
-    plan.rotations_per_s
-        .filter(|_| containers > 0.0)
-        .and(record.rotation_period_s)
-        .map(|period_s| (containers, period_s))
-}
-
-/// Rotations that the schedule leads one to expect in the judged part so far: the whole ones of each container.
-pub(super) fn expected_rotations(asked: &Asked) -> Option<f64> {
-    let (containers, period_s) = planned(asked.record)?;
-    Some(containers * whole(period_s, asked.judged.length_s()))
-}
-
-/// How many containers there were, if their number did not change while it was measured.
-fn steady_containers(asked: &Asked) -> Option<f64> {
-    let column = asked.record.samples.column("containers")?;
-    let mut seen = asked.judged.rows.iter().filter_map(|&i| column[i]);
-    let first = seen.next().filter(|n| *n >= 1.0)?;
-    seen.all(|n| (n - first).abs() < 0.5).then_some(first)
-}
-
-/// Rotations of each container that were counted in the judged part, on average; `None` if nobody counted, or if containers came
-/// and went (one that goes before its first rotation is sound).
-pub(super) fn rotations_of_each(asked: &Asked) -> Option<f64> {
-    Some(increase(asked.record, "rotations")? / steady_containers(asked)?)
-}
-
 /// How often the container that rotated least did, and how often each should have at least, if one stopped though the sum is
 /// enough. Faults on the wire keep rotations back, which is not the container's doing.
-fn one_that_stopped(asked: &Asked, share: f64) -> Option<(f64, f64)> {
-    let record = asked.record;
+fn one_that_stopped(context: &JudgementContext, share: f64) -> Option<(f64, f64)> {
+    let record = context.record;
     let (_, period_s) = planned(record)?;
-    steady_containers(asked).filter(|_| record.facts.faults.is_empty())?;
+    rotations::steady_containers(record, &context.judged).filter(|_| record.facts.faults.is_empty())?;
     let least = increase(record, ROTATIONS_MIN)?;
-    let due = whole(period_s, asked.judged.length_s());
+    let due = whole(period_s, context.judged.length_s());
     // The first and the last may lie beyond the ends.
     (least < (share * due).floor() - 1.0).then_some((least, due))
 }
 
 /// `increase >= 90% of expected`, `increase < 5`, `rate_per_min >= 100`.
-pub(super) fn judge(asked: &Asked, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
-    let Asked {
-        record, judged, look, ..
-    } = asked;
+pub(super) fn judge(context: &JudgementContext, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
+    let JudgementContext {
+        record,
+        judged,
+        analysis,
+        ..
+    } = context;
     let Some(increase) = increase(record, metric) else {
         return invalid(
             result,
@@ -103,8 +43,8 @@ pub(super) fn judge(asked: &Asked, metric: &str, rule: &Limit, result: LimitResu
     let floor = !rule.comparison.is_ceiling();
     // Over a part of its length a run may be short of a floor by the moment at which it ended: only what is certain counts.
     let cut_short = record.plan.is_some() && (record.facts.is_cut_short() || record.facts.saved_s.is_some());
-    if floor && (*look == Look::Early || cut_short) {
-        return early_floor(asked, metric, rule, increase, result);
+    if floor && (*analysis == Analysis::Interim || cut_short) {
+        return early_floor(context, metric, rule, increase, result);
     }
     let minutes = (judged.to_s - judged.from_s) / 60.0;
     let (what, measured) = match rule.statistic {
@@ -125,20 +65,20 @@ pub(super) fn judge(asked: &Asked, metric: &str, rule: &Limit, result: LimitResu
     };
     match rule.bound {
         Bound::Number(bound) => compared(result, rule, measured, bound, code, &what),
-        Bound::OfExpected(share) => of_expected(asked, metric, rule, share, measured, result),
+        Bound::OfExpected(share) => of_expected(context, metric, rule, share, measured, result),
     }
 }
 
 /// `increase >= 90% of expected`: of all containers together, and of the one that rotated least.
 fn of_expected(
-    asked: &Asked,
+    context: &JudgementContext,
     metric: &str,
     rule: &Limit,
     share: f64,
     measured: f64,
     result: LimitResult,
 ) -> LimitResult {
-    let Some(expected) = expected_rotations(asked) else {
+    let Some(expected) = rotations::expected(context.record, &context.judged) else {
         let message = "how many to expect is not known: set [target] rotate_every, and give it a load to follow";
         return invalid(result, Reason::of(ReasonCode::NotComputable, metric, message));
     };
@@ -146,7 +86,7 @@ fn of_expected(
         let message = "no whole rotation was due in the judged part, so none could be missing: measure longer";
         return invalid(result, Reason::of(ReasonCode::TooFewRotations, metric, message));
     }
-    let mut told = compared(
+    let mut outcome_of = compared(
         result,
         rule,
         measured,
@@ -154,7 +94,7 @@ fn of_expected(
         ReasonCode::FloorMissed,
         metric,
     );
-    let missed = if told.outcome != Verdict::Pass {
+    let missed = if outcome_of.outcome != Verdict::Pass {
         Some(format!(
             "{} of {} expected {metric} were seen; the limit is {}",
             number(measured),
@@ -162,11 +102,11 @@ fn of_expected(
             rule.text
         ))
     } else {
-        one_that_stopped(asked, share)
+        one_that_stopped(context, share)
             .filter(|_| metric == "rotations")
             .map(|(least, due)| {
                 format!(
-                    "a container made only {} of {} rotations, though all together made enough; the limit is {}",
+                    "a container builder only {} of {} rotations, though all together builder enough; the limit is {}",
                     number(least),
                     number(due),
                     rule.text
@@ -174,15 +114,21 @@ fn of_expected(
             })
     };
     if let Some(message) = missed {
-        told.outcome = Verdict::Fail;
-        told.reason = Some(Reason::of(ReasonCode::FloorMissed, metric, message));
+        outcome_of.outcome = Verdict::Fail;
+        outcome_of.reason = Some(Reason::of(ReasonCode::FloorMissed, metric, message));
     }
-    told
+    outcome_of
 }
 
 /// A floor in a run that goes on: missed for certain if even a faultless rest could not reach it any more.
-fn early_floor(asked: &Asked, metric: &str, rule: &Limit, increase: f64, result: LimitResult) -> LimitResult {
-    let Asked { record, judged, .. } = asked;
+fn early_floor(
+    context: &JudgementContext,
+    metric: &str,
+    rule: &Limit,
+    increase: f64,
+    result: LimitResult,
+) -> LimitResult {
+    let JudgementContext { record, judged, .. } = context;
     let undecided = LimitResult {
         measured: Some(increase),
         outcome: Verdict::Inconclusive,
@@ -221,37 +167,24 @@ fn early_floor(asked: &Asked, metric: &str, rule: &Limit, increase: f64, result:
 
 #[cfg(test)]
 mod tests {
+    use leakcheck_model::Record;
     use leakcheck_model::facts::FaultSpan;
 
     use super::*;
-    use crate::judgement::{certain_fails, judge as judged, made::Made};
+    use crate::judgement::judge::{certain_failures, judge as judged};
+    use crate::judgement::judged_part::JudgedPart;
+    use crate::judgement::tests::test_support::RunBuilder;
 
     const FLOOR: &str = "increase >= 90% of expected";
 
     fn expected_rotations(record: &Record) -> Option<f64> {
-        super::expected_rotations(&Asked::new(record, Look::Final))
-    }
-
-    #[test]
-    fn a_restart_counts_from_zero_and_a_series_that_went_away_counts_nothing() {
-        let total = |values: &[f64]| unwrapped(values.iter().copied().map(Some)).last().copied();
-        assert_eq!(total(&[10.0, 20.0, 30.0]), Some(20.0));
-        assert_eq!(total(&[10.0, 20.0, 3.0, 5.0]), Some(15.0));
-        assert_eq!(total(&[500.0, 490.0, 495.0]), Some(5.0));
-        // Half is not less than half.
-        assert_eq!(total(&[10.0, 5.0]), Some(0.0));
-        assert_eq!(total(&[10.0, 4.9]), Some(4.9));
-    }
-
-    #[test]
-    fn a_missing_value_is_carried_on_not_read_as_zero() {
-        assert_eq!(unwrapped([Some(5.0), None, Some(9.0)].into_iter()), [0.0, 0.0, 4.0]);
+        rotations::expected(record, &JudgedPart::of(record))
     }
 
     /// Ten containers that rotate every `period_s`, of which so many stop after their first.
-    fn rotating(seconds: u32, period_s: f64, stopped: f64) -> Made {
+    fn rotating(seconds: u32, period_s: f64, stopped: f64) -> RunBuilder {
         let of_one = move |t: f64| (t.max(0.0) / period_s).floor();
-        Made::run(seconds, 10)
+        RunBuilder::run(seconds, 10)
             .rotating_every(period_s)
             .metric("rotations", move |t| {
                 Some((10.0 - stopped) * of_one(t) + stopped * of_one(t).min(1.0))
@@ -261,8 +194,8 @@ mod tests {
             })
     }
 
-    fn outcome(made: Made, rule: &str) -> (Verdict, Option<ReasonCode>) {
-        let limit = judged(&made.limit("rotations", rule).record()).limits.remove(0);
+    fn outcome(builder: RunBuilder, rule: &str) -> (Verdict, Option<ReasonCode>) {
+        let limit = judged(&builder.limit("rotations", rule).record()).limits.remove(0);
         (limit.outcome, limit.reason.map(|r| r.code))
     }
 
@@ -273,7 +206,7 @@ mod tests {
         assert_eq!(expected_rotations(&record), Some(20.0));
         assert_eq!(outcome(rotating(120, 45.0, 0.0), FLOOR), (Verdict::Pass, None));
         assert_eq!(expected_rotations(&rotating(300, 30.0, 0.0).record()), Some(100.0));
-        assert_eq!(expected_rotations(&Made::run(300, 10).record()), None);
+        assert_eq!(expected_rotations(&RunBuilder::run(300, 10).record()), None);
     }
 
     #[test]
@@ -299,7 +232,7 @@ mod tests {
     #[test]
     fn one_may_lag_by_a_rotation() {
         let lagging = |least: f64| {
-            Made::run(300, 10)
+            RunBuilder::run(300, 10)
                 .rotating_every(30.0)
                 .metric("rotations", |t| Some(100.0 * (t.max(0.0) / 300.0)))
                 .metric(ROTATIONS_MIN, move |t| Some(least * (t.max(0.0) / 300.0)))
@@ -312,7 +245,7 @@ mod tests {
     fn a_floor_that_nothing_could_miss_is_invalid() {
         let too_few = (Verdict::Invalid, Some(ReasonCode::TooFewRotations));
         assert_eq!(outcome(rotating(120, 130.0, 0.0), FLOOR), too_few);
-        let nobody = Made::run(300, 0)
+        let nobody = RunBuilder::run(300, 0)
             .rotating_every(30.0)
             .metric("rotations", |_| Some(0.0));
         assert_eq!(
@@ -323,7 +256,7 @@ mod tests {
 
     #[test]
     fn counters_have_an_increase_and_a_rate() {
-        let counting = || Made::run(120, 1).metric("rotations", |t| Some(100.0 + t));
+        let counting = || RunBuilder::run(120, 1).metric("rotations", |t| Some(100.0 + t));
         for (rule, expected) in [
             ("increase >= 120", Verdict::Pass),
             ("increase >= 121", Verdict::Fail),
@@ -337,22 +270,22 @@ mod tests {
         }
         assert_eq!(outcome(counting(), "increase < 120").1, Some(ReasonCode::LimitExceeded));
         assert_eq!(outcome(counting(), "increase >= 121").1, Some(ReasonCode::FloorMissed));
-        let once = || Made::run(0, 1).metric("rotations", |_| Some(5.0));
+        let once = || RunBuilder::run(0, 1).metric("rotations", |_| Some(5.0));
         assert_eq!(outcome(once(), "rate_per_min > 60").1, Some(ReasonCode::TooShort));
     }
 
     #[test]
     fn a_floor_fails_early_only_where_no_rest_could_reach_it() {
-        // Ten containers, 30 min, every 300 s: 60 are expected and 54 asked for. All stop after the first.
+        // Ten containers, 30 min, every 300 s: 60 are expected and 54 context for. All stop after the first.
         let after = |seconds: u32, each: f64| {
-            let made = Made::run(1800, 10)
+            let builder = RunBuilder::run(1800, 10)
                 .rotating_every(300.0)
                 .metric("rotations", move |t| {
                     Some(10.0 * (t.max(0.0) / 300.0).floor().min(each))
                 })
                 .limit("rotations", FLOOR)
                 .cut_at(f64::from(seconds));
-            certain_fails(&made.record())
+            certain_failures(&builder.record())
         };
         // At 899 s three may come in the rest and one just now; three periods must have gone by.
         assert_eq!((after(898, 1.0).len(), after(899, 1.0).len()), (0, 1));
@@ -381,7 +314,7 @@ mod tests {
 
     #[test]
     fn without_containers_nothing_is_planned() {
-        let nobody = Made::run(300, 0).rotating_every(30.0).with(|r| {
+        let nobody = RunBuilder::run(300, 0).rotating_every(30.0).with(|r| {
             r.plan.as_mut().expect("a plan").rotations_per_s = Some(1.0);
         });
         assert_eq!(expected_rotations(&nobody.record()), None);
@@ -390,9 +323,9 @@ mod tests {
     #[test]
     fn one_rotation_of_one_container_can_be_missed() {
         let of = |rotations: f64| {
-            let made = Made::run(60, 1).rotating_every(60.0);
+            let builder = RunBuilder::run(60, 1).rotating_every(60.0);
             outcome(
-                made.metric("rotations", move |t| Some(if t < 60.0 { 0.0 } else { rotations })),
+                builder.metric("rotations", move |t| Some(if t < 60.0 { 0.0 } else { rotations })),
                 FLOOR,
             )
             .0
@@ -402,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_rate_is_counted_from_the_first_sample() {
-        let late = Made::run(120, 1)
+        let late = RunBuilder::run(120, 1)
             .metric("rotations", |t| Some(100.0 + t))
             .with(|r| r.samples.t_s.iter_mut().for_each(|t| *t += 5000.0));
         let limit = judged(&late.limit("rotations", "rate_per_min >= 60").record())
@@ -413,11 +346,11 @@ mod tests {
 
     #[test]
     fn a_run_that_has_nothing_left_has_no_rest_to_catch_up_in() {
-        // 85 of 100, 90 asked for; the run ended by itself only after all was measured.
-        let made = Made::run(300, 10)
+        // 85 of 100, 90 context for; the run ended by itself only after all was measured.
+        let builder = RunBuilder::run(300, 10)
             .rotating_every(30.0)
             .metric("rotations", |t| Some((t.max(0.0) * 85.0 / 300.0).floor()))
             .with(|r| r.facts.finished = false);
-        assert_eq!(outcome(made, FLOOR), (Verdict::Fail, Some(ReasonCode::FloorMissed)));
+        assert_eq!(outcome(builder, FLOOR), (Verdict::Fail, Some(ReasonCode::FloorMissed)));
     }
 }

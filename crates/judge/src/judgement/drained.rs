@@ -5,12 +5,13 @@ use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
-use super::limit::{compared, invalid};
-use crate::drain::{Drained, drained_in as left_after};
-use crate::{Outcome, Series};
+use super::limit_result::{compared, invalid};
+use crate::assessment::Outcome;
+use crate::drain::{DrainAssessment, assess_drain};
+use crate::series::Series;
 
 /// Level after the load was gone against the level before it came; `None` if one of them was not seen.
-fn measure(record: &Record, metric: &str, allowed: f64) -> Option<Drained> {
+fn measure(record: &Record, metric: &str, allowed: f64) -> Option<DrainAssessment> {
     if !was_seen(record, Phase::Idle) || !was_seen(record, Phase::Drain) {
         return None;
     }
@@ -19,8 +20,7 @@ fn measure(record: &Record, metric: &str, allowed: f64) -> Option<Drained> {
         Series::new(t, v).ok()
     };
     let quantum = record.metrics.get(metric).map_or(1.0, |m| m.quantum);
-    let measured = left_after(quantum, &of(Phase::Idle)?, &of(Phase::Drain)?, allowed);
-    (measured.outcome != Outcome::Invalid).then_some(measured)
+    assess_drain(&of(Phase::Idle)?, &of(Phase::Drain)?, allowed, quantum)
 }
 
 fn was_seen(record: &Record, wanted: Phase) -> bool {
@@ -43,8 +43,8 @@ fn unknown(record: &Record, metric: &str) -> String {
 }
 
 /// Level after the load was gone less the level before it; `None` if one of them was not seen.
-pub(super) fn left(record: &Record, metric: &str) -> Option<f64> {
-    measure(record, metric, 0.0).map(|m| m.left)
+pub(super) fn residual(record: &Record, metric: &str) -> Option<f64> {
+    measure(record, metric, 0.0).map(|drain| drain.residual)
 }
 
 /// `drained <= 2`.
@@ -65,40 +65,41 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
     };
     let what = format!("after the load was gone, what was left of `{metric}` above its level before the load");
     let (low, high) = (
-        measured.left - measured.uncertainty,
-        measured.left + measured.uncertainty,
+        measured.residual - measured.uncertainty,
+        measured.residual + measured.uncertainty,
     );
-    let mut told = compared(result, rule, measured.left, bound, ReasonCode::NotDrained, &what);
-    (told.low, told.high) = (Some(low), Some(high));
+    let mut outcome_of = compared(result, rule, measured.residual, bound, ReasonCode::NotDrained, &what);
+    (outcome_of.low, outcome_of.high) = (Some(low), Some(high));
     // Noise at either level may hide the difference.
     if measured.outcome == Outcome::Inconclusive && rule.comparison.is_ceiling() && low < bound {
         let message = format!(
             "{what} is between {} and {}",
-            super::limit::number(low),
-            super::limit::number(high)
+            super::format::number(low),
+            super::format::number(high)
         );
-        told.outcome = Verdict::Inconclusive;
-        told.reason = Some(Reason::of(ReasonCode::Straddles, metric, message));
+        outcome_of.outcome = Verdict::Inconclusive;
+        outcome_of.reason = Some(Reason::of(ReasonCode::Straddles, metric, message));
     }
-    told
+    outcome_of
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::judgement::{judge as judged, made::Made};
+    use crate::judgement::judge::judge as judged;
+    use crate::judgement::tests::test_support::RunBuilder;
 
     use super::*;
 
     /// A run whose metric is 40 before the load, 95 under it, and so much after it.
     fn left(after: impl Fn(f64) -> f64, rule: &str) -> LimitResult {
-        let made = Made::run(60, 5).metric("fds", |t| {
+        let builder = RunBuilder::run(60, 5).metric("fds", |t| {
             Some(match t {
                 t if t < -5.0 => 40.0,
                 t if t <= 60.0 => 95.0,
                 t => after(t),
             })
         });
-        judged(&made.limit("fds", rule).record()).limits.remove(0)
+        judged(&builder.limit("fds", rule).record()).limits.remove(0)
     }
 
     fn code(limit: &LimitResult) -> Option<ReasonCode> {
@@ -139,29 +140,29 @@ mod tests {
 
     #[test]
     fn without_a_level_without_load_nothing_is_known() {
-        let made = || {
-            Made::run(60, 5)
+        let builder = || {
+            RunBuilder::run(60, 5)
                 .metric("fds", |_| Some(95.0))
                 .limit("fds", "drained <= 2")
         };
-        let of = |made: Made| {
-            let limit = judged(&made.record()).limits.remove(0);
+        let of = |builder: RunBuilder| {
+            let limit = judged(&builder.record()).limits.remove(0);
             let reason = limit.reason.expect("a reason");
             (limit.outcome, reason.code, reason.message)
         };
-        let (outcome, code, message) = of(made().without(Phase::Idle));
+        let (outcome, code, message) = of(builder().without(Phase::Idle));
         assert_eq!((outcome, code), (Verdict::Invalid, ReasonCode::NotComputable));
         assert!(message.contains("start = \"before-load\""), "{message}");
-        let (outcome, code, message) = of(made().without(Phase::Drain));
+        let (outcome, code, message) = of(builder().without(Phase::Drain));
         assert_eq!((outcome, code), (Verdict::Invalid, ReasonCode::NotComputable));
         assert!(message.contains("after the load was gone"), "{message}");
-        let (outcome, _, message) = of(Made::run(60, 5)
+        let (outcome, _, message) = of(RunBuilder::run(60, 5)
             .metric("fds", |t| (t >= 0.0).then_some(95.0))
             .limit("fds", "drained <= 2"));
         assert_eq!(outcome, Verdict::Invalid);
         assert!(message.contains("was not seen before or after"), "{message}");
-        assert_eq!(super::left(&made().without(Phase::Idle).record(), "fds"), None);
-        assert_eq!(super::left(&made().record(), "fds"), Some(0.0));
+        assert_eq!(super::residual(&builder().without(Phase::Idle).record(), "fds"), None);
+        assert_eq!(super::residual(&builder().record(), "fds"), Some(0.0));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Limits on a level: smallest, largest, mean and last value of the judged part.
 
+use leakcheck_model::Record;
 use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_model::{Phase, Record};
 
-use super::limit::{compared, invalid};
+use super::judged_part::values;
+use super::limit_result::{compared, invalid};
 
 /// `min >= 53`, `max <= 57`, `mean < 3`, `last == 0`.
 pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
@@ -36,31 +37,26 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
     }
 }
 
-/// The values of the judged part.
-pub(super) fn values(record: &Record, metric: &str) -> Vec<f64> {
-    let series = record.samples.series(metric, Phase::is_judged);
-    series.map(|(_, v)| v).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use leakcheck_model::verdict::Verdict;
 
     use super::*;
-    use crate::judgement::{judge as judged, made::Made};
+    use crate::judgement::judge::judge as judged;
+    use crate::judgement::tests::test_support::RunBuilder;
 
     #[test]
     fn levels_are_those_of_the_judged_part() {
         // 0 to 60 and back; 500 before and after.
-        let told = |rule: &str| {
-            let made = Made::run(120, 5).metric("streams", |t| {
+        let outcome_of = |rule: &str| {
+            let builder = RunBuilder::run(120, 5).metric("streams", |t| {
                 Some(if (0.0..=120.0).contains(&t) {
                     60.0 - (t - 60.0).abs() + 1.0
                 } else {
                     500.0
                 })
             });
-            let limit = judged(&made.limit("streams", rule).record()).limits.remove(0);
+            let limit = judged(&builder.limit("streams", rule).record()).limits.remove(0);
             (limit.outcome, limit.measured, limit.reason.map(|r| (r.code, r.message)))
         };
         for (rule, outcome, measured) in [
@@ -71,13 +67,13 @@ mod tests {
             ("last == 1", Verdict::Pass, 1.0),
             ("last > 1", Verdict::Fail, 1.0),
         ] {
-            let (got, value, _) = told(rule);
+            let (got, value, _) = outcome_of(rule);
             assert_eq!((got, value), (outcome, Some(measured)), "{rule}");
         }
         // Twice 1 … 60 and 61: 3721 over 121.
-        let (_, mean, _) = told("mean < 100");
+        let (_, mean, _) = outcome_of("mean < 100");
         assert!((mean.expect("known") - 3721.0 / 121.0).abs() < 1e-9, "{mean:?}");
-        let reason = |rule: &str| told(rule).2.expect("a reason");
+        let reason = |rule: &str| outcome_of(rule).2.expect("a reason");
         assert_eq!(reason("min >= 2").0, ReasonCode::FloorMissed);
         assert_eq!(reason("max < 61").0, ReasonCode::LimitExceeded);
         assert!(reason("min >= 2").1.starts_with("the smallest `streams` is 1"));

@@ -1,11 +1,14 @@
 //! One limit: first whether the data could show anything, then the statistic.
 
-use leakcheck_model::limit::{Bound, Limit, Statistic};
+use leakcheck_model::limit::{Limit, Statistic};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
-use super::{Asked, counter, drained, frozen, growth, level, lines};
+use super::context::JudgementContext;
+use super::format::number;
+use super::limit_result::{empty, invalid};
+use super::{counter, drained, endpoint_rate, growth, level, lines, net_growth, stale_metrics};
 
 /// Share of the samples in which a metric must have been seen (contract: 95 %).
 const SEEN: f64 = 0.95;
@@ -14,20 +17,20 @@ const SEEN: f64 = 0.95;
 const ENOUGH_LOAD: f64 = 3.0;
 
 /// What became of one limit.
-pub(super) fn judge(asked: &Asked, metric: &str, rule: &Limit) -> LimitResult {
-    let record = asked.record;
+pub(super) fn judge(context: &JudgementContext, metric: &str, rule: &Limit) -> LimitResult {
+    let record = context.record;
     let result = empty(metric, rule);
     if metric == "lines" {
         return lines::judge(record, rule, result);
     }
-    if let Some(reason) = blind(asked, metric, rule) {
+    if let Some(reason) = blind(context, metric, rule) {
         return invalid(result, reason);
     }
-    let judged = by_statistic(asked, metric, rule, result);
+    let judged = by_statistic(context, metric, rule, result);
     let scraped = record.metrics.get(metric).is_some_and(|info| info.source == "metrics");
     if judged.outcome == Verdict::Pass
         && scraped
-        && let Some(since_s) = frozen::since_s(asked)
+        && let Some(since_s) = stale_metrics::since_s(context)
     {
         let message = format!(
             "everything on the target's /metrics has stood still since {since_s:.0} s, though work was counted before and the load went on"
@@ -37,17 +40,17 @@ pub(super) fn judge(asked: &Asked, metric: &str, rule: &Limit) -> LimitResult {
     judged
 }
 
-fn by_statistic(asked: &Asked, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
-    let record = asked.record;
+fn by_statistic(context: &JudgementContext, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
+    let record = context.record;
     match rule.statistic {
-        Statistic::GrowthPerMin => growth::per_minute(asked, metric, rule, result),
-        Statistic::PerRotation => growth::per_rotation(asked, metric, rule, result),
-        Statistic::Growth => growth::net(asked, metric, rule, result),
-        Statistic::EndpointPerMin => growth::endpoint(asked, metric, rule, result),
+        Statistic::GrowthPerMin => growth::per_minute(context, metric, rule, result),
+        Statistic::PerRotation => growth::per_rotation(context, metric, rule, result),
+        Statistic::Growth => net_growth::judge(context, metric, rule, result),
+        Statistic::EndpointPerMin => endpoint_rate::judge(context, metric, rule, result),
         Statistic::Min | Statistic::Max | Statistic::Mean | Statistic::Last => {
             level::judge(record, metric, rule, result)
         }
-        Statistic::Increase | Statistic::RatePerMin => counter::judge(asked, metric, rule, result),
+        Statistic::Increase | Statistic::RatePerMin => counter::judge(context, metric, rule, result),
         Statistic::Drained => drained::judge(record, metric, rule, result),
         Statistic::Lost | Statistic::Duplicated | Statistic::Reordered | Statistic::Torn | Statistic::Delivered => {
             let message = format!(
@@ -59,98 +62,13 @@ fn by_statistic(asked: &Asked, metric: &str, rule: &Limit, result: LimitResult) 
     }
 }
 
-fn empty(metric: &str, rule: &Limit) -> LimitResult {
-    LimitResult {
-        metric: metric.to_owned(),
-        rule: rule.text.clone(),
-        bound: match rule.bound {
-            Bound::Number(number) => Some(number),
-            Bound::OfExpected(_) => None,
-        },
-        measured: None,
-        low: None,
-        high: None,
-        outcome: Verdict::Invalid,
-        reason: None,
-    }
-}
-
-/// A limit on data that could not have shown anything.
-pub(super) fn invalid(result: LimitResult, reason: Reason) -> LimitResult {
-    LimitResult {
-        outcome: Verdict::Invalid,
-        reason: Some(reason),
-        ..result
-    }
-}
-
-/// A limit on a plain number, kept or not.
-pub(super) fn compared(
-    result: LimitResult,
-    rule: &Limit,
-    measured: f64,
-    bound: f64,
-    code: ReasonCode,
-    what: &str,
-) -> LimitResult {
-    let holds = rule.comparison.holds(measured, bound);
-    let message = format!(
-        "{what} is {}, and the limit is {} {}",
-        amount(measured, unit(&rule.text)),
-        rule.comparison.sign(),
-        amount(bound, unit(&rule.text))
-    );
-    LimitResult {
-        bound: Some(bound),
-        measured: Some(measured),
-        outcome: if holds { Verdict::Pass } else { Verdict::Fail },
-        reason: (!holds).then(|| Reason::of(code, result.metric.clone(), message)),
-        ..result
-    }
-}
-
-/// The unit that a rule is written in: bytes or none.
-pub(super) fn unit(rule: &str) -> &'static str {
-    if rule.trim_end_matches("/min").trim_end().ends_with('B') {
-        "B"
-    } else {
-        ""
-    }
-}
-
-/// A number in its metric's unit: bytes as KiB or MiB.
-pub(super) fn amount(x: f64, unit: &str) -> String {
-    match unit {
-        "B" if x.abs() >= 1_048_576.0 => format!("{} MiB", number(x / 1_048_576.0)),
-        "B" => format!("{} KiB", number(x / 1024.0)),
-        _ => number(x),
-    }
-}
-
-/// A number for people: whole if it is, else with as many decimals as it needs.
-pub(super) fn number(x: f64) -> String {
-    let decimals = match x.abs() {
-        a if (a - a.round()).abs() < 1e-9 => 0,
-        a if a >= 100.0 => 1,
-        a if a >= 0.1 => 2,
-        _ => 4,
-    };
-    // No "-0": it is 0 to a reader.
-    let text = format!("{x:.decimals$}");
-    if text.trim_start_matches(['-', '0', '.']).is_empty() {
-        "0".to_owned()
-    } else {
-        text
-    }
-}
-
 /// Why the metric could not have shown a leak: it never appeared, or too seldom, or it does not move.
-fn blind(asked: &Asked, metric: &str, rule: &Limit) -> Option<Reason> {
-    let Asked { record, judged, .. } = asked;
+fn blind(context: &JudgementContext, metric: &str, rule: &Limit) -> Option<Reason> {
+    let JudgementContext { record, judged, .. } = context;
     let whole_run = rule.statistic == Statistic::Drained;
     let column = record.samples.column(metric);
     let planned = judged.rows.len();
-    let seen = match asked.series(metric) {
+    let seen = match context.series(metric) {
         Ok(series) => series.len(),
         Err(_) => column.map_or(0, |c| judged.rows.iter().filter(|&&i| c[i].is_some()).count()),
     };
@@ -206,18 +124,19 @@ fn stuck(record: &Record, metric: &str, column: &[Option<f64>]) -> Option<Reason
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judgement::{judge as judged, made::Made};
+    use crate::judgement::judge::judge as judged;
+    use crate::judgement::tests::test_support::RunBuilder;
 
-    fn told(made: Made, rule: &str) -> (Verdict, Option<ReasonCode>, String) {
-        let limit = judged(&made.limit("fds", rule).record()).limits.remove(0);
+    fn outcome_of(builder: RunBuilder, rule: &str) -> (Verdict, Option<ReasonCode>, String) {
+        let limit = judged(&builder.limit("fds", rule).record()).limits.remove(0);
         let message = limit.reason.as_ref().map_or(String::new(), |r| r.message.clone());
         (limit.outcome, limit.reason.map(|r| r.code), message)
     }
 
     fn seen_in(missed: f64) -> (Verdict, Option<ReasonCode>, String) {
         // 61 samples in the judged part.
-        told(
-            Made::run(60, 5).metric("fds", move |t| (t < 0.0 || t >= missed).then_some(40.0)),
+        outcome_of(
+            RunBuilder::run(60, 5).metric("fds", move |t| (t < 0.0 || t >= missed).then_some(40.0)),
             "max < 100",
         )
     }
@@ -234,39 +153,43 @@ mod tests {
 
     #[test]
     fn a_metric_that_never_appeared_is_absent_and_not_zero() {
-        let (outcome, code, message) = told(Made::run(60, 5).metric("fds", |_| None), "max < 100");
+        let (outcome, code, message) = outcome_of(RunBuilder::run(60, 5).metric("fds", |_| None), "max < 100");
         assert_eq!((outcome, code), (Verdict::Invalid, Some(ReasonCode::MetricAbsent)));
         assert!(message.contains("/metrics"), "{message}");
-        let of_proc = Made::run(60, 5).metric("fds", |_| None).with(|r| {
+        let of_proc = RunBuilder::run(60, 5).metric("fds", |_| None).with(|r| {
             r.metrics.get_mut("fds").expect("there").source = "proc".into();
         });
-        assert!(told(of_proc, "max < 100").2.starts_with("`fds` was never seen"));
-        let nowhere = told(Made::run(60, 5), "max < 100");
+        assert!(outcome_of(of_proc, "max < 100").2.starts_with("`fds` was never seen"));
+        let nowhere = outcome_of(RunBuilder::run(60, 5), "max < 100");
         assert_eq!(nowhere.1, Some(ReasonCode::MetricAbsent));
         // Seen without load and after it: that says nothing of the judged part, and all that `drained` needs.
-        let outside = || Made::run(60, 5).metric("fds", |t| (!(0.0..=60.0).contains(&t)).then_some(40.0));
-        assert_eq!(told(outside(), "max < 100").1, Some(ReasonCode::MetricAbsent));
-        assert_eq!(told(outside(), "drained <= 2").1, Some(ReasonCode::MetricSparse));
+        let outside = || RunBuilder::run(60, 5).metric("fds", |t| (!(0.0..=60.0).contains(&t)).then_some(40.0));
+        assert_eq!(outcome_of(outside(), "max < 100").1, Some(ReasonCode::MetricAbsent));
+        assert_eq!(outcome_of(outside(), "drained <= 2").1, Some(ReasonCode::MetricSparse));
         assert_eq!(
-            told(Made::run(60, 5).metric("fds", |_| None), "drained <= 2").1,
+            outcome_of(RunBuilder::run(60, 5).metric("fds", |_| None), "drained <= 2").1,
             Some(ReasonCode::MetricAbsent)
         );
     }
 
     #[test]
     fn a_run_in_which_nothing_was_judged_is_too_short() {
-        let nothing = || Made::run(60, 5).metric("fds", |_| Some(40.0)).without(Phase::Measure);
-        assert_eq!(told(nothing(), "max < 100").1, Some(ReasonCode::TooShort));
+        let nothing = || {
+            RunBuilder::run(60, 5)
+                .metric("fds", |_| Some(40.0))
+                .without(Phase::Measure)
+        };
+        assert_eq!(outcome_of(nothing(), "max < 100").1, Some(ReasonCode::TooShort));
         // What is left after the load is known all the same.
-        assert_eq!(told(nothing(), "drained <= 2").0, Verdict::Pass);
+        assert_eq!(outcome_of(nothing(), "drained <= 2").0, Verdict::Pass);
     }
 
     #[test]
     fn a_metric_that_load_moves_and_that_did_not_move_is_stuck() {
         let still = |containers: u64, moves: bool, value: fn(f64) -> f64| {
-            let made = Made::run(60, containers).metric("fds", move |t| Some(value(t)));
-            told(
-                made.with(|r| r.metrics.get_mut("fds").expect("there").moves_with_load = moves),
+            let builder = RunBuilder::run(60, containers).metric("fds", move |t| Some(value(t)));
+            outcome_of(
+                builder.with(|r| r.metrics.get_mut("fds").expect("there").moves_with_load = moves),
                 "max < 100",
             )
         };
@@ -281,65 +204,39 @@ mod tests {
         assert_eq!(still(2, true, |_| 40.0).0, Verdict::Pass);
         assert_eq!(still(5, false, |_| 40.0).0, Verdict::Pass);
         assert_eq!(still(5, true, |t| if t < 0.0 { 40.0 } else { 45.0 }).0, Verdict::Pass);
-        let never_idle = Made::run(60, 5)
+        let never_idle = RunBuilder::run(60, 5)
             .metric("fds", |_| Some(40.0))
             .with(|r| r.metrics.get_mut("fds").expect("there").moves_with_load = true)
             .without(Phase::Idle);
-        assert_eq!(told(never_idle, "max < 100").0, Verdict::Pass);
+        assert_eq!(outcome_of(never_idle, "max < 100").0, Verdict::Pass);
     }
 
     #[test]
     fn what_is_of_lines_is_of_no_metric() {
-        let (outcome, code, message) = told(Made::run(60, 5).metric("fds", |_| Some(40.0)), "lost == 0");
+        let (outcome, code, message) = outcome_of(RunBuilder::run(60, 5).metric("fds", |_| Some(40.0)), "lost == 0");
         assert_eq!((outcome, code), (Verdict::Invalid, Some(ReasonCode::NotComputable)));
         assert_eq!(message, "`lost` is a statistic of `lines`, not of `fds`");
     }
 
     #[test]
     fn a_limit_that_is_exceeded_says_by_what() {
-        let (outcome, code, message) = told(Made::run(60, 5).metric("fds", |_| Some(40.0)), "max < 40");
+        let (outcome, code, message) = outcome_of(RunBuilder::run(60, 5).metric("fds", |_| Some(40.0)), "max < 40");
         assert_eq!((outcome, code), (Verdict::Fail, Some(ReasonCode::LimitExceeded)));
         assert_eq!(message, "the largest `fds` is 40, and the limit is < 40");
-        let memory = told(Made::run(60, 5).metric("fds", |_| Some(3_145_728.0)), "max < 2 MiB");
-        assert_eq!(memory.2, "the largest `fds` is 3 MiB, and the limit is < 2 MiB");
-    }
-
-    #[test]
-    fn numbers_have_as_many_decimals_as_they_need() {
-        for (x, shown) in [
-            (0.0, "0"),
-            (-0.000_01, "0"),
-            (3.0, "3"),
-            (0.05, "0.0500"),
-            (0.1, "0.10"),
-            (99.5, "99.50"),
-            (100.0, "100"),
-            (100.25, "100.2"),
-            (-2.5, "-2.50"),
-        ] {
-            assert_eq!(number(x), shown);
-        }
-        assert_eq!(amount(512.0, "B"), "0.50 KiB");
-        assert_eq!(amount(1_048_576.0, "B"), "1 MiB");
-        assert_eq!(amount(1_048_575.0, "B"), "1024.0 KiB");
-        assert_eq!(amount(1_048_576.0, ""), "1048576");
-        assert_eq!(
-            (
-                unit("growth_per_min < 1 MiB"),
-                unit("growth_per_min < 2"),
-                unit("x < 1 KiB/min")
-            ),
-            ("B", "", "B")
+        let memory = outcome_of(
+            RunBuilder::run(60, 5).metric("fds", |_| Some(3_145_728.0)),
+            "max < 2 MiB",
         );
+        assert_eq!(memory.2, "the largest `fds` is 3 MiB, and the limit is < 2 MiB");
     }
 
     #[test]
     fn the_bound_that_was_held_against_is_told() {
         // 90 % of 5 containers · 3 rotations.
-        let made = Made::run(90, 5)
+        let builder = RunBuilder::run(90, 5)
             .rotating_every(30.0)
             .metric("rotations", |t| Some((t.max(0.0) / 6.0).floor()));
-        let limits = judged(&made.limit("rotations", "increase >= 90% of expected").record()).limits;
+        let limits = judged(&builder.limit("rotations", "increase >= 90% of expected").record()).limits;
         assert_eq!((limits[0].bound, limits[0].measured), (Some(13.5), Some(15.0)));
     }
 
@@ -347,7 +244,7 @@ mod tests {
     fn load_is_what_came_beyond_what_was_there() {
         // Seven before and eight under load are one more, which is not enough to tell that a metric does not move.
         let beside = |idle: f64| {
-            let made = Made::run(60, 8).metric("fds", |_| Some(40.0)).with(|r| {
+            let builder = RunBuilder::run(60, 8).metric("fds", |_| Some(40.0)).with(|r| {
                 r.metrics.get_mut("fds").expect("there").moves_with_load = true;
                 let at = r.samples.names.iter().position(|n| n == "containers").expect("there");
                 for (phase, n) in r.samples.phase.iter().zip(&mut r.samples.columns[at]) {
@@ -356,16 +253,16 @@ mod tests {
                     }
                 }
             });
-            told(made, "max < 100").0
+            outcome_of(builder, "max < 100").0
         };
         assert_eq!((beside(7.0), beside(5.0)), (Verdict::Pass, Verdict::Invalid));
     }
 
     #[test]
     fn a_metric_that_moved_in_its_last_digit_is_not_stuck() {
-        let made = Made::run(60, 5)
+        let builder = RunBuilder::run(60, 5)
             .metric("fds", |t| Some(if t < 0.0 { 1.0 } else { 1.0 + f64::EPSILON }))
             .with(|r| r.metrics.get_mut("fds").expect("there").moves_with_load = true);
-        assert_eq!(told(made, "max < 100").0, Verdict::Pass);
+        assert_eq!(outcome_of(builder, "max < 100").0, Verdict::Pass);
     }
 }

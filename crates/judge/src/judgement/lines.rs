@@ -5,7 +5,7 @@ use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
-use super::limit::{compared, invalid};
+use super::limit_result::{compared, invalid};
 
 /// `lost == 0`, `delivered >= 99% of expected`.
 #[expect(clippy::cast_precision_loss, reason = "2^53 lines are never sent")]
@@ -64,11 +64,14 @@ mod tests {
     use leakcheck_model::lines::LineCounts;
 
     use super::*;
-    use crate::judgement::{judge as judged, made::Made};
+    use crate::judgement::judge::judge as judged;
+    use crate::judgement::tests::test_support::RunBuilder;
 
-    fn told(counts: Option<LineCounts>, rule: &str) -> (Verdict, Option<ReasonCode>, Option<f64>) {
-        let made = Made::run(60, 5).limit("lines", rule).with(|r| r.facts.lines = counts);
-        let limit = judged(&made.record()).limits.remove(0);
+    fn outcome_of(counts: Option<LineCounts>, rule: &str) -> (Verdict, Option<ReasonCode>, Option<f64>) {
+        let builder = RunBuilder::run(60, 5)
+            .limit("lines", rule)
+            .with(|r| r.facts.lines = counts);
+        let limit = judged(&builder.record()).limits.remove(0);
         (limit.outcome, limit.reason.map(|r| r.code), limit.measured)
     }
 
@@ -93,16 +96,16 @@ mod tests {
             ("torn", 5.0),
             ("delivered", 98.0),
         ] {
-            let kept = told(Some(counts()), &format!("{rule} <= {measured}"));
+            let kept = outcome_of(Some(counts()), &format!("{rule} <= {measured}"));
             assert_eq!(kept, (Verdict::Pass, None, Some(measured)), "{rule}");
-            let (outcome, code, _) = told(Some(counts()), &format!("{rule} < {measured}"));
+            let (outcome, code, _) = outcome_of(Some(counts()), &format!("{rule} < {measured}"));
             assert_eq!(
                 (outcome, code),
                 (Verdict::Fail, Some(ReasonCode::LimitExceeded)),
                 "{rule}"
             );
         }
-        let floor = |rule: &str| told(Some(counts()), rule);
+        let floor = |rule: &str| outcome_of(Some(counts()), rule);
         assert_eq!(floor("delivered >= 98% of expected").0, Verdict::Pass);
         assert_eq!(floor("delivered >= 99% of expected").1, Some(ReasonCode::FloorMissed));
         // That none was lost where one should have been is not a floor of work.
@@ -111,19 +114,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_accounted_for_is_no_pass() {
-        let (outcome, code, _) = told(None, "lost == 0");
+        let (outcome, code, _) = outcome_of(None, "lost == 0");
         assert_eq!((outcome, code), (Verdict::Invalid, Some(ReasonCode::LinesUnaccounted)));
         let some = LineCounts {
             unaccounted: 1,
             ..counts()
         };
         assert_eq!(
-            told(Some(some.clone()), "lost < 3").1,
+            outcome_of(Some(some.clone()), "lost < 3").1,
             Some(ReasonCode::LinesUnaccounted)
         );
         // What was seen to be wrong is wrong.
-        assert_eq!(told(Some(some), "lost == 0").0, Verdict::Fail);
-        let none = told(Some(LineCounts::default()), "lost == 0");
+        assert_eq!(outcome_of(Some(some), "lost == 0").0, Verdict::Fail);
+        let none = outcome_of(Some(LineCounts::default()), "lost == 0");
         assert_eq!((none.0, none.1), (Verdict::Invalid, Some(ReasonCode::LoadNotDelivered)));
     }
 }

@@ -2,19 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use leakcheck_model::record::MetricInfo;
 use leakcheck_model::result::{Growth, LimitResult, MetricResult};
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
+use leakcheck_model::{MetricInfo, Unit};
 
-use super::level::values;
-use super::limit::{amount, number};
-use super::{Asked, drained};
-use crate::{Answer, Form, endpoint};
+use super::context::JudgementContext;
+use super::drained;
+use super::format::{amount, number};
+use super::judged_part::values;
+use crate::assessment::{Assessment, Shape};
+use crate::endpoint;
 
 /// Everything that is said of one metric.
-pub(super) fn measure(asked: &Asked, name: &str, info: &MetricInfo, limits: &[LimitResult]) -> MetricResult {
-    let record = asked.record;
-    let series = asked.series(name).ok();
+pub(super) fn measure(
+    context: &JudgementContext,
+    name: &str,
+    info: &MetricInfo,
+    limits: &[LimitResult],
+) -> MetricResult {
+    let record = context.record;
+    let series = context.series(name).ok();
     let seen = match &series {
         Some(series) => Seen::of(series.value()),
         None => Seen::of(&values(record, name)),
@@ -22,13 +29,13 @@ pub(super) fn measure(asked: &Asked, name: &str, info: &MetricInfo, limits: &[Li
     let mut result = MetricResult {
         source: info.source.clone(),
         samples: seen.samples as u64,
-        missing: (asked.judged.rows.len() - seen.samples) as u64,
+        missing: (context.judged.rows.len() - seen.samples) as u64,
         baseline: seen.first,
         last: seen.last,
         min: seen.min,
         max: seen.max,
-        endpoint_per_min: series.as_deref().and_then(endpoint::of),
-        drained: drained::left(record, name),
+        endpoint_per_min: series.as_deref().and_then(endpoint::series_rate_per_min),
+        drained: drained::residual(record, name),
         ..MetricResult::default()
     };
     if series.is_none_or(|s| s.len() < 2) {
@@ -40,15 +47,15 @@ pub(super) fn measure(asked: &Asked, name: &str, info: &MetricInfo, limits: &[Li
         .and_then(|l| l.bound);
     // Without a limit of its own, growth is looked at on the metric's own scale.
     let bound = bound.filter(|b| *b > 0.0).unwrap_or(info.quantum.max(1.0));
-    let Ok(answer) = asked.per_minute(name, bound) else {
+    let Ok(assessment) = context.per_minute(name, bound) else {
         return result;
     };
-    result.growth_per_min = interval(&answer);
-    result.shape = shape(&answer, info.unit);
-    result.smallest_late_leak_per_min = answer.smallest_late_leak.map(|l| l.per_min);
-    result.late_window_s = answer.smallest_late_leak.map(|l| l.window_s);
+    result.growth_per_min = interval(&assessment);
+    result.shape = shape(&assessment, info.unit);
+    result.smallest_late_leak_per_min = assessment.smallest_late_leak.map(|l| l.per_min);
+    result.late_window_s = assessment.smallest_late_leak.map(|l| l.window_s);
     if name != "rotations" {
-        result.per_rotation = asked.per_rotation(name, bound).ok().as_deref().and_then(interval);
+        result.per_rotation = context.per_rotation(name, bound).ok().as_deref().and_then(interval);
     }
     result
 }
@@ -75,8 +82,8 @@ impl Seen {
     }
 }
 
-fn interval(answer: &Answer) -> Option<Growth> {
-    let growth = answer.growth.as_ref()?;
+fn interval(assessment: &Assessment) -> Option<Growth> {
+    let growth = assessment.growth.as_ref()?;
     Some(Growth {
         estimate: growth.estimate,
         low: growth.low,
@@ -84,20 +91,20 @@ fn interval(answer: &Answer) -> Option<Growth> {
     })
 }
 
-/// The dominant form in words.
-fn shape(answer: &Answer, unit: &str) -> Option<String> {
+/// The dominant shape in words.
+fn shape(assessment: &Assessment, unit: Unit) -> Option<String> {
     let size = |x: f64| {
-        if unit == "B" {
+        if unit == Unit::Bytes {
             format!("{:+.2} MiB", x / 1_048_576.0)
         } else {
             format!("{}{}", if x > 0.0 { "+" } else { "" }, number(x))
         }
     };
-    Some(match answer.shapes.first()?.form {
-        Form::Flat => "flat".into(),
-        Form::Ramp => "a steady ramp".into(),
-        Form::Step { size: by, at_s } => format!("a step of {} at {at_s:.0} s that stayed", size(by)),
-        Form::TwoSteps {
+    Some(match assessment.shapes.first()?.shape {
+        Shape::Flat => "flat".into(),
+        Shape::Linear => "a steady ramp".into(),
+        Shape::Step { size: by, at_s } => format!("a step of {} at {at_s:.0} s that stayed", size(by)),
+        Shape::TwoSteps {
             first_size,
             first_at_s,
             second_size,
@@ -109,13 +116,13 @@ fn shape(answer: &Answer, unit: &str) -> Option<String> {
                 size(second_size)
             )
         }
-        Form::LateOnset { at_s, .. } => format!("growth that began at {at_s:.0} s"),
-        Form::StoppedGrowing { at_s, .. } => format!("growth that ended at {at_s:.0} s"),
-        Form::WarmUp {
+        Shape::LateOnset { at_s, .. } => format!("growth that began at {at_s:.0} s"),
+        Shape::StoppedGrowing { at_s, .. } => format!("growth that ended at {at_s:.0} s"),
+        Shape::WarmUp {
             size: by,
             time_constant_s,
         } => format!("a warm-up of {} within about {:.0} s", size(by), 3.0 * time_constant_s),
-        Form::WarmUpAndStep {
+        Shape::WarmUpAndStep {
             size: by,
             step_size,
             step_at_s,
@@ -127,7 +134,7 @@ fn shape(answer: &Answer, unit: &str) -> Option<String> {
                 size(step_size)
             )
         }
-        Form::Sawtooth { swing, period_s } => format!("a sawtooth of {} every {period_s:.0} s", number(swing)),
+        Shape::Sawtooth { swing, period_s } => format!("a sawtooth of {} every {period_s:.0} s", number(swing)),
     })
 }
 
@@ -143,7 +150,7 @@ pub(super) fn warnings(
         .filter_map(|l| {
             let growth = metrics.get(&l.metric)?.growth_per_min?;
             (growth.low > 0.0).then(|| {
-                let unit = infos.get(&l.metric).map_or("", |i| i.unit);
+                let unit = infos.get(&l.metric).map_or(Unit::Count, |i| i.unit);
                 let rate = amount(growth.estimate, unit);
                 let message = format!(
                     "`{}` grows by {rate} a minute: inside its limit, but not nothing",
@@ -158,21 +165,22 @@ pub(super) fn warnings(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judgement::{judge as judged, made::Made};
+    use crate::judgement::judge::judge as judged;
+    use crate::judgement::tests::test_support::RunBuilder;
 
     fn noise(t: f64) -> f64 {
         (t.abs() * 7919.0 % 7.0).floor() - 3.0
     }
 
     fn measured(seconds: u32, value: impl Fn(f64) -> f64) -> MetricResult {
-        let made = Made::run(seconds, 5).metric("fds", move |t| Some((1000.0 + value(t) + noise(t)).round()));
-        judged(&made.record()).metrics.remove("fds").expect("measured")
+        let builder = RunBuilder::run(seconds, 5).metric("fds", move |t| Some((1000.0 + value(t) + noise(t)).round()));
+        judged(&builder.record()).metrics.remove("fds").expect("measured")
     }
 
     #[test]
     fn a_metric_is_told_in_figures() {
-        let made = Made::run(120, 5).metric("fds", |t| (t != 50.0).then_some(100.0 + t / 2.0));
-        let result = judged(&made.record()).metrics.remove("fds").expect("measured");
+        let builder = RunBuilder::run(120, 5).metric("fds", |t| (t != 50.0).then_some(100.0 + t / 2.0));
+        let result = judged(&builder.record()).metrics.remove("fds").expect("measured");
         assert_eq!((result.samples, result.missing), (120, 1));
         assert_eq!((result.baseline, result.last), (Some(100.0), Some(160.0)));
         assert_eq!((result.min, result.max), (Some(100.0), Some(160.0)));
@@ -181,14 +189,14 @@ mod tests {
         assert!(growth.low <= 30.0 && 30.0 <= growth.high, "{growth:?}");
         assert_eq!(result.per_rotation, None);
         assert!(result.smallest_late_leak_per_min.is_some() && result.late_window_s == Some(121.0 / 8.0));
-        let once = Made::run(0, 5).metric("fds", |_| Some(3.0));
+        let once = RunBuilder::run(0, 5).metric("fds", |_| Some(3.0));
         let once = judged(&once.record()).metrics.remove("fds").expect("measured");
         assert_eq!((once.samples, once.growth_per_min), (1, None));
     }
 
     #[test]
     fn what_a_series_looks_like_is_told_in_words() {
-        let shape = |value: fn(f64) -> f64| measured(1800, value).shape.expect("told");
+        let shape = |value: fn(f64) -> f64| measured(1800, value).shape.expect("present");
         assert_eq!(shape(|_| 0.0), "flat");
         assert_eq!(shape(|t| t / 6.0), "a steady ramp");
         let up = shape(|t| if t > 690.0 { 90.0 } else { 0.0 });
@@ -218,10 +226,10 @@ mod tests {
 
     #[test]
     fn growth_for_each_rotation_is_told_where_they_are_counted() {
-        let made = Made::run(600, 5)
+        let builder = RunBuilder::run(600, 5)
             .metric("fds", |t| Some(1000.0 + 4.0 * (t.max(0.0) / 30.0).floor() + noise(t)))
             .metric("rotations", |t| Some((t.max(0.0) / 30.0).floor()));
-        let metrics = judged(&made.record()).metrics;
+        let metrics = judged(&builder.record()).metrics;
         let each = metrics["fds"].per_rotation.expect("counted");
         assert!((each.estimate - 4.0).abs() < 0.4, "{each:?}");
         assert_eq!(metrics["rotations"].per_rotation, None);
@@ -230,12 +238,16 @@ mod tests {
     #[test]
     fn growth_inside_its_limit_is_a_warning() {
         let warned = |value: fn(f64) -> f64, rule: &str| {
-            let made = Made::run(1800, 5).metric("fds", move |t| Some((1000.0 + value(t) + noise(t)).round()));
-            judged(&made.limit("fds", rule).record()).warnings
+            let builder = RunBuilder::run(1800, 5).metric("fds", move |t| Some((1000.0 + value(t) + noise(t)).round()));
+            judged(&builder.limit("fds", rule).record()).warnings
         };
-        let told = warned(|t| t / 60.0, "growth_per_min < 2");
-        assert_eq!(told.len(), 1);
-        assert!(told[0].message.contains("`fds` grows by 1"), "{}", told[0].message);
+        let outcome_of = warned(|t| t / 60.0, "growth_per_min < 2");
+        assert_eq!(outcome_of.len(), 1);
+        assert!(
+            outcome_of[0].message.contains("`fds` grows by 1"),
+            "{}",
+            outcome_of[0].message
+        );
         assert!(warned(|_| 0.0, "growth_per_min < 2").is_empty());
         assert!(warned(|t| t / 6.0, "growth_per_min < 2").is_empty(), "a fail says more");
         assert!(warned(|t| t / 60.0, "max < 9000").is_empty());
@@ -244,16 +256,16 @@ mod tests {
     #[test]
     fn where_it_was_seen_and_what_was_left_of_it_are_told() {
         // 1040 before the load, 1043 after it.
-        let made = Made::run(60, 5).metric("fds", |t| Some(if t > 60.0 { 1043.0 } else { 1040.0 }));
-        let result = judged(&made.record()).metrics.remove("fds").expect("measured");
+        let builder = RunBuilder::run(60, 5).metric("fds", |t| Some(if t > 60.0 { 1043.0 } else { 1040.0 }));
+        let result = judged(&builder.record()).metrics.remove("fds").expect("measured");
         assert_eq!((result.source.as_str(), result.drained), ("metrics", Some(3.0)));
     }
 
     #[test]
     fn two_samples_are_enough_to_look_at_and_one_is_not() {
         let seen = |samples: f64| {
-            let made = Made::run(60, 5).metric("fds", move |t| (t >= 0.0 && t < samples).then_some(40.0));
-            judged(&made.record()).metrics.remove("fds").expect("measured")
+            let builder = RunBuilder::run(60, 5).metric("fds", move |t| (t >= 0.0 && t < samples).then_some(40.0));
+            judged(&builder.record()).metrics.remove("fds").expect("measured")
         };
         assert_eq!((seen(2.0).samples, seen(1.0).samples, seen(0.0).samples), (2, 1, 0));
         assert_eq!(
@@ -265,14 +277,14 @@ mod tests {
     #[test]
     fn growth_is_looked_at_on_the_scale_of_the_metrics_own_limit() {
         // What would have been seen late lies above the limit: 500 of the one, 7 of the other, 1 where there is none.
-        let made = || {
+        let builder = || {
             let steady = |t: f64| Some(1000.0 + noise(t));
-            Made::run(600, 5)
+            RunBuilder::run(600, 5)
                 .metric("fds", steady)
                 .metric("tasks", steady)
                 .metric("threads", steady)
         };
-        let record = made()
+        let record = builder()
             .limit("tasks", "growth_per_min < 7")
             .limit("fds", "max < 90000")
             .limit("fds", "growth_per_min < 500")
@@ -292,21 +304,21 @@ mod tests {
 
     #[test]
     fn bytes_are_told_in_mebibytes_and_counts_as_they_are() {
-        let shape = |unit: &'static str| {
+        let shape = |unit: Unit| {
             let step = |t: f64| if t > 690.0 { 3.0 * 1_048_576.0 } else { 0.0 };
-            let made = Made::run(1800, 5)
+            let builder = RunBuilder::run(1800, 5)
                 .metric("x", move |t| Some((step(t) + 1000.0 + noise(t)).round()))
                 .with(|r| r.metrics.get_mut("x").expect("there").unit = unit);
-            judged(&made.record()).metrics["x"].shape.clone().expect("told")
+            judged(&builder.record()).metrics["x"].shape.clone().expect("present")
         };
-        assert!(shape("B").contains("+3.00 MiB"), "{}", shape("B"));
-        assert!(shape("").contains("+31457"), "{}", shape(""));
+        assert!(shape(Unit::Bytes).contains("+3.00 MiB"), "{}", shape(Unit::Bytes));
+        assert!(shape(Unit::Count).contains("+31457"), "{}", shape(Unit::Count));
     }
 
     #[test]
     fn a_limit_that_is_no_ceiling_hides_no_growth() {
-        let made = Made::run(600, 5).metric("fds", |t| Some(1000.0 + noise(t)));
-        let result = judged(&made.limit("fds", "growth_per_min < 0").record())
+        let builder = RunBuilder::run(600, 5).metric("fds", |t| Some(1000.0 + noise(t)));
+        let result = judged(&builder.limit("fds", "growth_per_min < 0").record())
             .metrics
             .remove("fds");
         assert!(result.expect("measured").growth_per_min.is_some());

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use leakcheck_model::facts::FaultSpan;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
-use super::{Asked, Judged};
+use super::context::JudgementContext;
+use super::judged_part::JudgedPart;
 use crate::series::usual_spacing;
-use crate::sparse::FEW;
+use crate::sparse::MIN_SAMPLES;
 
 /// Share of the planned samples that may be missing (JUDGE.md, gate A).
 const GAPS: f64 = 0.05;
@@ -20,18 +21,18 @@ pub(super) struct Whole {
     pub(super) parts: Vec<Verdict>,
     /// Why.
     pub(super) reasons: Vec<Reason>,
-    /// A verdict that no limit can change, because what was measured is not what was asked.
-    pub(super) contaminated: Option<Verdict>,
+    /// A verdict that no limit can change, because what was measured is not what was context.
+    pub(super) overriding_verdict: Option<Verdict>,
 }
 
 /// Judges the run apart from its limits.
-pub(super) fn judge(asked: &Asked) -> Whole {
-    let record = asked.record;
+pub(super) fn judge(context: &JudgementContext) -> Whole {
+    let record = context.record;
     let mut whole = Whole {
         warnings: record.facts.warnings.clone(),
         parts: Vec::new(),
         reasons: Vec::new(),
-        contaminated: None,
+        overriding_verdict: None,
     };
     let facts = &record.facts;
     for reason in &facts.impairments {
@@ -73,7 +74,7 @@ pub(super) fn judge(asked: &Asked) -> Whole {
     }
     faults(&facts.faults, &mut whole);
     if facts.died.is_none() {
-        samples(asked, &mut whole);
+        samples(context, &mut whole);
     }
     whole
 }
@@ -85,7 +86,7 @@ impl Whole {
             reason.code,
             TargetRestarted | ClockJumped | EngineLost | EngineUnreachable | StaleBuild
         ) {
-            self.contaminated = Some(verdict);
+            self.overriding_verdict = Some(verdict);
         }
         self.parts.push(verdict);
         self.reasons.push(reason);
@@ -103,8 +104,8 @@ fn weight(code: ReasonCode) -> Verdict {
 /// A spacing this many times the usual one is a gap in a table whose plan is not known: samples of it are missing.
 const GAP: f64 = 3.0;
 
-/// Gaps in a table from elsewhere, told by its own spacing. A handful of checkpoints has no usual spacing, and never passes.
-fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
+/// Gaps in a table from elsewhere, outcome_of by its own spacing. A handful of checkpoints has no usual spacing, and never passes.
+fn gaps(judged: &JudgedPart, t: &[f64], whole: &mut Whole) {
     let t = if judged.rows.len() == t.len() {
         Cow::Borrowed(t)
     } else {
@@ -114,7 +115,7 @@ fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
         return;
     };
     let spacings = || t.windows(2).map(|pair| (pair[0], pair[1] - pair[0]));
-    if judged.rows.len() < FEW || usual <= 0.0 {
+    if judged.rows.len() < MIN_SAMPLES || usual <= 0.0 {
         return;
     }
     let missing_s: f64 = spacings()
@@ -130,14 +131,14 @@ fn gaps(judged: &Judged, t: &[f64], whole: &mut Whole) {
     let message = format!(
         "{:.0} % of the time has no samples, 5 % may have none: a sample comes every {} s, and none from {:.0} s to {:.0} s",
         share * 100.0,
-        super::limit::number(usual),
+        super::format::number(usual),
         longest.0,
         longest.0 + longest.1
     );
     whole.say(Verdict::Invalid, Reason::new(ReasonCode::SamplesMissed, message));
 }
 
-/// Faults that struck nothing: what they were to show was not seen, and if that is so of all, what was asked was not measured.
+/// Faults that struck nothing: what they were to show was not seen, and if that is so of all, what was context was not measured.
 fn faults(faults: &[FaultSpan], whole: &mut Whole) {
     let idle: Vec<_> = faults.iter().filter(|fault| fault.hits == Some(0)).collect();
     if idle.is_empty() {
@@ -145,7 +146,7 @@ fn faults(faults: &[FaultSpan], whole: &mut Whole) {
     }
     if faults.iter().all(|fault| fault.hits.is_none_or(|times| times == 0)) {
         let message = "no fault struck anything: the target took nothing over the wire that they could break, or none of what \
-                       they choose (a target is told the wire's address by DOCKER_HOST and `{engine}`)";
+                       they choose (a target is outcome_of the wire's address by DOCKER_HOST and `{engine}`)";
         whole.say(Verdict::Invalid, Reason::new(ReasonCode::LoadNotDelivered, message));
         return;
     }
@@ -160,8 +161,8 @@ fn faults(faults: &[FaultSpan], whole: &mut Whole) {
 }
 
 /// Gaps in the samples, and a clock that does not run forward.
-fn samples(asked: &Asked, whole: &mut Whole) {
-    let Asked { record, judged, .. } = asked;
+fn samples(context: &JudgementContext, whole: &mut Whole) {
+    let JudgementContext { record, judged, .. } = context;
     let t = &record.samples.t_s;
     if t.windows(2).any(|pair| pair[1] <= pair[0]) {
         whole.say(
@@ -200,25 +201,26 @@ mod tests {
     use leakcheck_model::{Record, Samples};
 
     use super::*;
-    use crate::judgement::{judge as judged, made::Made};
+    use crate::judgement::judge::judge as judged;
+    use crate::judgement::tests::test_support::RunBuilder;
 
-    fn told(made: Made) -> (Verdict, Vec<ReasonCode>) {
-        let judgement = judged(&made.limit("fds", "max < 100").record());
+    fn outcome_of(builder: RunBuilder) -> (Verdict, Vec<ReasonCode>) {
+        let judgement = judged(&builder.limit("fds", "max < 100").record());
         (judgement.verdict, judgement.reasons.iter().map(|r| r.code).collect())
     }
 
-    fn sound() -> Made {
-        Made::run(60, 5).metric("fds", |_| Some(40.0))
+    fn sound() -> RunBuilder {
+        RunBuilder::run(60, 5).metric("fds", |_| Some(40.0))
     }
 
     #[test]
     fn a_run_without_incident_says_nothing() {
-        assert_eq!(told(sound()), (Verdict::Pass, vec![]));
+        assert_eq!(outcome_of(sound()), (Verdict::Pass, vec![]));
     }
 
     #[test]
     fn what_the_runner_saw_decides_by_its_code() {
-        let impaired = |code| told(sound().with(|r| r.facts.impairments.push(Reason::new(code, "so"))));
+        let impaired = |code| outcome_of(sound().with(|r| r.facts.impairments.push(Reason::new(code, "so"))));
         for (code, verdict) in [
             (ReasonCode::TargetDied, Verdict::Fail),
             (ReasonCode::TargetNotReady, Verdict::Fail),
@@ -232,23 +234,26 @@ mod tests {
     #[test]
     fn a_target_that_died_fails_and_one_that_was_restarted_is_another() {
         let died = sound().with(|r| r.facts.died = Some((33.0, "exit status 3".into())));
-        assert_eq!(told(died), (Verdict::Fail, vec![ReasonCode::TargetDied]));
+        assert_eq!(outcome_of(died), (Verdict::Fail, vec![ReasonCode::TargetDied]));
         // Samples that a dead target did not give are not missing.
         let dead = sound()
             .cut_at(33.0)
             .with(|r| r.facts.died = Some((33.0, "exit status 3".into())));
-        assert_eq!(told(dead), (Verdict::Fail, vec![ReasonCode::TargetDied]));
+        assert_eq!(outcome_of(dead), (Verdict::Fail, vec![ReasonCode::TargetDied]));
         let restarted = || sound().with(|r| r.facts.restarted = Some("pid 7 is now 8".into()));
-        assert_eq!(told(restarted()), (Verdict::Invalid, vec![ReasonCode::TargetRestarted]));
+        assert_eq!(
+            outcome_of(restarted()),
+            (Verdict::Invalid, vec![ReasonCode::TargetRestarted])
+        );
     }
 
     #[test]
     fn what_was_not_measured_as_asked_outweighs_any_limit() {
         let leaking = |code| {
-            let made = Made::run(60, 5)
+            let builder = RunBuilder::run(60, 5)
                 .metric("fds", |_| Some(400.0))
                 .with(|r| r.facts.impairments.push(Reason::new(code, "so")));
-            told(made).0
+            outcome_of(builder).0
         };
         for code in [
             ReasonCode::TargetRestarted,
@@ -266,13 +271,16 @@ mod tests {
     fn a_run_that_was_cut_short_is_undecided() {
         let interrupted = sound().with(|r| r.facts.interrupted = true);
         assert_eq!(
-            told(interrupted),
+            outcome_of(interrupted),
             (Verdict::Inconclusive, vec![ReasonCode::Interrupted])
         );
         let killed = sound().with(|r| r.facts.finished = false);
-        assert_eq!(told(killed), (Verdict::Inconclusive, vec![ReasonCode::Interrupted]));
+        assert_eq!(
+            outcome_of(killed),
+            (Verdict::Inconclusive, vec![ReasonCode::Interrupted])
+        );
         let table = sound().with(|r| (r.facts.finished, r.plan) = (false, None));
-        assert_eq!(told(table), (Verdict::Pass, vec![]));
+        assert_eq!(outcome_of(table), (Verdict::Pass, vec![]));
     }
 
     #[test]
@@ -293,23 +301,23 @@ mod tests {
                     .record(),
             )
         };
-        let told = |strikes: &[Option<u64>]| {
+        let outcome_of = |strikes: &[Option<u64>]| {
             let judgement = after(strikes);
             let codes: Vec<_> = judgement.reasons.iter().map(|r| r.code).collect();
             (judgement.verdict, codes, judgement.warnings.len())
         };
-        assert_eq!(told(&[Some(3), Some(1)]), (Verdict::Pass, vec![], 0));
-        assert_eq!(told(&[Some(3), Some(0)]), (Verdict::Pass, vec![], 1));
+        assert_eq!(outcome_of(&[Some(3), Some(1)]), (Verdict::Pass, vec![], 0));
+        assert_eq!(outcome_of(&[Some(3), Some(0)]), (Verdict::Pass, vec![], 1));
         assert!(
             after(&[Some(3), Some(0)]).warnings[0]
                 .message
                 .starts_with("fault 2 struck nothing")
         );
         let blind = (Verdict::Invalid, vec![ReasonCode::LoadNotDelivered], 0);
-        assert_eq!(told(&[Some(0), Some(0)]), blind);
+        assert_eq!(outcome_of(&[Some(0), Some(0)]), blind);
         // One that had not ended, or that an older leakcheck did not count, says nothing.
-        assert_eq!(told(&[Some(0), None]), blind);
-        assert_eq!(told(&[None]), (Verdict::Pass, vec![], 0));
+        assert_eq!(outcome_of(&[Some(0), None]), blind);
+        assert_eq!(outcome_of(&[None]), (Verdict::Pass, vec![], 0));
     }
 
     #[test]
@@ -323,8 +331,8 @@ mod tests {
     fn a_single_missing_sample_is_no_gap_in_a_short_run() {
         // Of 11 samples one is 9 %, two are 18 %.
         let missing = |last: f64| {
-            let short = Made::run(10, 5).metric("fds", |_| Some(40.0));
-            told(short.without_seconds(|t| t > 3.0 && t <= last))
+            let short = RunBuilder::run(10, 5).metric("fds", |_| Some(40.0));
+            outcome_of(short.without_seconds(|t| t > 3.0 && t <= last))
         };
         assert_eq!(missing(4.0), (Verdict::Pass, vec![]));
         assert_eq!(missing(5.0), (Verdict::Invalid, vec![ReasonCode::SamplesMissed]));
@@ -333,17 +341,17 @@ mod tests {
     #[test]
     fn more_than_a_twentieth_of_the_samples_may_not_be_missing() {
         // Of 61 samples three may be missing, four may not: 4/61 is 6.6 %.
-        let missing = |last: f64| told(sound().without_seconds(|t| t > 10.0 && t <= last));
+        let missing = |last: f64| outcome_of(sound().without_seconds(|t| t > 10.0 && t <= last));
         assert_eq!(missing(13.0), (Verdict::Pass, vec![]));
         assert_eq!(missing(14.0), (Verdict::Invalid, vec![ReasonCode::SamplesMissed]));
-        let nothing = told(sound().without(leakcheck_model::Phase::Measure));
+        let nothing = outcome_of(sound().without(leakcheck_model::Phase::Measure));
         assert_eq!(nothing.0, Verdict::Invalid);
         assert_eq!(nothing.1[0], ReasonCode::TooShort);
     }
 
     #[test]
     fn time_that_does_not_go_forward_is_a_clock_that_jumped() {
-        let jumped = told(sound().with(|r| r.samples.t_s[30] = r.samples.t_s[29]));
+        let jumped = outcome_of(sound().with(|r| r.samples.t_s[30] = r.samples.t_s[29]));
         assert_eq!(jumped, (Verdict::Invalid, vec![ReasonCode::ClockJumped]));
     }
 
@@ -355,7 +363,7 @@ mod tests {
             samples.columns[0].push(Some(40.0));
         }
         let limits = vec![("fds".to_owned(), "max < 100".parse().expect("a rule"))];
-        let judgement = judged(&Record::of_table("t".into(), samples, limits, None));
+        let judgement = judged(&Record::from_table("t".into(), samples, limits, None));
         (judgement.verdict, judgement.reasons.iter().map(|r| r.code).collect())
     }
 
@@ -400,21 +408,21 @@ mod tests {
     #[test]
     fn a_run_that_did_not_come_to_its_measurement_says_only_why() {
         let nothing = || sound().without(leakcheck_model::Phase::Measure);
-        assert_eq!(told(nothing()), (Verdict::Invalid, vec![ReasonCode::TooShort]));
+        assert_eq!(outcome_of(nothing()), (Verdict::Invalid, vec![ReasonCode::TooShort]));
         let lost = nothing().with(|r| r.facts.impairments.push(Reason::new(ReasonCode::EngineLost, "so")));
-        assert_eq!(told(lost), (Verdict::Invalid, vec![ReasonCode::EngineLost]));
+        assert_eq!(outcome_of(lost), (Verdict::Invalid, vec![ReasonCode::EngineLost]));
     }
 
     #[test]
     fn missing_samples_are_counted_by_the_planned_spacing() {
         // Every 2 s from 0 to 120 s are 61: three may be missing, four may not; whenever the clock began.
         let missing = |last: f64, begun: f64| {
-            let made = Made::run(120, 5)
+            let builder = RunBuilder::run(120, 5)
                 .metric("fds", |_| Some(40.0))
                 .with(|r| r.plan.as_mut().expect("a plan").sample_every_s = 2.0)
                 .without_seconds(move |t| t % 2.0 != 0.0 || (t > 20.0 && t <= last))
                 .with(|r| r.samples.t_s.iter_mut().for_each(|t| *t += begun));
-            told(made)
+            outcome_of(builder)
         };
         for begun in [0.0, 1e6] {
             assert_eq!(missing(26.0, begun), (Verdict::Pass, vec![]));
@@ -428,9 +436,9 @@ mod tests {
     #[test]
     fn a_twentieth_of_the_samples_may_be_missing() {
         // Three of sixty.
-        let made = Made::run(59, 5).metric("fds", |_| Some(40.0));
+        let builder = RunBuilder::run(59, 5).metric("fds", |_| Some(40.0));
         assert_eq!(
-            told(made.without_seconds(|t| t > 10.0 && t <= 13.0)),
+            outcome_of(builder.without_seconds(|t| t > 10.0 && t <= 13.0)),
             (Verdict::Pass, vec![])
         );
     }

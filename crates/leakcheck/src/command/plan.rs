@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use leakcheck_judge::looks::looks_s;
+use leakcheck_judge::interim_analysis::interim_times_s;
 use leakcheck_judge::whole_rotations;
 use leakcheck_model::{Scenario, HumanDuration};
 use serde_json::json;
@@ -124,7 +124,7 @@ fn planned(scenario: Scenario, earlier: Option<&EarlierRun>) -> Plan {
             }
         }),
         looks_s: if scenario.schedule.early_stop {
-            looks_s(measure_s, period)
+            interim_times_s(measure_s, period)
         } else {
             Vec::new()
         },

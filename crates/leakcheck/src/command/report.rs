@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use leakcheck_judge::{judge, sum_up};
+use leakcheck_judge::{judge, summarize};
 use leakcheck_report::RunFolder;
 
 use super::{Failure, runtime, stop_on_signal};
@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return serve(folder, arguments);
     }
     let record = run_folder::record(&arguments.folder)?;
-    let result = sum_up(&record, judge(&record));
+    let result = summarize(&record, judge(&record));
     folder.write_report(&result, &record).map_err(anyhow::Error::from)?;
     let page = folder.path().join("report.html");
     style::say(&format!("wrote {}", page.display()));

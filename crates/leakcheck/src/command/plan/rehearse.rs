@@ -3,8 +3,8 @@
 //! Formulas tell what no judge can beat; how far this one stays behind (it will not take a warm-up for a leak) depends on
 //! length, noise and rotation together, and is quickest found by trying. The same plan always gives the same figures.
 
-use leakcheck_judge::plan::{Errors, standard_error_per_min};
-use leakcheck_judge::{Look, Outcome, Question, Series, assess};
+use leakcheck_judge::power::{ErrorRates, standard_error_per_min};
+use leakcheck_judge::{Analysis, Outcome, Series, TestSpec, assess};
 
 use super::noise::Noise;
 
@@ -43,13 +43,13 @@ pub(super) struct Rehearsal {
     /// Growth limits judged side by side.
     pub(super) metrics: usize,
     /// Which look the end of the run is.
-    pub(super) look: Look,
+    pub(super) analysis: Analysis,
 }
 
 impl Rehearsal {
     /// Smallest growth per minute that a measurement of `length_s` calls `fail` every time; `None` if none is.
     pub(super) fn smallest_proven(&self, length_s: f64) -> Option<f64> {
-        let least = Errors::default().distance() * standard_error_per_min(self.noise.s0, length_s);
+        let least = ErrorRates::default().distance() * standard_error_per_min(self.noise.s0, length_s);
         let fails = |excess: f64| self.comes_out(Outcome::Fail, self.limit_per_min + excess, length_s);
         let mut above = (0..=DOUBLINGS).map(|k| least * f64::from(1 << k)).find(|e| fails(*e))?;
         let mut below = above / 2.0;
@@ -153,16 +153,16 @@ impl Rehearsal {
 
     fn outcome(&self, run: u64, per_min: f64, length_s: f64) -> Outcome {
         let planned_s = length_s - 2.0 * self.every_s;
-        let question = Question {
+        let spec = TestSpec {
             limit_per_min: self.limit_per_min,
             rotation_period_s: self.period_s,
             quantum: self.quantum,
             metrics: self.metrics,
-            look: self.look,
-            ..Question::at_most(self.limit_per_min, planned_s)
+            analysis: self.analysis,
+            ..TestSpec::at_most(self.limit_per_min, planned_s)
         };
         match self.series(run, per_min, length_s) {
-            Some(series) => assess(&series, &question).outcome,
+            Some(series) => assess(&series, &spec).outcome,
             None => Outcome::Invalid,
         }
     }
@@ -219,7 +219,7 @@ impl Draw {
 
 #[cfg(test)]
 mod tests {
-    use leakcheck_judge::plan::long_run_variance;
+    use leakcheck_judge::power::long_run_variance;
 
     use super::*;
 
@@ -235,7 +235,7 @@ mod tests {
             quantum: 1.0,
             period_s: None,
             metrics: 1,
-            look: Look::Last,
+            analysis: Analysis::Last,
         }
     }
 
@@ -259,7 +259,7 @@ mod tests {
     fn no_figure_beats_the_bound() {
         let proven = rehearsal().smallest_proven(600.0).expect("ten minutes prove something");
         let bound =
-            leakcheck_judge::plan::smallest_provable_per_min(2.0, rehearsal().noise.s0, 600.0, Errors::default());
+            leakcheck_judge::power::smallest_provable_per_min(2.0, rehearsal().noise.s0, 600.0, ErrorRates::default());
         assert!(proven >= bound, "{proven} beats {bound}");
         assert!(
             proven < 2.0 * 17.0,
@@ -298,8 +298,8 @@ mod tests {
         let judged = |seconds: u32| {
             let t: Vec<f64> = (0..seconds).map(f64::from).collect();
             let series = Series::new(t.clone(), vec![40.0; t.len()]).expect("in order");
-            let question = Question::at_most(1.0, f64::from(seconds) - 2.0).rotating_every(1.0);
-            assess(&series, &question)
+            let spec = TestSpec::at_most(1.0, f64::from(seconds) - 2.0).rotating_every(1.0);
+            assess(&series, &spec)
         };
         let hint = judged(60).reason.sentence;
         assert!(hint.contains("100 s are needed"), "{hint}");

@@ -68,7 +68,7 @@ impl Page {
         let goes_on = record.facts.is_cut_short() && !record.facts.interrupted;
         // What the data say so far, and not that they are cut short: they are still coming.
         record.facts.finished = true;
-        let result = leakcheck_judge::sum_up(&record, leakcheck_judge::judge(&record));
+        let result = leakcheck_judge::summarize(&record, leakcheck_judge::judge(&record));
         let scenario = self.folder.read_scenario_text().ok();
         let page = html::live(
             &result,

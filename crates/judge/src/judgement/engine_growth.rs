@@ -32,10 +32,10 @@ pub(super) fn sentences(record: &Record, metrics: &BTreeMap<String, MetricResult
         Some((program, pid)) => format!("{program} (the engine, pid {pid})"),
         None => "the engine".to_owned(),
     };
-    let told = PAIRS.iter().filter_map(|(of_engine, of_target, what, of_what)| {
+    let outcome_of = PAIRS.iter().filter_map(|(of_engine, of_target, what, of_what)| {
         let engines = metrics.get(*of_engine)?;
         let (net_of_engine, rate) = (net(engines)?, engines.growth_per_min?.estimate);
-        // No verdict hangs on it, so no certainty is asked: but a level that rose once is not growth.
+        // No verdict hangs on it, so no certainty is context: but a level that rose once is not growth.
         if net_of_engine < EVERYDAY || rate < RAMP * engines.endpoint_per_min? {
             return None;
         }
@@ -52,7 +52,7 @@ pub(super) fn sentences(record: &Record, metrics: &BTreeMap<String, MetricResult
             )
         })
     });
-    told.collect()
+    outcome_of.collect()
 }
 
 /// By how much a metric grew from first to last.
@@ -75,7 +75,7 @@ mod tests {
 
     /// The same where the robust rate of growth is that share of the plain one.
     fn said_at(engine: f64, target: f64, ramp: f64) -> Vec<String> {
-        let mut record = Record::of_table("run".into(), Samples::default(), Vec::new(), None);
+        let mut record = Record::from_table("run".into(), Samples::default(), Vec::new(), None);
         record.facts = Facts {
             engine: Some(EngineFacts {
                 program: Some("dockerd".into()),

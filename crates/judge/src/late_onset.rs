@@ -3,17 +3,17 @@
 //! What no judge can beat is in [`plan`]; this is what this judge does, which is less, and a promise must not be more. The factors
 //! were measured (`tests/late_onset.rs`): of what is promised, 99 % do not pass.
 
-use crate::answer::{LateLeak, Noise};
-use crate::belief::Belief;
+use crate::assessment::{LateLeak, Noise};
 use crate::blocks::Blocks;
-use crate::explain::{Kind, blocks_after_a_kink};
-use crate::plan::{self, Errors};
-use crate::question::Question;
+use crate::models::{ModelKind, blocks_after_changepoint};
+use crate::posterior::Posterior;
+use crate::power::{self, ErrorRates};
+use crate::test_spec::TestSpec;
 
 /// The last so many of a run are its late part.
 const LATE: f64 = 1.0 / 8.0;
 
-/// How many times the bound's growth above the limit it takes beside nothing else, and beside a step or a warm-up: a kink and one
+/// How many times the bound's growth above the limit it takes beside nothing else, and beside a step or a warm-up: a changepoint and one
 /// of those are not looked for together, so that the leak has to outweigh it.
 const BESIDE_NOTHING: f64 = 1.7;
 const BESIDE_ANOTHER: f64 = 8.0;
@@ -24,22 +24,22 @@ const QUANTA: f64 = 6.0;
 /// The smallest leak that would not have passed beginning in the run's last eighth, or as late as an onset is looked for.
 pub(crate) fn smallest_leak(
     noise: Noise,
-    belief: &Belief,
+    posterior: &Posterior,
     blocks: &Blocks,
     length_s: f64,
-    question: &Question,
+    spec: &TestSpec,
 ) -> LateLeak {
-    let onset_s = blocks.grid.width_s * (blocks_after_a_kink(blocks.grid.count) + 1) as f64;
+    let onset_s = blocks.grid.width_s * (blocks_after_changepoint(blocks.grid.count) + 1) as f64;
     let window_s = (LATE * length_s).max(onset_s);
-    let bound = plan::smallest_late_leak_per_min(question.limit_per_min, noise.s0, window_s, Errors::default());
-    let by_kind = belief.by_kind();
-    let times = if by_kind[Kind::Ramp as usize] + by_kind[Kind::Kink as usize] > 0.5 {
+    let bound = power::smallest_late_leak_per_min(spec.limit_per_min, noise.s0, window_s, ErrorRates::default());
+    let by_kind = posterior.by_kind();
+    let times = if by_kind[ModelKind::Linear as usize] + by_kind[ModelKind::Changepoint as usize] > 0.5 {
         BESIDE_NOTHING
     } else {
         BESIDE_ANOTHER
     };
-    let by_noise = question.limit_per_min + times * (bound - question.limit_per_min);
-    let by_quantum = question.limit_per_min + QUANTA * question.quantum * 60.0 / window_s;
+    let by_noise = spec.limit_per_min + times * (bound - spec.limit_per_min);
+    let by_quantum = spec.limit_per_min + QUANTA * spec.quantum * 60.0 / window_s;
     LateLeak {
         window_s,
         per_min: by_noise.max(by_quantum),
@@ -50,30 +50,30 @@ pub(crate) fn smallest_leak(
 mod tests {
     use super::*;
 
-    use crate::explain::{Candidates, Explanation};
     use crate::fit::Fit;
+    use crate::models::{Model, ModelSet};
 
     fn blocks(width_s: f64, count: usize) -> Blocks {
         Blocks::whole(width_s, 1, vec![0.0; count])
     }
 
-    /// What is promised of so many seconds with that noise, when the ramp, a kink and a step are believed so much.
+    /// What is promised of so many seconds with that noise, when the ramp, a changepoint and a step are believed so much.
     fn promised(blocks: &Blocks, s0: f64, weights: [f64; 3]) -> LateLeak {
         promised_in(1.0, blocks, s0, weights)
     }
 
     fn promised_in(quantum: f64, blocks: &Blocks, s0: f64, weights: [f64; 3]) -> LateLeak {
-        let candidates = Candidates::new(blocks, blocks.shares());
-        let explanations = [
-            Explanation::Ramp,
-            Explanation::Kink { kink: 2 },
-            Explanation::Step { at: 4 },
+        let model_set = ModelSet::new(blocks, blocks.shares());
+        let models = [
+            Model::Linear,
+            Model::Changepoint { changepoint: 2 },
+            Model::Step { at: 4 },
         ];
-        let fits: Vec<Fit> = explanations
+        let fits: Vec<Fit> = models
             .into_iter()
             .zip(weights)
-            .map(|(explanation, weight)| Fit {
-                explanation,
+            .map(|(model, weight)| Fit {
+                model,
                 log_weight: weight.ln(),
                 growth: 0.0,
                 standard_error: 1.0,
@@ -83,13 +83,13 @@ mod tests {
                 correlation: 0,
             })
             .collect();
-        let belief = Belief::new(&fits, &candidates, 1.0, 2.0);
+        let posterior = Posterior::new(&fits, &model_set, 1.0, 2.0);
         let length_s = blocks.length_s();
-        let question = Question {
+        let spec = TestSpec {
             quantum,
-            ..Question::at_most(2.0, length_s)
+            ..TestSpec::at_most(2.0, length_s)
         };
-        smallest_leak(Noise { s0, tau_s: 0.0 }, &belief, blocks, length_s, &question)
+        smallest_leak(Noise { s0, tau_s: 0.0 }, &posterior, blocks, length_s, &spec)
     }
 
     #[test]

@@ -7,7 +7,7 @@
 pub enum Sampling {
     /// At least four samples a rotation: the sawtooth is seen as it is.
     Resolved,
-    /// The sawtooth appears with another period, but too short or too long to look like growth in this run.
+    /// The sawtooth appears with another period, but too short or too long to analysis like growth in this run.
     Harmless {
         /// Seconds; infinite if each sample hits the same phase.
         apparent_period_s: f64,
@@ -22,7 +22,7 @@ pub enum Sampling {
 /// Period with which a rotation every `period_s` appears at samples every `spacing_s`: 1 / |1/P − k/dt|, k = round(dt/P)
 /// [folding about the sampling frequency: Shannon 1949]. Infinite if they coincide.
 #[must_use]
-pub fn apparent_period_s(period_s: f64, spacing_s: f64) -> f64 {
+fn apparent_period_s(period_s: f64, spacing_s: f64) -> f64 {
     let cycles = (spacing_s / period_s).round();
     1.0 / (1.0 / period_s - cycles / spacing_s).abs()
 }

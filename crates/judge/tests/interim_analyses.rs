@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixture has failed")]
 
-use leakcheck_judge::{Look, Outcome, Question, Series, assess, looks};
+use leakcheck_judge::{Analysis, Outcome, Series, TestSpec, assess, interim_analysis};
 use std::path::Path;
 
 const LIMIT_PER_MIN: f64 = 2.0;
@@ -16,18 +16,20 @@ fn trace(file: &str) -> Series {
     Series::new(t, v).unwrap()
 }
 
-/// The first look that fails, seconds.
+/// The first analysis that fails, seconds.
 fn found_s(series: &Series, period_s: Option<f64>, metrics: usize) -> Option<f64> {
     let planned_s = series.span_s();
-    looks::looks_s(planned_s, period_s).into_iter().find(|look_s| {
-        let question = Question {
-            rotation_period_s: period_s,
-            look: Look::Early,
-            metrics,
-            ..Question::at_most(LIMIT_PER_MIN, planned_s)
-        };
-        assess(&series.until(*look_s), &question).outcome == Outcome::Fail
-    })
+    interim_analysis::interim_times_s(planned_s, period_s)
+        .into_iter()
+        .find(|time_s| {
+            let spec = TestSpec {
+                rotation_period_s: period_s,
+                analysis: Analysis::Interim,
+                metrics,
+                ..TestSpec::at_most(LIMIT_PER_MIN, planned_s)
+            };
+            assess(&series.until(*time_s), &spec).outcome == Outcome::Fail
+        })
 }
 
 #[test]
@@ -50,7 +52,7 @@ fn explosions_like_the_records_are_found_within_two_minutes() {
 
 #[test]
 fn four_rotations_come_before_any_fail() {
-    // With 6B's rotation every 5 minutes the fourth is over at 20 min, three after the explosion: the very look that sees it.
+    // With 6B's rotation every 5 minutes the fourth is over at 20 min, three after the explosion: the very analysis that sees it.
     let trace = trace("like_6B_contaminated_base.csv");
     assert_eq!(found_s(&trace, Some(300.0), 1), Some(1200.0));
 }

@@ -2,25 +2,15 @@
 //!
 //! Apart from growth per minute: a pool that filled once is over a budget and is no leak, so a budget alone never accuses.
 
-use crate::answer::Outcome;
 use crate::median::median_of;
 use crate::series::Series;
 
 /// Seconds at either end whose median stands for that end; a quarter of the run if that is shorter.
 const END_S: f64 = 120.0;
 
-/// Net growth and what it means.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Budget {
-    /// Median of the end minus median of the beginning, in units of the value.
-    pub net: f64,
-    /// `pass` below the budget; above it `fail` if the value still grows, `inconclusive` (bounded growth) if not.
-    pub outcome: Outcome,
-}
-
 /// Median of the last two minutes minus median of the first two. `None` for fewer than two samples.
 #[must_use]
-pub fn net_growth(series: &Series) -> Option<f64> {
+pub(crate) fn net_growth(series: &Series) -> Option<f64> {
     let (first, last) = (*series.t_s().first()?, *series.t_s().last()?);
     let end_s = END_S.min((last - first) / 4.0);
     let beginning = series.until(first + end_s);
@@ -40,18 +30,6 @@ pub(crate) fn risen_from_lowest(series: &Series) -> Option<f64> {
     let medians: Vec<f64> = (0..PARTS).map(median).collect::<Option<_>>()?;
     let lowest = medians.iter().copied().fold(f64::INFINITY, f64::min);
     Some(medians.last()? - lowest)
-}
-
-/// Holds the net growth against a budget; `growing` says whether the value still grows at the end ([`crate::Answer::growing`]).
-#[must_use]
-pub fn budget(series: &Series, allowed: f64, growing: bool) -> Option<Budget> {
-    let net = net_growth(series)?;
-    let outcome = match (net < allowed, growing) {
-        (true, _) => Outcome::Pass,
-        (false, true) => Outcome::Fail,
-        (false, false) => Outcome::Inconclusive,
-    };
-    Some(Budget { net, outcome })
 }
 
 #[cfg(test)]
@@ -88,23 +66,9 @@ mod tests {
     }
 
     #[test]
-    fn bounded_growth_above_the_budget_is_not_a_leak() {
-        let pool = each_second(1801, |i| if i > 300 { 50.0 } else { 0.0 });
-        assert_eq!(
-            budget(&pool, 50.0, false),
-            Some(Budget {
-                net: 50.0,
-                outcome: Outcome::Inconclusive
-            })
-        );
-        assert_eq!(budget(&pool, 50.0, true).unwrap().outcome, Outcome::Fail);
-        assert_eq!(budget(&pool, 50.1, true).unwrap().outcome, Outcome::Pass);
-    }
-
-    #[test]
     fn one_sample_has_no_growth() {
         assert_eq!(net_growth(&each_second(1, |_| 3.0)), None);
-        assert_eq!(budget(&Series::default(), 1.0, false), None);
+        assert_eq!(net_growth(&Series::default()), None);
     }
 
     #[test]

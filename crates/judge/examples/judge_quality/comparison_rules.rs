@@ -1,6 +1,6 @@
 //! The rules that are used elsewhere, on the same traces.
 
-use leakcheck_judge::normal;
+use statrs::distribution::{ContinuousCDF, Normal};
 
 /// Least-squares slope of values over equally spaced times, per spacing.
 pub(crate) fn least_squares(values: &[f64]) -> f64 {
@@ -54,7 +54,7 @@ pub(crate) fn mann_kendall_p(values: &[f64], slope: f64) -> f64 {
     }
     variance *= correction(values, slope).max(0.1);
     let z = if s > 0.0 { (s - 1.0) / variance.sqrt() } else { 0.0 };
-    1.0 - normal::cdf(z)
+    1.0 - Normal::standard().cdf(z)
 }
 
 fn ties(values: &[f64]) -> Vec<f64> {

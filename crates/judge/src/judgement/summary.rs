@@ -3,14 +3,14 @@
 use leakcheck_model::Record;
 use leakcheck_model::result::{EngineResult, RunResult, SCHEMA};
 
-use super::Judgement;
+use super::judge::Judgement;
 
 /// The exit code of a run that was interrupted (contract).
 const INTERRUPTED: u8 = 130;
 
 /// Puts together what a run leaves for scripts.
 #[must_use]
-pub fn sum_up(record: &Record, judgement: Judgement) -> RunResult {
+pub fn summarize(record: &Record, judgement: Judgement) -> RunResult {
     let facts = &record.facts;
     let mut attribution = facts.attribution.clone();
     if !judgement.engine_grew.is_empty() {
@@ -58,19 +58,22 @@ mod tests {
     use leakcheck_model::verdict::Verdict;
 
     use super::*;
-    use crate::judgement::{judge as judged, made::Made};
+    use crate::judgement::judge::judge as judged;
+    use crate::judgement::tests::test_support::RunBuilder;
 
     fn summed(change: impl FnOnce(&mut Record)) -> RunResult {
-        let made = Made::run(60, 5).metric("fds", |_| Some(40.0)).limit("fds", "max < 100");
-        let record = made.with(change).record();
-        sum_up(&record, judged(&record))
+        let builder = RunBuilder::run(60, 5)
+            .metric("fds", |_| Some(40.0))
+            .limit("fds", "max < 100");
+        let record = builder.with(change).record();
+        summarize(&record, judged(&record))
     }
 
     #[test]
     fn a_run_is_summed_up_with_its_verdicts_exit_code() {
         let sound = summed(|_| {});
         assert_eq!((sound.verdict, sound.exit_code), (Verdict::Pass, 0));
-        assert_eq!((sound.run_id.as_str(), sound.scenario.as_str()), ("made", "made"));
+        assert_eq!((sound.run_id.as_str(), sound.scenario.as_str()), ("builder", "builder"));
         // From -15 s to 75 s.
         assert_eq!((sound.duration_s, sound.containers), (90.0, Some(5)));
         assert!(!sound.stopped_early && sound.saved_s.is_none() && sound.attribution.is_none());
@@ -91,18 +94,23 @@ mod tests {
 
     #[test]
     fn what_the_engine_did_is_told_beside_who_leaked() {
-        let record = Made::run(60, 5).record();
+        let record = RunBuilder::run(60, 5).record();
         let judgement = Judgement {
             engine_grew: vec!["the engine grew".into()],
             ..judged(&record)
         };
-        let told = |record: &Record| sum_up(record, judgement.clone()).attribution.expect("told").sentences;
-        assert_eq!(told(&record), ["the engine grew"]);
+        let outcome_of = |record: &Record| {
+            summarize(record, judgement.clone())
+                .attribution
+                .expect("present")
+                .sentences
+        };
+        assert_eq!(outcome_of(&record), ["the engine grew"]);
         let mut known = record;
         known.facts.attribution = Some(Attribution {
             sentences: vec!["+9 sockets".into()],
             ..Attribution::default()
         });
-        assert_eq!(told(&known), ["+9 sockets", "the engine grew"]);
+        assert_eq!(outcome_of(&known), ["+9 sockets", "the engine grew"]);
     }
 }

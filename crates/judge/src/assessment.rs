@@ -1,7 +1,5 @@
 //! What the judge says of one series.
 
-use crate::belief::Belief;
-
 /// One of the four verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -11,7 +9,7 @@ pub enum Outcome {
     Fail,
     /// The data cannot tell.
     Inconclusive,
-    /// The data could not have told.
+    /// The data could not have outcome_of.
     Invalid,
 }
 
@@ -23,7 +21,7 @@ pub enum Code {
     /// Growth is above the limit.
     LimitExceeded,
     /// Few checkpoints, but two rises in a row far above the limit.
-    RisesInARow,
+    ConsecutiveRises,
     /// The interval straddles the limit.
     StraddlesLimit,
     /// The value still falls faster than the limit allows it to rise: it is no baseline yet.
@@ -40,29 +38,8 @@ pub enum Code {
     Aliased,
     /// There is no sample, or too little is left to fit anything.
     NoData,
-    /// The question cannot be answered.
-    BadQuestion,
-}
-
-impl Code {
-    /// The code as it is written in reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WithinLimit => "within-limit",
-            Self::LimitExceeded => "limit-exceeded",
-            Self::RisesInARow => "rises-in-a-row",
-            Self::StraddlesLimit => "straddles-limit",
-            Self::StillFalling => "still-falling",
-            Self::GrowthStopped => "growth-stopped",
-            Self::TooShort => "too-short",
-            Self::TooFewRotations => "too-few-rotations",
-            Self::TooFewSamples => "too-few-samples",
-            Self::Aliased => "aliased",
-            Self::NoData => "no-data",
-            Self::BadQuestion => "bad-question",
-        }
-    }
+    /// The spec cannot be answered.
+    InvalidSpec,
 }
 
 /// A code and the sentence for people.
@@ -78,7 +55,7 @@ pub struct Reason {
 /// with the error that a `pass` may spend.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Growth {
-    /// Median of the belief.
+    /// Median of the posterior.
     pub estimate: f64,
     /// Lower end.
     pub low: f64,
@@ -90,11 +67,11 @@ pub struct Growth {
 
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Form {
+pub enum Shape {
     /// Neither growth nor anything else.
     Flat,
     /// Steady growth, or a staircase.
-    Ramp,
+    Linear,
     /// A change of level that stayed.
     Step {
         /// Size, in units of the value.
@@ -154,12 +131,12 @@ pub enum Form {
     },
 }
 
-/// A form and how much of the belief says so.
+/// A shape and how much of the posterior says so.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Shape {
+pub struct WeightedShape {
     /// What.
-    pub form: Form,
-    /// Share of the belief; 1 for what was measured rather than believed.
+    pub shape: Shape,
+    /// Share of the posterior; 1 for what was measured rather than believed.
     pub weight: f64,
 }
 
@@ -183,7 +160,7 @@ pub struct LateLeak {
 
 /// Everything that is said of one series.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct Assessment {
     /// The verdict.
     pub outcome: Outcome,
     /// Why.
@@ -192,10 +169,10 @@ pub struct Answer {
     pub growth: Option<Growth>,
     /// True if growth above 0 is believed with more than 99 %, whatever the limit.
     pub growing: bool,
-    /// Belief that growth is above the limit.
+    /// Posterior that growth is above the limit.
     pub above_limit: f64,
-    /// What was seen, the dominant form first.
-    pub shapes: Vec<Shape>,
+    /// What was seen, the dominant shape first.
+    pub shapes: Vec<WeightedShape>,
     /// Noise of the series; absent if nothing could be fitted.
     pub noise: Option<Noise>,
     /// Smallest growth per minute that a run of this length and noise proves to be above the limit (error 1 %, power 99 %).
@@ -204,12 +181,10 @@ pub struct Answer {
     pub smallest_late_leak: Option<LateLeak>,
     /// Effect of one container that was taken out, if the number of containers was given.
     pub per_container: Option<f64>,
-    /// The belief itself, for other questions.
-    pub belief: Belief,
 }
 
-impl Answer {
-    /// An answer without figures.
+impl Assessment {
+    /// An assessment without figures.
     pub(crate) fn without_figures(outcome: Outcome, code: Code, sentence: String) -> Self {
         Self {
             outcome,
@@ -222,41 +197,6 @@ impl Answer {
             smallest_provable_per_min: None,
             smallest_late_leak: None,
             per_container: None,
-            belief: Belief::default(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_is_written_as_its_words_with_hyphens() {
-        use Code::*;
-        let all = [
-            WithinLimit,
-            LimitExceeded,
-            RisesInARow,
-            StraddlesLimit,
-            StillFalling,
-            GrowthStopped,
-            TooShort,
-            TooFewRotations,
-            TooFewSamples,
-            Aliased,
-            NoData,
-            BadQuestion,
-        ];
-        for code in all {
-            let mut words = String::new();
-            for letter in format!("{code:?}").chars() {
-                if letter.is_uppercase() && !words.is_empty() {
-                    words.push('-');
-                }
-                words.extend(letter.to_lowercase());
-            }
-            assert_eq!(code.name(), words);
         }
     }
 }

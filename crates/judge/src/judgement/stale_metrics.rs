@@ -2,12 +2,12 @@
 //!
 //! Apart from a metric that never moves, because here nothing is wrong with any one of them: constant tasks are what a sound
 //! target has. But where a count of work went up again and again, and then all that is scraped stands still to the end, either
-//! nobody answers any more or nobody works, and in both cases a leak could not have shown.
+//! nobody assessments any more or nobody works, and in both cases a leak could not have shown.
 
 use leakcheck_model::limit::Statistic;
 use leakcheck_model::{Record, Samples};
 
-use super::Asked;
+use super::context::JudgementContext;
 
 /// Counts of work by the names that presets give them; a counter with a floor is one too.
 const WORK: [&str; 3] = ["rotations", "captured_lines", "records"];
@@ -21,8 +21,8 @@ const TIMES_LONGER: f64 = 5.0;
 const RISES: usize = 5;
 
 /// Since when everything that is scraped has stood still, though work was counted before and the load went on.
-pub(super) fn since_s(asked: &Asked) -> Option<f64> {
-    let Asked { record, judged, .. } = asked;
+pub(super) fn since_s(context: &JudgementContext) -> Option<f64> {
+    let JudgementContext { record, judged, .. } = context;
     let samples = &record.samples;
     let scraped: Vec<&[Option<f64>]> = record
         .metrics
@@ -86,44 +86,45 @@ mod tests {
     use leakcheck_model::verdict::{ReasonCode, Verdict};
 
     use super::*;
-    use crate::Look;
-    use crate::judgement::{judge, made::Made};
+    use crate::judgement::judge::judge;
+    use crate::judgement::tests::test_support::RunBuilder;
+    use crate::test_spec::Analysis;
 
     fn since_s(record: &Record) -> Option<f64> {
-        super::since_s(&Asked::new(record, Look::Final))
+        super::since_s(&JudgementContext::new(record, Analysis::Single))
     }
 
     /// Tasks that stand still, and lines that are counted until the exposition freezes.
-    fn frozen_at(seconds: f64, every_s: f64) -> Made {
-        Made::run(600, 5)
+    fn frozen_at(seconds: f64, every_s: f64) -> RunBuilder {
+        RunBuilder::run(600, 5)
             .metric("tasks", |_| Some(40.0))
             .metric("captured_lines", move |t| Some((t.min(seconds) / every_s).floor()))
             .limit("tasks", "growth_per_min < 2")
     }
 
-    fn told(made: Made) -> (Verdict, Option<ReasonCode>) {
-        let limit = judge(&made.record()).limits.remove(0);
+    fn outcome_of(builder: RunBuilder) -> (Verdict, Option<ReasonCode>) {
+        let limit = judge(&builder.record()).limits.remove(0);
         (limit.outcome, limit.reason.map(|r| r.code))
     }
 
     #[test]
     fn what_froze_while_the_load_went_on_is_not_passed() {
         let stuck = (Verdict::Invalid, Some(ReasonCode::MetricStuck));
-        assert_eq!(told(frozen_at(300.0, 1.0)), stuck);
+        assert_eq!(outcome_of(frozen_at(300.0, 1.0)), stuck);
         assert_eq!(since_s(&frozen_at(300.0, 1.0).record()), Some(300.0));
         // Constant tasks are sound while work is counted, up to a fifth before the end.
-        assert_eq!(told(frozen_at(600.0, 1.0)), (Verdict::Pass, None));
-        assert_eq!(told(frozen_at(481.0, 1.0)), (Verdict::Pass, None));
-        assert_eq!(told(frozen_at(479.0, 1.0)), stuck);
+        assert_eq!(outcome_of(frozen_at(600.0, 1.0)), (Verdict::Pass, None));
+        assert_eq!(outcome_of(frozen_at(481.0, 1.0)), (Verdict::Pass, None));
+        assert_eq!(outcome_of(frozen_at(479.0, 1.0)), stuck);
     }
 
     #[test]
     fn a_count_that_moves_seldom_may_stand_still_for_long() {
         // Every 60 s: five times as long are 300 s.
-        assert_eq!(told(frozen_at(360.0, 60.0)).0, Verdict::Pass);
-        assert_eq!(told(frozen_at(300.0, 60.0)).0, Verdict::Invalid);
+        assert_eq!(outcome_of(frozen_at(360.0, 60.0)).0, Verdict::Pass);
+        assert_eq!(outcome_of(frozen_at(300.0, 60.0)).0, Verdict::Invalid);
         // Four rises tell nothing.
-        assert_eq!(told(frozen_at(240.0, 60.0)).0, Verdict::Pass);
+        assert_eq!(outcome_of(frozen_at(240.0, 60.0)).0, Verdict::Pass);
     }
 
     #[test]
@@ -132,55 +133,58 @@ mod tests {
             let at = r.samples.names.iter().position(|n| n == "containers").expect("there");
             r.samples.columns[at].fill(Some(0.0));
         });
-        assert_eq!(told(idle), (Verdict::Pass, None));
-        let asked = frozen_at(300.0, 1.0).metric("traffic", |t| Some(10.0 * t)).with(|r| {
+        assert_eq!(outcome_of(idle), (Verdict::Pass, None));
+        let context = frozen_at(300.0, 1.0).metric("traffic", |t| Some(10.0 * t)).with(|r| {
             r.metrics.remove("traffic");
             let at = r.samples.names.iter().position(|n| n == "containers").expect("there");
             r.samples.columns[at].fill(Some(0.0));
         });
-        assert_eq!(told(asked).0, Verdict::Invalid);
+        assert_eq!(outcome_of(context).0, Verdict::Invalid);
     }
 
     #[test]
     fn another_series_that_moves_shows_that_somebody_answers() {
         let alive = frozen_at(300.0, 1.0).metric("queue", |t| Some(t % 2.0));
-        assert_eq!(told(alive), (Verdict::Pass, None));
+        assert_eq!(outcome_of(alive), (Verdict::Pass, None));
         // One that is read elsewhere does not.
         let elsewhere = frozen_at(300.0, 1.0).metric("cpu", Some).with(|r| {
             r.metrics.get_mut("cpu").expect("there").source = "proc".into();
         });
-        assert_eq!(told(elsewhere).0, Verdict::Invalid);
+        assert_eq!(outcome_of(elsewhere).0, Verdict::Invalid);
     }
 
     #[test]
     fn only_counts_of_work_tell_and_a_floor_makes_one() {
         let errors = || {
-            Made::run(600, 5)
+            RunBuilder::run(600, 5)
                 .metric("tasks", |_| Some(40.0))
                 .metric("errors", |t| Some(t.min(300.0)))
                 .limit("tasks", "growth_per_min < 2")
         };
-        assert_eq!(told(errors()), (Verdict::Pass, None));
-        assert_eq!(told(errors().limit("errors", "increase < 900")).0, Verdict::Pass);
-        assert_eq!(told(errors().limit("errors", "increase >= 100")).0, Verdict::Invalid);
+        assert_eq!(outcome_of(errors()), (Verdict::Pass, None));
+        assert_eq!(outcome_of(errors().limit("errors", "increase < 900")).0, Verdict::Pass);
+        assert_eq!(
+            outcome_of(errors().limit("errors", "increase >= 100")).0,
+            Verdict::Invalid
+        );
     }
 
     #[test]
     fn a_leak_that_was_seen_before_it_froze_is_a_fail() {
-        let leaked = Made::run(600, 5)
+        let leaked = RunBuilder::run(600, 5)
             .metric("tasks", |t| Some(40.0 + t.min(470.0)))
             .metric("captured_lines", |t| Some(t.min(470.0)))
             .limit("tasks", "max < 100");
-        assert_eq!(told(leaked).0, Verdict::Fail);
+        assert_eq!(outcome_of(leaked).0, Verdict::Fail);
     }
 
     #[test]
     fn ten_samples_that_stand_still_are_too_few() {
         let froze = |at: f64| {
-            let made = Made::run(40, 5)
+            let builder = RunBuilder::run(40, 5)
                 .metric("tasks", |_| Some(40.0))
                 .metric("captured_lines", move |t| Some(t.min(at)));
-            since_s(&made.record())
+            since_s(&builder.record())
         };
         assert_eq!((froze(31.0), froze(30.0)), (None, Some(30.0)));
     }

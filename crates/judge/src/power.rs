@@ -7,16 +7,16 @@ use crate::normal;
 
 const SECONDS_PER_MIN: f64 = 60.0;
 
-/// Errors that a decision may make.
+/// ErrorRates that a decision may make.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Errors {
+pub struct ErrorRates {
     /// Share of sound targets that are accused.
     pub alpha: f64,
     /// Share of leaks of the stated size that are found.
     pub power: f64,
 }
 
-impl Default for Errors {
+impl Default for ErrorRates {
     /// 1 % accused, 99 % found.
     fn default() -> Self {
         Self {
@@ -26,19 +26,11 @@ impl Default for Errors {
     }
 }
 
-impl Errors {
+impl ErrorRates {
     /// Distance between limit and leak in standard errors: z(1−α) + z(power) [Neyman & Pearson 1933]; 4.65 by default.
     #[must_use]
     pub fn distance(self) -> f64 {
         normal::quantile(1.0 - self.alpha) + normal::quantile(self.power)
-    }
-
-    /// The same squared for Wald's sequential test on average: 2 [(1−β) ln((1−β)/α) + β ln(β/(1−α))] with β = 1 − power
-    /// [Wald 1945]; 9.0 by default, against 21.6 for a fixed length.
-    #[must_use]
-    pub fn sequential_square(self) -> f64 {
-        let (alpha, beta) = (self.alpha, 1.0 - self.power);
-        2.0 * ((1.0 - beta) * ((1.0 - beta) / alpha).ln() + beta * (beta / (1.0 - alpha)).ln())
     }
 }
 
@@ -61,40 +53,20 @@ pub fn standard_error_per_min(s0: f64, length_s: f64) -> f64 {
 
 /// Smallest growth per minute that a run of `length_s` proves to be above `limit_per_min`. Infinite for no length.
 #[must_use]
-pub fn smallest_provable_per_min(limit_per_min: f64, s0: f64, length_s: f64, errors: Errors) -> f64 {
+pub fn smallest_provable_per_min(limit_per_min: f64, s0: f64, length_s: f64, errors: ErrorRates) -> f64 {
     limit_per_min + errors.distance() * standard_error_per_min(s0, length_s)
 }
 
 /// Largest growth per minute that a run of `length_s` proves to be below `limit_per_min`; negative if it can exclude nothing.
 #[must_use]
-pub fn largest_excludable_per_min(limit_per_min: f64, s0: f64, length_s: f64, errors: Errors) -> f64 {
+pub fn largest_excludable_per_min(limit_per_min: f64, s0: f64, length_s: f64, errors: ErrorRates) -> f64 {
     limit_per_min - errors.distance() * standard_error_per_min(s0, length_s)
-}
-
-/// Seconds after which a growth `excess_per_min` above (or below) the limit is decided: (12 z² S₀ / δ²)^(1/3).
-#[must_use]
-pub fn shortest_s(s0: f64, excess_per_min: f64, errors: Errors) -> f64 {
-    let delta = excess_per_min.abs() / SECONDS_PER_MIN;
-    (12.0 * errors.distance().powi(2) * s0 / (delta * delta)).cbrt()
-}
-
-/// The same on average if the run may end as soon as it is decided [Wald 1945]: a quarter less.
-#[must_use]
-pub fn shortest_sequential_s(s0: f64, excess_per_min: f64, errors: Errors) -> f64 {
-    let delta = excess_per_min.abs() / SECONDS_PER_MIN;
-    (12.0 * errors.sequential_square() * s0 / (delta * delta)).cbrt()
 }
 
 /// Smallest growth per minute that is seen if it begins in the last `window_s` of a run.
 #[must_use]
-pub fn smallest_late_leak_per_min(limit_per_min: f64, s0: f64, window_s: f64, errors: Errors) -> f64 {
+pub fn smallest_late_leak_per_min(limit_per_min: f64, s0: f64, window_s: f64, errors: ErrorRates) -> f64 {
     smallest_provable_per_min(limit_per_min, s0, window_s, errors)
-}
-
-/// A growth per minute as growth per rotation of `period_s`: information comes per rotation, so faster rotation shows less.
-#[must_use]
-pub fn per_rotation(per_min: f64, period_s: f64) -> f64 {
-    per_min * period_s / SECONDS_PER_MIN
 }
 
 #[cfg(test)]
@@ -107,13 +79,11 @@ mod tests {
 
     #[test]
     fn distances_by_hand() {
-        // 2.3263 + 2.3263; its square is 21.6. Wald: 2 (0.99 ln 99 + 0.01 ln(1/99)) = 2 · 0.98 ln 99 = 9.0.
-        close(Errors::default().distance(), 4.6527, 1e-4);
-        close(Errors::default().distance().powi(2), 21.65, 0.01);
-        close(Errors::default().sequential_square(), 1.96 * 99f64.ln(), 1e-12);
-        close(Errors::default().sequential_square(), 9.0, 0.01);
+        // 2.3263 + 2.3263; its square is 21.6.
+        close(ErrorRates::default().distance(), 4.6527, 1e-4);
+        close(ErrorRates::default().distance().powi(2), 21.65, 0.01);
         close(
-            Errors {
+            ErrorRates {
                 alpha: 0.05,
                 power: 0.9,
             }
@@ -133,23 +103,9 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_the_design_is_reproduced() {
-        // sd 5, τ 10 s, S₀ = 8.3 units²·min: over 10 minutes ±0.30/min, and 7.8 / 2.9... minutes for 2 / 8 above the limit.
-        let s0 = 8.3 * 60.0;
-        close(standard_error_per_min(s0, 600.0), 0.316, 5e-4);
-        close(shortest_s(s0, 2.0, Errors::default()) / 60.0, 8.14, 0.01);
-        close(shortest_s(s0, -2.0, Errors::default()) / 60.0, 8.14, 0.01);
-        // 8 times the excess needs a quarter of the time.
-        close(
-            shortest_s(s0, 16.0, Errors::default()) / shortest_s(s0, 2.0, Errors::default()),
-            0.25,
-            1e-12,
-        );
-        close(
-            shortest_sequential_s(s0, 2.0, Errors::default()) / shortest_s(s0, 2.0, Errors::default()),
-            0.7466,
-            1e-3,
-        );
+    fn the_standard_error_by_hand() {
+        // sd 5, τ 10 s, S₀ = 8.3 units²·min: over 10 minutes ±0.316 per minute.
+        close(standard_error_per_min(8.3 * 60.0, 600.0), 0.316, 5e-4);
     }
 
     #[test]
@@ -157,7 +113,7 @@ mod tests {
         // S₀ = T³/12: the standard error is 60 per minute.
         let s0 = 600f64.powi(3) / 12.0;
         close(standard_error_per_min(s0, 600.0), 60.0, 1e-9);
-        let errors = Errors::default();
+        let errors = ErrorRates::default();
         close(
             smallest_provable_per_min(2.0, s0, 600.0, errors),
             2.0 + 60.0 * errors.distance(),
@@ -173,12 +129,6 @@ mod tests {
             2.0 + 60.0 * errors.distance(),
             1e-9,
         );
-    }
-
-    #[test]
-    fn faster_rotation_shows_smaller_leaks_per_rotation() {
-        close(per_rotation(2.0, 300.0), 10.0, 1e-12);
-        close(per_rotation(30.0, 20.0), 10.0, 1e-12);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Correlated errors made independent.
+//! Correlated errors builder independent.
 //!
-//! Apart, because everything that is fitted goes through it, and because steps go through it in closed form.
+//! Apart, because everything that is fitted goes through it, and because steps go through it in closed shape.
 
 /// The transformation that turns AR(1) errors with correlation φ per block into independent ones of equal variance:
 /// z₁ = √(1−φ²) y₁, zᵢ = (yᵢ − φᵍ yᵢ₋₁) √((1−φ²)/(1−φ²ᵍ)) for a gap of g blocks [Prais & Winsten 1954].

@@ -1,8 +1,8 @@
 //! The n-th smallest value of one window after the other.
 //!
 //! Apart, because a long series has a hundred thousand windows and neighbours have most of their samples in common: counting
-//! by those that came and went whether one of the last two answers still holds is a fraction of the cost of a selection. The
-//! answer is exact either way.
+//! by those that came and went whether one of the last two assessments still holds is a fraction of the cost of a selection. The
+//! assessment is exact either way.
 
 use std::ops::Range;
 
@@ -11,9 +11,9 @@ const NEIGHBOURS: usize = 3;
 
 /// The n-th smallest value, window by window of one series.
 #[derive(Debug, Clone)]
-pub(crate) struct Rank {
+pub(crate) struct RollingRank {
     window: Range<usize>,
-    /// The last answer and another one before it: where values are few, the answer goes back and forth between two.
+    /// The last assessment and another one before it: where values are few, the assessment goes back and forth between two.
     last: [Guess; 2],
 }
 
@@ -64,7 +64,7 @@ impl Guess {
     }
 }
 
-impl Rank {
+impl RollingRank {
     /// Nothing is known yet.
     pub(crate) const fn new() -> Self {
         let nothing = Guess {
@@ -138,7 +138,7 @@ mod tests {
         let values: Vec<f64> = (0..4000)
             .map(|i| (i / 700) as f64 * 1000.0 + next([1, 3, 8, 10_000][i / 100 % 4]))
             .collect();
-        let mut rank = Rank::new();
+        let mut rank = RollingRank::new();
         let mut scratch = Vec::new();
         let mut begin = 0;
         for turn in 0..2000 {

@@ -1,6 +1,6 @@
-//! The explanations that compete for a series: what else than steady growth could have made it.
+//! The models that compete for a series: what else than steady growth could have builder it.
 //!
-//! Each contains a straight line; what it adds is a change of level, a kink, a warm-up, or two of them. About 2300 for sixty
+//! Each contains a straight line; what it adds is a change of level, a changepoint, a warm-up, or two of them. About 2300 for sixty
 //! blocks: few enough to fit every one.
 
 use crate::blocks::Blocks;
@@ -8,7 +8,7 @@ use crate::blocks::Blocks;
 /// Longest time constant of a warm-up that is always considered, seconds: slower ones need a longer run (T ≥ 3 τ).
 pub(crate) const WARM_UP_MAX_S: f64 = 163.0;
 
-/// Shortest one, and the ratio from one to the next: finer steps are not told apart by sixty blocks.
+/// Shortest one, and the ratio from one to the next: finer steps are not outcome_of apart by sixty blocks.
 const WARM_UP_MIN_S: f64 = 8.0;
 const WARM_UP_RATIO: f64 = 1.14;
 
@@ -17,22 +17,22 @@ const WARM_UP_STRIDE: usize = 3;
 
 /// What is added to a straight line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Explanation {
+pub(crate) enum Model {
     /// Nothing.
-    Ramp,
+    Linear,
     /// A change of level that stays, at the `at`-th block that holds something.
     Step {
         /// Position among the blocks.
         at: usize,
     },
     /// Another slope from there on.
-    Kink {
-        /// Position in [`Candidates::kinks`].
-        kink: usize,
+    Changepoint {
+        /// Position in [`ModelSet::changepoints`].
+        changepoint: usize,
     },
     /// An exponential approach.
     WarmUp {
-        /// Position in [`Candidates::warm_ups`].
+        /// Position in [`ModelSet::warm_ups`].
         warm_up: usize,
     },
     /// Two changes of level.
@@ -46,20 +46,20 @@ pub(crate) enum Explanation {
     StepAndWarmUp {
         /// Position among the blocks.
         at: usize,
-        /// Position in [`Candidates::warm_ups`].
+        /// Position in [`ModelSet::warm_ups`].
         warm_up: usize,
     },
 }
 
-/// The kinds of explanations, each of which gets the same belief before the data are seen.
+/// The kinds of models, each of which gets the same posterior before the data are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ModelKind {
     /// A straight line.
-    Ramp,
+    Linear,
     /// One change of level.
     Step,
     /// A change of slope.
-    Kink,
+    Changepoint,
     /// An exponential approach.
     WarmUp,
     /// Two changes of level.
@@ -68,29 +68,29 @@ pub(crate) enum Kind {
     StepAndWarmUp,
 }
 
-impl Kind {
+impl ModelKind {
     /// All, in the order of their numbers.
     pub(crate) const ALL: [Self; 6] = [
-        Self::Ramp,
+        Self::Linear,
         Self::Step,
-        Self::Kink,
+        Self::Changepoint,
         Self::WarmUp,
         Self::TwoSteps,
         Self::StepAndWarmUp,
     ];
 }
 
-impl Explanation {
+impl Model {
     /// Which kind it is of.
     #[must_use]
-    pub(crate) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> ModelKind {
         match self {
-            Self::Ramp => Kind::Ramp,
-            Self::Step { .. } => Kind::Step,
-            Self::Kink { .. } => Kind::Kink,
-            Self::WarmUp { .. } => Kind::WarmUp,
-            Self::TwoSteps { .. } => Kind::TwoSteps,
-            Self::StepAndWarmUp { .. } => Kind::StepAndWarmUp,
+            Self::Linear => ModelKind::Linear,
+            Self::Step { .. } => ModelKind::Step,
+            Self::Changepoint { .. } => ModelKind::Changepoint,
+            Self::WarmUp { .. } => ModelKind::WarmUp,
+            Self::TwoSteps { .. } => ModelKind::TwoSteps,
+            Self::StepAndWarmUp { .. } => ModelKind::StepAndWarmUp,
         }
     }
 
@@ -98,8 +98,8 @@ impl Explanation {
     #[must_use]
     pub(crate) fn columns(self) -> usize {
         match self {
-            Self::Ramp => 0,
-            Self::Step { .. } | Self::Kink { .. } | Self::WarmUp { .. } => 1,
+            Self::Linear => 0,
+            Self::Step { .. } | Self::Changepoint { .. } | Self::WarmUp { .. } => 1,
             Self::TwoSteps { .. } | Self::StepAndWarmUp { .. } => 2,
         }
     }
@@ -107,7 +107,7 @@ impl Explanation {
 
 /// Another slope from a place on.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Kink {
+pub(crate) struct Changepoint {
     /// Grid position of the block that begins there.
     pub(crate) edge: usize,
     /// Place as a share of the blocks' length.
@@ -127,9 +127,9 @@ pub(crate) struct WarmUp {
     pub(crate) slope_at_the_end: f64,
 }
 
-/// The columns that explanations are made of, for given blocks.
+/// The columns that models are builder of, for given blocks.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Candidates {
+pub(crate) struct ModelSet {
     /// Number of blocks that hold something; a step may begin at any but the first.
     pub(crate) blocks: usize,
     /// x: what growth is measured against, from 0 to 1 over the blocks.
@@ -137,19 +137,19 @@ pub(crate) struct Candidates {
     /// Levels: one column of ones, then one per further part of a rotation.
     pub(crate) levels: Vec<Vec<f64>>,
     /// Kinks.
-    pub(crate) kinks: Vec<Kink>,
+    pub(crate) changepoints: Vec<Changepoint>,
     /// Warm-ups.
     pub(crate) warm_ups: Vec<WarmUp>,
 }
 
-impl Candidates {
+impl ModelSet {
     /// The columns for blocks whose growth is measured against `line` (one number per block that holds something, from 0 to 1).
     #[must_use]
     pub(crate) fn new(blocks: &Blocks, line: Vec<f64>) -> Self {
         Self {
             blocks: blocks.index.len(),
             levels: levels(blocks),
-            kinks: kinks(blocks, &line),
+            changepoints: changepoints(blocks, &line),
             warm_ups: warm_ups(blocks),
             line,
         }
@@ -177,14 +177,14 @@ fn levels(blocks: &Blocks) -> Vec<Vec<f64>> {
 
 /// Kinks begin after three blocks and leave at least four blocks, and a fifteenth of the run, to measure the new slope: two minutes
 /// of half an hour. Fewer would let the noise of the last blocks pass for an onset.
-pub(crate) fn blocks_after_a_kink(count: usize) -> usize {
+pub(crate) fn blocks_after_changepoint(count: usize) -> usize {
     4.max(count / 15)
 }
 
-fn kinks(blocks: &Blocks, line: &[f64]) -> Vec<Kink> {
+fn changepoints(blocks: &Blocks, line: &[f64]) -> Vec<Changepoint> {
     let count = blocks.grid.count;
-    let last = count.saturating_sub(blocks_after_a_kink(count));
-    let mut kinks = Vec::new();
+    let last = count.saturating_sub(blocks_after_changepoint(count));
+    let mut changepoints = Vec::new();
     for edge in 3..last {
         let at = blocks.index.partition_point(|&i| i < edge);
         if at == 0 || at == line.len() {
@@ -192,13 +192,13 @@ fn kinks(blocks: &Blocks, line: &[f64]) -> Vec<Kink> {
         }
         let place = edge_between(blocks, line, at, edge);
         let column = line.iter().map(|x| (x - place).max(0.0)).collect();
-        kinks.push(Kink {
+        changepoints.push(Changepoint {
             edge,
             share: edge as f64 / count as f64,
             column,
         });
     }
-    kinks
+    changepoints
 }
 
 /// The line's value at a block edge, between the blocks before and after it.
@@ -242,53 +242,53 @@ mod tests {
         Blocks::whole(30.0, 2, vec![0.0; 60])
     }
 
-    fn of(blocks: &Blocks) -> Candidates {
-        Candidates::new(blocks, blocks.shares())
+    fn of(blocks: &Blocks) -> ModelSet {
+        ModelSet::new(blocks, blocks.shares())
     }
 
     #[test]
     fn kinks_leave_room_on_both_sides() {
-        let candidates = of(&sixty());
-        let edges: Vec<usize> = candidates.kinks.iter().map(|k| k.edge).collect();
+        let model_set = of(&sixty());
+        let edges: Vec<usize> = model_set.changepoints.iter().map(|k| k.edge).collect();
         assert_eq!((edges[0], *edges.last().unwrap(), edges.len()), (3, 55, 53));
-        assert_eq!(candidates.kinks[27].share, 0.5);
+        assert_eq!(model_set.changepoints[27].share, 0.5);
         // At half: the block before has nothing, the block after begins with half a block's share.
-        assert_eq!(candidates.kinks[27].column[29], 0.0);
-        assert!((candidates.kinks[27].column[30] - 0.5 / 60.0).abs() < 1e-12);
-        assert!((candidates.kinks[27].column[59] - (59.5 / 60.0 - 0.5)).abs() < 1e-12);
+        assert_eq!(model_set.changepoints[27].column[29], 0.0);
+        assert!((model_set.changepoints[27].column[30] - 0.5 / 60.0).abs() < 1e-12);
+        assert!((model_set.changepoints[27].column[59] - (59.5 / 60.0 - 0.5)).abs() < 1e-12);
     }
 
     #[test]
     fn a_short_grid_leaves_four_blocks() {
         let blocks = Blocks::whole(120.0, 1, vec![0.0; 16]);
-        assert_eq!(of(&blocks).kinks.last().unwrap().edge, 11);
+        assert_eq!(of(&blocks).changepoints.last().unwrap().edge, 11);
     }
 
     #[test]
     fn warm_ups_reach_from_half_a_block_to_a_sixth_of_the_run() {
-        let candidates = of(&sixty());
-        let times: Vec<f64> = candidates.warm_ups.iter().map(|w| w.time_constant_s).collect();
+        let model_set = of(&sixty());
+        let times: Vec<f64> = model_set.warm_ups.iter().map(|w| w.time_constant_s).collect();
         assert!(times[0] >= 15.0 && times[0] < 15.0 * 1.14);
         assert!(*times.last().unwrap() <= 300.0 && *times.last().unwrap() > 300.0 / 1.14);
         assert!((times[1] / times[0] - 1.14).abs() < 1e-12);
-        let first = &candidates.warm_ups[0];
+        let first = &model_set.warm_ups[0];
         assert!((first.column[0] - (-15.0 / first.time_constant_s).exp()).abs() < 1e-12);
-        assert_eq!(candidates.strided().take(3).collect::<Vec<_>>(), [0, 3, 6]);
+        assert_eq!(model_set.strided().take(3).collect::<Vec<_>>(), [0, 3, 6]);
     }
 
     #[test]
     fn a_short_run_considers_slow_warm_ups_too() {
-        let candidates = of(&Blocks::whole(1.0, 1, vec![0.0; 60]));
-        assert_eq!(candidates.warm_ups[0].time_constant_s, 8.0);
-        assert!((candidates.warm_ups.last().unwrap().time_constant_s - 163.0).abs() < 163.0 * 0.14);
+        let model_set = of(&Blocks::whole(1.0, 1, vec![0.0; 60]));
+        assert_eq!(model_set.warm_ups[0].time_constant_s, 8.0);
+        assert!((model_set.warm_ups.last().unwrap().time_constant_s - 163.0).abs() < 163.0 * 0.14);
     }
 
     #[test]
     fn each_part_of_a_rotation_has_a_level() {
-        let candidates = of(&sixty());
-        assert_eq!(candidates.levels.len(), 2);
-        assert_eq!(candidates.levels[1][..4], [0.0, 1.0, 0.0, 1.0]);
-        assert_eq!(candidates.levels[0][..4], [1.0; 4]);
+        let model_set = of(&sixty());
+        assert_eq!(model_set.levels.len(), 2);
+        assert_eq!(model_set.levels[1][..4], [0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(model_set.levels[0][..4], [1.0; 4]);
     }
 
     #[test]
@@ -305,16 +305,16 @@ mod tests {
             value: vec![0.0; index.len()],
             index,
         };
-        let candidates = of(&blocks);
-        let kink = candidates.kinks.iter().find(|k| k.edge == 6).unwrap();
+        let model_set = of(&blocks);
+        let changepoint = model_set.changepoints.iter().find(|k| k.edge == 6).unwrap();
         // Edge 6 of 20 lies at 0.3; block 8, the first after the gap, at 0.425.
-        assert!((kink.column[5] - 0.125).abs() < 1e-12);
-        assert_eq!(kink.column[4], 0.0);
+        assert!((changepoint.column[5] - 0.125).abs() < 1e-12);
+        assert_eq!(changepoint.column[4], 0.0);
     }
 
     #[test]
     fn a_fifteenth_of_a_long_run_is_left_after_a_kink() {
-        assert_eq!([16, 60, 74, 75, 150].map(blocks_after_a_kink), [4, 4, 4, 5, 10]);
+        assert_eq!([16, 60, 74, 75, 150].map(blocks_after_changepoint), [4, 4, 4, 5, 10]);
     }
 
     #[test]
@@ -322,10 +322,10 @@ mod tests {
         // Rotations that come faster and faster: the place of edge 10 is half-way between 9.5² and 10.5².
         let blocks = sixty();
         let line: Vec<f64> = (0..60).map(|i| (f64::from(i) + 0.5).powi(2) / 3600.0).collect();
-        let kink = &Candidates::new(&blocks, line).kinks[7];
+        let changepoint = &ModelSet::new(&blocks, line).changepoints[7];
         let place = (9.5_f64.powi(2) + 10.5_f64.powi(2)) / 2.0 / 3600.0;
-        assert_eq!((kink.edge, kink.column[9]), (10, 0.0));
-        assert!((kink.column[59] - (59.5_f64.powi(2) / 3600.0 - place)).abs() < 1e-12);
+        assert_eq!((changepoint.edge, changepoint.column[9]), (10, 0.0));
+        assert!((changepoint.column[59] - (59.5_f64.powi(2) / 3600.0 - place)).abs() < 1e-12);
     }
 
     #[test]

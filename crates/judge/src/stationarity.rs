@@ -14,9 +14,9 @@ const MARGIN: f64 = 1.6449;
 
 /// Whether a value stands still.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Settling {
+pub enum Stationarity {
     /// It does.
-    Settled {
+    Stationary {
         /// Median over the window.
         level: f64,
     },
@@ -31,16 +31,16 @@ pub enum Settling {
         per_min: f64,
     },
     /// Fewer than eight samples.
-    TooFew,
+    TooFewSamples,
 }
 
 /// Judges a window (10 to 60 s at a sample each second; at least two rotations if the target rotates): it has settled unless
 /// its block medians go one way [Mann 1945, Kendall 1975] and by more than `tolerance` units from end to end.
 #[must_use]
-pub fn settled(window: &Series, tolerance: f64) -> Settling {
+pub fn test_stationarity(window: &Series, tolerance: f64) -> Stationarity {
     let count = (window.len() / 2).min(BLOCKS_MAX);
     if count < BLOCKS_MIN {
-        return Settling::TooFew;
+        return Stationarity::TooFewSamples;
     }
     let medians: Vec<f64> = (0..count)
         .filter_map(|i| {
@@ -57,14 +57,14 @@ pub fn settled(window: &Series, tolerance: f64) -> Settling {
         || consistency.abs() <= MARGIN * standard_deviation(count)
         || consistency * change < 0.0
     {
-        return Settling::Settled {
+        return Stationarity::Stationary {
             level: median_of(&mut window.value().to_vec()).unwrap_or(change),
         };
     }
     if change > 0.0 {
-        Settling::Rising { per_min }
+        Stationarity::Rising { per_min }
     } else {
-        Settling::Falling { per_min }
+        Stationarity::Falling { per_min }
     }
 }
 
@@ -85,28 +85,6 @@ fn standard_deviation(n: usize) -> f64 {
     (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt()
 }
 
-/// Number of samples to cut from the beginning so that the mean of the rest is known best: the d that minimises
-/// Σ (y − mean)² / (n − d)² over the samples after d, at most half of them [MSER: White 1997].
-#[must_use]
-pub fn warm_up_samples(values: &[f64]) -> usize {
-    let n = values.len();
-    let (mut sum, mut square, mut best, mut cut) = (0.0, 0.0, f64::INFINITY, 0);
-    // Sums about the last value keep their digits when values are large.
-    let origin = values.last().copied().unwrap_or(0.0);
-    for d in (0..n).rev() {
-        let value = values[d] - origin;
-        sum += value;
-        square += value * value;
-        let left = (n - d) as f64;
-        let error = (square - sum * sum / left).max(0.0) / (left * left);
-        // On a draw the longer rest wins.
-        if d <= n / 2 && error <= best {
-            (best, cut) = (error, d);
-        }
-    }
-    cut
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +96,7 @@ mod tests {
     #[test]
     fn the_falling_baseline_of_6b_has_not_settled() {
         let falling = each_second(60, |i| 4147.0 - 86.0 / 480.0 * i as f64);
-        let Settling::Falling { per_min } = settled(&falling, 2.0) else {
+        let Stationarity::Falling { per_min } = test_stationarity(&falling, 2.0) else {
             panic!("it falls")
         };
         assert!((per_min + 10.75).abs() < 0.2, "{per_min}");
@@ -127,35 +105,50 @@ mod tests {
     #[test]
     fn a_warm_up_is_rising_until_it_is_over() {
         let warm_up = each_second(300, |i| 100.0 - 100.0 * (-(i as f64) / 30.0).exp());
-        assert!(matches!(settled(&warm_up.until(30.0), 2.0), Settling::Rising { .. }));
-        assert!(matches!(settled(&warm_up.since(240.0), 2.0), Settling::Settled { .. }));
+        assert!(matches!(
+            test_stationarity(&warm_up.until(30.0), 2.0),
+            Stationarity::Rising { .. }
+        ));
+        assert!(matches!(
+            test_stationarity(&warm_up.since(240.0), 2.0),
+            Stationarity::Stationary { .. }
+        ));
     }
 
     #[test]
     fn noise_and_constants_have_settled() {
         assert_eq!(
-            settled(&each_second(10, |_| 7.0), 0.0),
-            Settling::Settled { level: 7.0 }
+            test_stationarity(&each_second(10, |_| 7.0), 0.0),
+            Stationarity::Stationary { level: 7.0 }
         );
         let noisy = each_second(60, |i| 100.0 + ((i * 7919) % 11) as f64);
-        assert!(matches!(settled(&noisy, 0.0), Settling::Settled { .. }));
+        assert!(matches!(
+            test_stationarity(&noisy, 0.0),
+            Stationarity::Stationary { .. }
+        ));
     }
 
     #[test]
     fn what_is_within_the_tolerance_has_settled() {
         // Ten blocks of six samples of a line: medians 2.5 to 56.5.
         let line = each_second(60, |i| i as f64);
-        assert!(matches!(settled(&line, 54.0), Settling::Settled { level: 29.5 }));
-        assert!(matches!(settled(&line, 53.9), Settling::Rising { .. }));
+        assert!(matches!(
+            test_stationarity(&line, 54.0),
+            Stationarity::Stationary { level: 29.5 }
+        ));
+        assert!(matches!(test_stationarity(&line, 53.9), Stationarity::Rising { .. }));
     }
 
     #[test]
     fn seven_samples_are_too_few() {
-        assert_eq!(settled(&each_second(7, |i| i as f64), 0.0), Settling::TooFew);
+        assert_eq!(
+            test_stationarity(&each_second(7, |i| i as f64), 0.0),
+            Stationarity::TooFewSamples
+        );
         // Four rises in a row: S = 6 against 1.6449 · √(4·3·13/18) = 4.84.
         assert!(matches!(
-            settled(&each_second(8, |i| i as f64), 0.0),
-            Settling::Rising { .. }
+            test_stationarity(&each_second(8, |i| i as f64), 0.0),
+            Stationarity::Rising { .. }
         ));
     }
 
@@ -166,24 +159,6 @@ mod tests {
     }
 
     #[test]
-    fn the_warm_up_is_cut_where_the_level_begins() {
-        let values: Vec<f64> = (0..40)
-            .map(|i| {
-                if i < 10 {
-                    f64::from(i) * 10.0
-                } else {
-                    100.0 + f64::from(i % 2)
-                }
-            })
-            .collect();
-        assert_eq!(warm_up_samples(&values), 10);
-        assert_eq!(warm_up_samples(&[5.0; 9]), 0);
-        assert_eq!(warm_up_samples(&[]), 0);
-        // By hand: after 0: 4.75/16; after 1: (2/3)/9; after 2: 0.5/4. One is cut.
-        assert_eq!(warm_up_samples(&[4.0, 2.0, 1.0, 2.0]), 1);
-    }
-
-    #[test]
     fn growth_is_per_minute_between_the_centres_of_the_outer_blocks() {
         // Twenty samples 3 s apart, ten blocks: from 0.5 to 18.5 steps of 2 over 57 · 9/10 s.
         let slow = Series::new(
@@ -191,7 +166,7 @@ mod tests {
             (0..20).map(|i| f64::from(2 * i)).collect(),
         )
         .unwrap();
-        let Settling::Rising { per_min } = settled(&slow, 2.0) else {
+        let Stationarity::Rising { per_min } = test_stationarity(&slow, 2.0) else {
             panic!("it rises")
         };
         assert!((per_min - 36.0 / (57.0 * 0.9 / 60.0)).abs() < 1e-9, "{per_min}");
@@ -201,7 +176,7 @@ mod tests {
     fn what_goes_one_way_and_ends_on_the_other_side_has_settled() {
         // Falls but for one leap: S is −36 + 9 of 45 pairs, the ends differ by +9.
         let leap = each_second(20, |i| if i < 18 { -((i / 2) as f64) } else { 1.0 });
-        assert!(matches!(settled(&leap, 0.5), Settling::Settled { .. }));
+        assert!(matches!(test_stationarity(&leap, 0.5), Stationarity::Stationary { .. }));
     }
 
     #[test]
@@ -212,28 +187,12 @@ mod tests {
     }
 
     #[test]
-    fn large_values_are_cut_like_small_ones() {
-        for level in [0.0, 1000.0, 1e9] {
-            assert_eq!(warm_up_samples(&[4.0, 2.0, 1.0, 2.0].map(|v| level + v)), 1);
-            assert_eq!(warm_up_samples(&[9.0, 1.0, 2.0, 1.0, 2.0, 1.0].map(|v| level + v)), 1);
-        }
-        // By hand: the rests' squares about their means over n²: 3/16 of 1 2 1 2 … after none is more than 1/16 · 1 after two.
-        assert_eq!(warm_up_samples(&[0.0, 0.0, 1.0, 1.0]), 2);
-    }
-
-    #[test]
     fn what_goes_one_way_in_most_pairs_only_has_settled() {
         // 5 % of ten values in random order: S above 1.6449 · √125 = 18.4. Of 45 pairs 16 fall here: S = 13; and 13 there: S = 19.
-        let blocks = |order: [u8; 10]| settled(&each_second(20, |i| f64::from(order[i / 2])), 1.0);
+        let blocks = |order: [u8; 10]| test_stationarity(&each_second(20, |i| f64::from(order[i / 2])), 1.0);
         let mixed = blocks([4, 3, 2, 1, 0, 8, 7, 6, 5, 9]);
-        assert!(matches!(mixed, Settling::Settled { .. }), "{mixed:?}");
+        assert!(matches!(mixed, Stationarity::Stationary { .. }), "{mixed:?}");
         let rising = blocks([4, 3, 2, 1, 0, 7, 6, 5, 8, 9]);
-        assert!(matches!(rising, Settling::Rising { .. }), "{rising:?}");
-    }
-
-    #[test]
-    fn a_cut_is_worth_the_error_of_the_mean_behind_it() {
-        // By hand, about the last: after none (6 − 4²/6) / 36 = 0.093, after one (2 − 2²/5) / 25 = 0.048, after two 1/16.
-        assert_eq!(warm_up_samples(&[3.0, 1.0, 2.0, 1.0, 2.0, 1.0]), 1);
+        assert!(matches!(rising, Stationarity::Rising { .. }), "{rising:?}");
     }
 }

@@ -4,15 +4,15 @@
 //! exactly two changes of level. Nor would a leak be seen that began so late that it moved nothing yet.
 
 use crate::blocks::Blocks;
-use crate::explain::{Candidates, Explanation};
 use crate::fit::Fit;
+use crate::models::{Model, ModelSet};
 
-/// Quanta that the limit must allow over the run before a change of level is an excuse. An explanation excuses two; of a leak of
+/// Quanta that the limit must allow over the run before a change of level is an excuse. An model excuses two; of a leak of
 /// twice the limit that begins at seven tenths six tenths of this many are seen, which must be more than two, with as many
 /// again for noise that hides half of them.
 const ALLOWED_TO_EXCUSE: f64 = 8.0;
 
-/// A leak that begins in one of the last so many blocks is two changes of level to the fits: no kink is looked for so late.
+/// A leak that begins in one of the last so many blocks is two changes of level to the fits: no changepoint is looked for so late.
 const BLOCKS_TOO_LATE: usize = 3;
 
 /// Share of a run in which a leak that begins must still be seen for a pass: onsets up to seven tenths were assumed.
@@ -30,40 +30,40 @@ pub(crate) fn allowance(limit: f64, scale: f64, quantum: f64) -> f64 {
 
 /// Whether a change of level may be an excuse for what rose.
 #[must_use]
-pub(crate) fn are_told_from_growth(allowance: f64) -> bool {
+pub(crate) fn steps_are_separable(allowance: f64) -> bool {
     allowance >= ALLOWED_TO_EXCUSE
 }
 
 /// Whether a leak of twice the limit would have moved the value by a quantum in the last three tenths of the run.
 #[must_use]
-pub(crate) fn would_be_seen(allowance: f64) -> bool {
+pub(crate) fn late_leak_is_visible(allowance: f64) -> bool {
     TIMES_LIMIT * SHARE_TO_SEE * allowance >= 1.0
 }
 
 /// How many times longer the run must be for that.
 #[must_use]
-pub(crate) fn times_longer(allowance: f64) -> f64 {
+pub(crate) fn required_length_factor(allowance: f64) -> f64 {
     1.0 / (TIMES_LIMIT * SHARE_TO_SEE * allowance)
 }
 
 /// The blocks from which on a change of level is never an excuse, whatever the limit allows.
 #[must_use]
-pub(crate) fn too_late(blocks: &Blocks) -> usize {
+pub(crate) fn first_late_block(blocks: &Blocks) -> usize {
     let since = blocks.grid.count.saturating_sub(BLOCKS_TOO_LATE);
     blocks.index.partition_point(|&index| index < since)
 }
 
-/// What an explanation's growth is more if what rose at the `since`-th block or later is growth too: a step of s at the place x of
+/// What an model's growth is more if what rose at the `since`-th block or later is growth too: a step of s at the place x of
 /// the line is a staircase that began there, or at seven tenths if it came later, which grows by s / (1 − x) over the whole.
 #[must_use]
-pub(crate) fn risen(fit: &Fit, candidates: &Candidates, since: usize) -> f64 {
-    let left = |at: usize| (1.0 - candidates.line[at]).max(SHARE_TO_SEE);
+pub(crate) fn added_growth(fit: &Fit, model_set: &ModelSet, since: usize) -> f64 {
+    let left = |at: usize| (1.0 - model_set.line[at]).max(SHARE_TO_SEE);
     let rise = |size: f64, at: usize| if at < since { 0.0 } else { size.max(0.0) / left(at) };
     let [first, second] = fit.added;
-    match fit.explanation {
-        Explanation::Step { at } | Explanation::StepAndWarmUp { at, .. } => rise(first, at),
-        Explanation::TwoSteps { first: a, second: b } => rise(first, a) + rise(second, b),
-        Explanation::Ramp | Explanation::Kink { .. } | Explanation::WarmUp { .. } => 0.0,
+    match fit.model {
+        Model::Step { at } | Model::StepAndWarmUp { at, .. } => rise(first, at),
+        Model::TwoSteps { first: a, second: b } => rise(first, a) + rise(second, b),
+        Model::Linear | Model::Changepoint { .. } | Model::WarmUp { .. } => 0.0,
     }
 }
 
@@ -75,14 +75,14 @@ mod tests {
         Blocks::whole(1.0, 1, vec![0.0; 30])
     }
 
-    fn candidates() -> Candidates {
+    fn model_set() -> ModelSet {
         let blocks = blocks();
-        Candidates::new(&blocks, blocks.shares())
+        ModelSet::new(&blocks, blocks.shares())
     }
 
-    fn fit(explanation: Explanation, added: [f64; 2]) -> Fit {
+    fn fit(model: Model, added: [f64; 2]) -> Fit {
         Fit {
-            explanation,
+            model,
             log_weight: 0.0,
             growth: 1.0,
             standard_error: 0.5,
@@ -93,9 +93,9 @@ mod tests {
         }
     }
 
-    fn growth(explanation: Explanation, added: [f64; 2]) -> f64 {
-        let fit = fit(explanation, added);
-        fit.growth + risen(&fit, &candidates(), 0)
+    fn growth(model: Model, added: [f64; 2]) -> f64 {
+        let fit = fit(model, added);
+        fit.growth + added_growth(&fit, &model_set(), 0)
     }
 
     #[test]
@@ -104,60 +104,60 @@ mod tests {
         assert_eq!(allowance(10.0, 2.0, 1.0), 5.0);
         assert_eq!(allowance(1.0, 0.5, 4.0), 0.5);
         assert_eq!(allowance(1.0, 0.5, 0.0), f64::INFINITY);
-        assert!(are_told_from_growth(8.0) && !are_told_from_growth(7.99));
+        assert!(steps_are_separable(8.0) && !steps_are_separable(7.99));
     }
 
     #[test]
     fn a_late_leak_is_seen_when_it_moved_one_quantum() {
         // Six tenths of what is allowed: 1 at 5/3.
-        assert!(would_be_seen(1.667) && !would_be_seen(1.666));
-        assert!((times_longer(1.0) - 1.0 / 0.6).abs() < 1e-12);
-        assert!((times_longer(2.0) - 1.0 / 1.2).abs() < 1e-12);
+        assert!(late_leak_is_visible(1.667) && !late_leak_is_visible(1.666));
+        assert!((required_length_factor(1.0) - 1.0 / 0.6).abs() < 1e-12);
+        assert!((required_length_factor(2.0) - 1.0 / 1.2).abs() < 1e-12);
     }
 
     #[test]
     fn a_step_up_is_a_staircase_that_began_with_it() {
         // Block 15 of 30 lies at 31/60: what is left is 29/60.
-        let half = growth(Explanation::Step { at: 15 }, [2.0, 0.0]);
+        let half = growth(Model::Step { at: 15 }, [2.0, 0.0]);
         assert!((half - (1.0 + 2.0 * 60.0 / 29.0)).abs() < 1e-12, "{half}");
-        let warm = growth(Explanation::StepAndWarmUp { at: 15, warm_up: 0 }, [2.0, 5.0]);
+        let warm = growth(Model::StepAndWarmUp { at: 15, warm_up: 0 }, [2.0, 5.0]);
         assert!((warm - half).abs() < 1e-12, "{warm}");
         // One that came in the last three tenths began at seven tenths.
-        let late = growth(Explanation::Step { at: 29 }, [2.0, 0.0]);
+        let late = growth(Model::Step { at: 29 }, [2.0, 0.0]);
         assert!((late - (1.0 + 2.0 / 0.3)).abs() < 1e-12, "{late}");
     }
 
     #[test]
     fn two_steps_add_up_and_steps_down_do_not_count() {
-        let two = |added| growth(Explanation::TwoSteps { first: 15, second: 29 }, added);
+        let two = |added| growth(Model::TwoSteps { first: 15, second: 29 }, added);
         assert!((two([2.0, 3.0]) - (1.0 + 2.0 * 60.0 / 29.0 + 3.0 / 0.3)).abs() < 1e-12);
         assert!((two([2.0, -3.0]) - (1.0 + 2.0 * 60.0 / 29.0)).abs() < 1e-12);
-        assert_eq!(growth(Explanation::Step { at: 15 }, [-2.0, 0.0]), 1.0);
+        assert_eq!(growth(Model::Step { at: 15 }, [-2.0, 0.0]), 1.0);
     }
 
     #[test]
     fn only_what_rose_since_then_is_counted() {
-        let fit = fit(Explanation::TwoSteps { first: 15, second: 27 }, [2.0, 3.0]);
-        assert_eq!(too_late(&blocks()), 27);
-        assert!((risen(&fit, &candidates(), 27) - 3.0 / 0.3).abs() < 1e-12);
-        assert_eq!(risen(&fit, &candidates(), 28), 0.0);
+        let fit = fit(Model::TwoSteps { first: 15, second: 27 }, [2.0, 3.0]);
+        assert_eq!(first_late_block(&blocks()), 27);
+        assert!((added_growth(&fit, &model_set(), 27) - 3.0 / 0.3).abs() < 1e-12);
+        assert_eq!(added_growth(&fit, &model_set(), 28), 0.0);
         // By their places on the grid: blocks that are missing before do not move it.
         let gap = Blocks {
             index: (0..20).chain(28..30).collect(),
             value: vec![0.0; 22],
             ..blocks()
         };
-        assert_eq!(too_late(&gap), 20);
+        assert_eq!(first_late_block(&gap), 20);
     }
 
     #[test]
     fn what_is_no_step_is_left_alone() {
-        for explanation in [
-            Explanation::Ramp,
-            Explanation::Kink { kink: 3 },
-            Explanation::WarmUp { warm_up: 0 },
+        for model in [
+            Model::Linear,
+            Model::Changepoint { changepoint: 3 },
+            Model::WarmUp { warm_up: 0 },
         ] {
-            assert_eq!(growth(explanation, [2.0, 2.0]), 1.0);
+            assert_eq!(growth(model, [2.0, 2.0]), 1.0);
         }
     }
 }

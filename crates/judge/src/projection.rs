@@ -1,17 +1,17 @@
 //! Levels and line projected out of everything, at one correlation.
 //!
-//! What remains of each explanation is a system of at most two unknowns. Steps, of which there are most, are projected with
-//! running sums and never written down: that is what makes two thousand explanations cost a millisecond.
+//! What remains of each model is a system of at most two unknowns. Steps, of which there are most, are projected with
+//! running sums and never written down: that is what makes two thousand models cost a millisecond.
 
-use crate::explain::Candidates;
-use crate::whiten::Whitening;
+use crate::models::ModelSet;
+use crate::whitening::Whitening;
 
 /// A column of which projection leaves less than this share of its square is a combination of the others.
 const COLLINEAR: f64 = 1e-9;
 
-/// One column that an explanation adds, as it is after projection.
+/// One column that an model adds, as it is after projection.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Added {
+pub(crate) struct ProjectedColumn {
     /// Components along the base columns, which are taken off.
     pub(crate) along: Vec<f64>,
     /// Square of what is left; 0 if that is nothing but rounding.
@@ -22,7 +22,7 @@ pub(crate) struct Added {
     pub(crate) lever: f64,
 }
 
-/// Everything that the explanations share at one correlation.
+/// Everything that the models share at one correlation.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Projection {
     /// Orthonormal levels and, last, the line.
@@ -36,11 +36,11 @@ pub(crate) struct Projection {
     /// Square of what is left of the values.
     pub(crate) value_square: f64,
     /// A step at each block but the first.
-    pub(crate) steps: Vec<Added>,
-    /// One for each kink.
-    pub(crate) kinks: Vec<Added>,
+    pub(crate) steps: Vec<ProjectedColumn>,
+    /// One for each changepoint.
+    pub(crate) changepoints: Vec<ProjectedColumn>,
     /// One for each warm-up.
-    pub(crate) warm_ups: Vec<Added>,
+    pub(crate) warm_ups: Vec<ProjectedColumn>,
     /// The steps' components again, by base column, for the innermost loop.
     steps_along: Vec<Vec<f64>>,
     /// Product of two steps before projection, by the later one.
@@ -72,10 +72,10 @@ fn step_products_with(whitening: &Whitening, column: &[f64]) -> Vec<f64> {
 }
 
 impl Projection {
-    /// Projects candidates and values (one per block). `None` if the levels alone, or with the line, are not independent.
+    /// Projects model_set and values (one per block). `None` if the levels alone, or with the line, are not independent.
     #[must_use]
-    pub(crate) fn new(candidates: &Candidates, whitening: &Whitening, value: &[f64]) -> Option<Self> {
-        let (base, log_determinant, line_square) = orthonormal(candidates, whitening)?;
+    pub(crate) fn new(model_set: &ModelSet, whitening: &Whitening, value: &[f64]) -> Option<Self> {
+        let (base, log_determinant, line_square) = orthonormal(model_set, whitening)?;
         let line_norm = line_square.sqrt();
         let mut left = whitening.apply(value);
         let along_line = base.last().map_or(0.0, |line| dot(line, &left));
@@ -89,7 +89,7 @@ impl Projection {
             line_growth: along_line / line_norm,
             value_square: dot(&left, &left),
             steps: Vec::new(),
-            kinks: Vec::new(),
+            changepoints: Vec::new(),
             warm_ups: Vec::new(),
             steps_along: base
                 .iter()
@@ -105,22 +105,26 @@ impl Projection {
             let along: Vec<f64> = projection.base.iter().map(|b| dot(b, &white)).collect();
             added(along, dot(&white, &white), dot(&white, &left), own, line_norm)
         };
-        // A kink changes the slope at the end, a warm-up does not.
-        let kinks = candidates.kinks.iter().map(|kink| project(&kink.column, 1.0)).collect();
-        let warm_ups = candidates
+        // A changepoint changes the slope at the end, a warm-up does not.
+        let changepoints = model_set
+            .changepoints
+            .iter()
+            .map(|changepoint| project(&changepoint.column, 1.0))
+            .collect();
+        let warm_ups = model_set
             .warm_ups
             .iter()
             .map(|warm_up| project(&warm_up.column, 0.0))
             .collect();
-        projection.kinks = kinks;
+        projection.changepoints = changepoints;
         projection.warm_ups = warm_ups;
         Some(projection)
     }
 
-    fn project_steps(&self, whitening: &Whitening, left: &[f64], line_norm: f64) -> Vec<Added> {
+    fn project_steps(&self, whitening: &Whitening, left: &[f64], line_norm: f64) -> Vec<ProjectedColumn> {
         let with_value = step_products_with(whitening, left);
         let mut later = 0.0;
-        let mut steps: Vec<Added> = Vec::with_capacity(with_value.len());
+        let mut steps: Vec<ProjectedColumn> = Vec::with_capacity(with_value.len());
         for at in (1..left.len()).rev() {
             let (edge, plateau) = (whitening.step_edge(at), whitening.step_plateau(at));
             let along = self.steps_along.iter().map(|products| products[at - 1]).collect();
@@ -145,7 +149,7 @@ impl Projection {
 
     /// The product of each step with a whitened column, after projection; `added` is that column's projection.
     #[must_use]
-    pub(crate) fn steps_with(&self, whitening: &Whitening, column: &[f64], added: &Added) -> Vec<f64> {
+    pub(crate) fn steps_with(&self, whitening: &Whitening, column: &[f64], added: &ProjectedColumn) -> Vec<f64> {
         let mut products = step_products_with(whitening, &whitening.apply(column));
         for (along, components) in added.along.iter().zip(&self.steps_along) {
             for (product, component) in products.iter_mut().zip(components) {
@@ -156,11 +160,11 @@ impl Projection {
     }
 }
 
-/// Levels and line made orthonormal one after the other, ln of their determinant, and the square that is left of the line.
-fn orthonormal(candidates: &Candidates, whitening: &Whitening) -> Option<(Vec<Vec<f64>>, f64, f64)> {
-    let mut base: Vec<Vec<f64>> = Vec::with_capacity(candidates.levels.len() + 1);
+/// Levels and line builder orthonormal one after the other, ln of their determinant, and the square that is left of the line.
+fn orthonormal(model_set: &ModelSet, whitening: &Whitening) -> Option<(Vec<Vec<f64>>, f64, f64)> {
+    let mut base: Vec<Vec<f64>> = Vec::with_capacity(model_set.levels.len() + 1);
     let (mut log_determinant, mut square) = (0.0, 0.0);
-    for raw in candidates.levels.iter().chain(std::iter::once(&candidates.line)) {
+    for raw in model_set.levels.iter().chain(std::iter::once(&model_set.line)) {
         let mut column = whitening.apply(raw);
         let before = dot(&column, &column);
         // Twice is enough to be orthogonal to rounding [Giraud, Langou & Rozložník 2005].
@@ -196,11 +200,11 @@ fn step_pairs(whitening: &Whitening, blocks: usize) -> Vec<f64> {
 }
 
 /// What is left of a column: its square and its product with what is left of the values (which is orthogonal to the base).
-fn added(along: Vec<f64>, whole: f64, with_value: f64, own: f64, line_norm: f64) -> Added {
+fn added(along: Vec<f64>, whole: f64, with_value: f64, own: f64, line_norm: f64) -> ProjectedColumn {
     let square = whole - dot(&along, &along);
     let lever = own - along.last().copied().unwrap_or(0.0) / line_norm;
     let square = if square > COLLINEAR * whole { square } else { 0.0 };
-    Added {
+    ProjectedColumn {
         along,
         square,
         with_value,
@@ -237,10 +241,10 @@ mod tests {
             value: value.clone(),
             index: index.clone(),
         };
-        let candidates = Candidates::new(&blocks, blocks.shares());
+        let model_set = ModelSet::new(&blocks, blocks.shares());
         for phi in [0.0, 0.6, 0.95] {
             let whitening = Whitening::new(phi, &index);
-            let projection = Projection::new(&candidates, &whitening, &value).unwrap();
+            let projection = Projection::new(&model_set, &whitening, &value).unwrap();
             let step = |at: usize| -> Vec<f64> {
                 let raw: Vec<f64> = (0..index.len()).map(|i| if i >= at { 1.0 } else { 0.0 }).collect();
                 left_of(&projection.base, whitening.apply(&raw))
@@ -257,7 +261,7 @@ mod tests {
                     assert!((dot(&column, &step(second + 1)) - product).abs() < 1e-9);
                 }
             }
-            let warm_up = &candidates.warm_ups[2].column;
+            let warm_up = &model_set.warm_ups[2].column;
             let with_steps = projection.steps_with(&whitening, warm_up, &projection.warm_ups[2]);
             let warm_left = left_of(&projection.base, whitening.apply(warm_up));
             for at in 1..index.len() {
@@ -270,8 +274,8 @@ mod tests {
     fn the_line_alone_is_least_squares_by_hand() {
         // Values 1 3 2 4 over x = 1/8 3/8 5/8 7/8: slope Σ(x−½)(y−2½)/Σ(x−½)² = 1/(5/16) = 3.2.
         let blocks = Blocks::whole(1.0, 1, vec![1.0, 3.0, 2.0, 4.0]);
-        let candidates = Candidates::new(&blocks, blocks.shares());
-        let projection = Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value).unwrap();
+        let model_set = ModelSet::new(&blocks, blocks.shares());
+        let projection = Projection::new(&model_set, &Whitening::new(0.0, &blocks.index), &blocks.value).unwrap();
         assert!((projection.line_growth - 3.2).abs() < 1e-12);
         assert!((projection.line_variance - 16.0 / 5.0).abs() < 1e-12);
         // Σ(y−2½)² = 5, of which the line explains 3.2² · 5/16 = 3.2.
@@ -293,9 +297,9 @@ mod tests {
             index: vec![0, 2, 4, 6],
             value: vec![1.0, 3.0, 2.0, 4.0],
         };
-        let candidates = Candidates::new(&blocks, blocks.shares());
+        let model_set = ModelSet::new(&blocks, blocks.shares());
         assert_eq!(
-            Projection::new(&candidates, &Whitening::new(0.0, &blocks.index), &blocks.value),
+            Projection::new(&model_set, &Whitening::new(0.0, &blocks.index), &blocks.value),
             None
         );
     }
@@ -314,7 +318,7 @@ mod tests {
         // About 100, by a millionth of it and by a thousandth: 1e-12 and 1e-6 of the square.
         let has_line = |by: f64| {
             let line = (0..10).map(|i| 100.0 * (1.0 + by * f64::from(i) / 10.0)).collect();
-            orthonormal(&Candidates::new(&blocks, line), &Whitening::new(0.0, &blocks.index)).is_some()
+            orthonormal(&ModelSet::new(&blocks, line), &Whitening::new(0.0, &blocks.index)).is_some()
         };
         assert!(has_line(1e-3) && !has_line(1e-6));
     }

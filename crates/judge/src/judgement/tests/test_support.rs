@@ -1,20 +1,20 @@
-//! Records made for tests: a run of so many seconds at one sample a second, with whatever its metrics do.
+//! Records builder for tests: a run of so many seconds at one sample a second, with whatever its metrics do.
 //!
 //! The judged part begins at 0 s; before it lie ten seconds without load, and after it fifteen of drain.
 
-use leakcheck_model::record::{MetricInfo, Plan};
 use leakcheck_model::{Facts, Phase, Record, Samples};
+use leakcheck_model::{MetricInfo, RunPlan, Unit};
 
 const IDLE_S: u32 = 10;
 const LAUNCH_S: u32 = 5;
 const DRAIN_S: u32 = 15;
 
 /// A record in the making.
-pub(super) struct Made(Record);
+pub(in crate::judgement) struct RunBuilder(Record);
 
-impl Made {
+impl RunBuilder {
     /// A run that came to its end, of `seconds` planned and measured, neither looked at on the way nor extended.
-    pub(super) fn run(seconds: u32, containers: u64) -> Self {
+    pub(in crate::judgement) fn run(seconds: u32, containers: u64) -> Self {
         let before = IDLE_S + LAUNCH_S;
         let mut samples = Samples::new(Vec::new());
         for i in 0..=before + seconds + DRAIN_S {
@@ -26,13 +26,13 @@ impl Made {
                 _ => Phase::Drain,
             });
         }
-        let mut record = Record::of_table("made".into(), samples, Vec::new(), None);
+        let mut record = Record::from_table("builder".into(), samples, Vec::new(), None);
         record.facts = Facts {
             finished: true,
             ready: true,
             ..Facts::default()
         };
-        record.plan = Some(Plan {
+        record.plan = Some(RunPlan {
             measure_s: f64::from(seconds),
             max_s: f64::from(seconds),
             early_stop: false,
@@ -57,12 +57,12 @@ impl Made {
     }
 
     /// A count that is so much at each second of the judged part's clock.
-    pub(super) fn metric(mut self, name: &str, value: impl Fn(f64) -> Option<f64>) -> Self {
+    pub(in crate::judgement) fn metric(mut self, name: &str, value: impl Fn(f64) -> Option<f64>) -> Self {
         let info = MetricInfo {
             source: "metrics".into(),
             counter: false,
             quantum: 1.0,
-            unit: "",
+            unit: Unit::Count,
             moves_with_load: false,
         };
         self.0.metrics.insert(name.into(), info);
@@ -70,14 +70,14 @@ impl Made {
         self.column(name, values)
     }
 
-    pub(super) fn limit(mut self, metric: &str, rule: &str) -> Self {
+    pub(in crate::judgement) fn limit(mut self, metric: &str, rule: &str) -> Self {
         self.0
             .limits
             .push((metric.into(), rule.parse().expect("a rule of the test")));
         self
     }
 
-    pub(super) fn rotating_every(self, period_s: f64) -> Self {
+    pub(in crate::judgement) fn rotating_every(self, period_s: f64) -> Self {
         self.with(|record| {
             record.rotation_period_s = Some(period_s);
             let plan = record.plan.as_mut().expect("a run has a plan");
@@ -86,7 +86,7 @@ impl Made {
     }
 
     /// Nothing was sampled after so many seconds of the judged part.
-    pub(super) fn cut_at(self, last_s: f64) -> Self {
+    pub(in crate::judgement) fn cut_at(self, last_s: f64) -> Self {
         self.with(|record| {
             let kept = record.samples.t_s.partition_point(|t| *t <= last_s);
             record.samples.t_s.truncate(kept);
@@ -96,7 +96,7 @@ impl Made {
     }
 
     /// The run had no such phase.
-    pub(super) fn without(self, phase: Phase) -> Self {
+    pub(in crate::judgement) fn without(self, phase: Phase) -> Self {
         self.with(|record| {
             let kept: Vec<bool> = record.samples.phase.iter().map(|p| *p != phase).collect();
             keep(record, &kept);
@@ -104,21 +104,26 @@ impl Made {
     }
 
     /// No sample was taken at these seconds.
-    pub(super) fn without_seconds(self, missed: impl Fn(f64) -> bool) -> Self {
+    pub(in crate::judgement) fn without_seconds(self, missed: impl Fn(f64) -> bool) -> Self {
         self.with(|record| {
             let kept: Vec<bool> = record.samples.t_s.iter().map(|t| !missed(*t)).collect();
             keep(record, &kept);
         })
     }
 
-    pub(super) fn with(mut self, change: impl FnOnce(&mut Record)) -> Self {
+    pub(in crate::judgement) fn with(mut self, change: impl FnOnce(&mut Record)) -> Self {
         change(&mut self.0);
         self
     }
 
-    pub(super) fn record(self) -> Record {
+    pub(in crate::judgement) fn record(self) -> Record {
         self.0
     }
+}
+
+/// Returns noise from -3 to 3 that is the same in every run.
+pub(in crate::judgement) fn noise(t: f64) -> f64 {
+    (t.abs() * 7919.0 % 7.0).floor() - 3.0
 }
 
 fn keep(record: &mut Record, kept: &[bool]) {

@@ -1,21 +1,21 @@
-//! What is asked of a series: the limit, the plan of the run and what is known about it.
+//! What is context of a series: the limit, the plan of the run and what is known about it.
 
-/// How often the series is looked at, which decides how much error one look may spend.
+/// How often the series is looked at, which decides how much error one analysis may spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Look {
-    /// Once, at the end of the run.
+pub enum Analysis {
+    /// A single analysis at the end of the run.
     #[default]
-    Final,
-    /// One of several looks during the run: a look may say `fail`, never `pass`, and spends its share of the error.
-    Early,
+    Single,
+    /// One of several looks during the run: a analysis may say `fail`, never `pass`, and spends its share of the error.
+    Interim,
     /// The last of several looks: it may say `pass`, and spends no more than the others. The end of a run that is extended if it
     /// is undecided is one of two such looks.
     Last,
 }
 
-/// The question put to [`crate::assess`].
+/// The spec put to [`crate::assess`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct Question {
+pub struct TestSpec {
     /// Allowed growth, units per minute (per rotation for [`crate::assess_per_rotation`]).
     pub limit_per_min: f64,
     /// Seconds between rotations, if the harness drives them.
@@ -30,15 +30,15 @@ pub struct Question {
     pub max_s: f64,
     /// Number of metrics judged side by side: each gets its share of the error.
     pub metrics: usize,
-    /// Which look this is.
-    pub look: Look,
+    /// Which analysis this is.
+    pub analysis: Analysis,
     /// Number of containers at each sample, whose effect is taken out; must be as long as the series.
     pub covariate: Option<Vec<f64>>,
-    /// How much the value may swing within a rotation, if known: lets a look decide before four rotations.
+    /// How much the value may swing within a rotation, if known: lets a analysis decide before four rotations.
     pub allowed_swing: Option<f64>,
 }
 
-impl Question {
+impl TestSpec {
     /// A single look at a series of counts that was planned to take `planned_s` seconds.
     #[must_use]
     pub fn at_most(limit_per_min: f64, planned_s: f64) -> Self {
@@ -50,13 +50,13 @@ impl Question {
             planned_s,
             max_s: planned_s,
             metrics: 1,
-            look: Look::Final,
+            analysis: Analysis::Single,
             covariate: None,
             allowed_swing: None,
         }
     }
 
-    /// The same question with a rotation every `period_s` seconds.
+    /// The same spec with a rotation every `period_s` seconds.
     #[must_use]
     pub fn rotating_every(mut self, period_s: f64) -> Self {
         self.rotation_period_s = Some(period_s);
@@ -64,18 +64,18 @@ impl Question {
     }
 
     /// Error that a `fail` may spend when `minutes` have been measured, shared among the metrics: 0.2 % a minute up to 3 %
-    /// for a single look, 0.1 % a minute up to 2 % for a look among several, a minute's at least [alpha spending, Lan & DeMets
+    /// for a single analysis, 0.1 % a minute up to 2 % for a analysis among several, a minute's at least [alpha spending, Lan & DeMets
     /// 1983].
     #[must_use]
     pub fn alpha_fail(&self, minutes: f64) -> f64 {
-        let spent = match self.look {
-            Look::Final => (0.002 * minutes.max(1.0)).min(0.03),
-            Look::Early | Look::Last => (0.001 * minutes.max(1.0)).min(0.02),
+        let spent = match self.analysis {
+            Analysis::Single => (0.002 * minutes.max(1.0)).min(0.03),
+            Analysis::Interim | Analysis::Last => (0.001 * minutes.max(1.0)).min(0.02),
         };
         spent / self.metrics.max(1) as f64
     }
 
-    /// What makes the question unanswerable, if anything.
+    /// What makes the spec unanswerable, if anything.
     pub(crate) fn defect(&self, samples: usize) -> Option<&'static str> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         if !positive(self.limit_per_min) {
@@ -98,7 +98,7 @@ impl Question {
     }
 }
 
-/// Error that a `pass` may spend when `minutes` have been measured, also the belief left above the interval [two one-sided tests:
+/// Error that a `pass` may spend when `minutes` have been measured, also the posterior left above the interval [two one-sided tests:
 /// Schuirmann 1987]: 0.2 % a minute, as that of a `fail`, from 3 % up to 4 %. A short run rests more on what was assumed of the noise:
 /// at 4 %, 0.11 % of leaks of twice the limit passed in ten minutes under noise that nothing was tuned on; 0.1 % is the goal.
 pub(crate) fn beta_pass(minutes: f64) -> f64 {
@@ -119,23 +119,23 @@ mod tests {
 
     #[test]
     fn the_error_grows_with_the_run_and_is_capped() {
-        let question = Question::at_most(2.0, 600.0);
-        assert_eq!(question.alpha_fail(3.0), 0.006);
-        assert_eq!(question.alpha_fail(10.0), 0.02);
-        assert_eq!(question.alpha_fail(30.0), 0.03);
-        // A look that comes sooner spends a minute's error.
-        assert_eq!(question.alpha_fail(0.5), 0.002);
-        assert_eq!(question.alpha_fail(-1.0), 0.002);
-        let early = Question {
-            look: Look::Early,
-            ..question
+        let spec = TestSpec::at_most(2.0, 600.0);
+        assert_eq!(spec.alpha_fail(3.0), 0.006);
+        assert_eq!(spec.alpha_fail(10.0), 0.02);
+        assert_eq!(spec.alpha_fail(30.0), 0.03);
+        // A analysis that comes sooner spends a minute's error.
+        assert_eq!(spec.alpha_fail(0.5), 0.002);
+        assert_eq!(spec.alpha_fail(-1.0), 0.002);
+        let early = TestSpec {
+            analysis: Analysis::Interim,
+            ..spec
         };
         assert_eq!(early.alpha_fail(2.0), 0.002);
         assert_eq!(early.alpha_fail(60.0), 0.02);
         assert_eq!(early.alpha_fail(0.5), 0.001);
         for minutes in [0.5, 5.0, 60.0] {
-            let last = Question {
-                look: Look::Last,
+            let last = TestSpec {
+                analysis: Analysis::Last,
                 ..early.clone()
             };
             assert_eq!(last.alpha_fail(minutes), early.alpha_fail(minutes));
@@ -144,22 +144,22 @@ mod tests {
 
     #[test]
     fn metrics_share_the_error() {
-        let question = Question {
+        let spec = TestSpec {
             metrics: 4,
-            ..Question::at_most(2.0, 600.0)
+            ..TestSpec::at_most(2.0, 600.0)
         };
-        assert_eq!(question.alpha_fail(30.0), 0.0075);
-        let none = Question { metrics: 0, ..question };
+        assert_eq!(spec.alpha_fail(30.0), 0.0075);
+        let none = TestSpec { metrics: 0, ..spec };
         assert_eq!(none.alpha_fail(30.0), 0.03);
     }
 
     #[test]
     fn an_impossible_question_is_named() {
-        let sound = Question::at_most(2.0, 60.0);
+        let sound = TestSpec::at_most(2.0, 60.0);
         assert_eq!(sound.defect(5), None);
         for limit in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(
-                Question {
+                TestSpec {
                     limit_per_min: limit,
                     ..sound.clone()
                 }
@@ -168,7 +168,7 @@ mod tests {
             );
         }
         assert!(
-            Question {
+            TestSpec {
                 quantum: -1.0,
                 ..sound.clone()
             }
@@ -176,7 +176,7 @@ mod tests {
             .is_some()
         );
         assert!(
-            Question {
+            TestSpec {
                 quantum: f64::INFINITY,
                 ..sound.clone()
             }
@@ -184,7 +184,7 @@ mod tests {
             .is_some()
         );
         assert_eq!(
-            Question {
+            TestSpec {
                 quantum: 0.0,
                 ..sound.clone()
             }
@@ -194,7 +194,7 @@ mod tests {
         assert!(sound.clone().rotating_every(0.0).defect(5).is_some());
         assert_eq!(sound.clone().rotating_every(5.0).defect(5), None);
         assert!(
-            Question {
+            TestSpec {
                 planned_s: f64::NAN,
                 ..sound.clone()
             }
@@ -202,7 +202,7 @@ mod tests {
             .is_some()
         );
         assert!(
-            Question {
+            TestSpec {
                 max_s: f64::NAN,
                 ..sound.clone()
             }
@@ -210,7 +210,7 @@ mod tests {
             .is_some()
         );
         assert!(
-            Question {
+            TestSpec {
                 covariate: Some(vec![1.0; 4]),
                 ..sound.clone()
             }
@@ -218,7 +218,7 @@ mod tests {
             .is_some()
         );
         assert!(
-            Question {
+            TestSpec {
                 covariate: Some(vec![f64::NAN; 5]),
                 ..sound.clone()
             }
@@ -226,7 +226,7 @@ mod tests {
             .is_some()
         );
         assert_eq!(
-            Question {
+            TestSpec {
                 covariate: Some(vec![1.0; 5]),
                 ..sound
             }

@@ -1,0 +1,504 @@
+//! The posterior held against the limit.
+
+use crate::aliasing::Sampling;
+use crate::assessment::{Code, Outcome, Reason};
+use crate::posterior::Posterior;
+use crate::test_spec::{Analysis, TestSpec};
+use crate::{quantized_steps, sparse};
+
+/// Rotations without which nothing passes, and without which nothing fails either unless the swing is known: two steps analysis
+/// like a pool that grew twice, three are ambiguous.
+const ROTATIONS_TO_PASS: usize = 6;
+const ROTATIONS_TO_FAIL: usize = 4;
+
+/// Of the rotations that a pass needs, as many must have been counted: the last may lie beyond the end.
+const COUNTED_SHARE: f64 = 0.9;
+
+/// Posterior in a fall faster than the limit, from which on the value is no baseline yet. It also keeps out what is merely uncertain: at
+/// a tenth, three of 800 leaks of twice the limit passed under noise that nothing was tuned on.
+const FALLING: f64 = 0.05;
+
+/// Posterior in growth that stopped late, above which that is the assessment.
+const STOPPED: f64 = 0.5;
+
+/// What is known of the run beside its values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RunConditions {
+    pub(crate) length_s: f64,
+    pub(crate) spacing_s: f64,
+    /// Whole rotations seen; `None` if there are none to see.
+    pub(crate) rotations: Option<usize>,
+    /// Rotations of each container that were counted, where they are known to be due.
+    pub(crate) counted: Option<f64>,
+    pub(crate) sampling: Sampling,
+    /// Error that a `fail` may spend.
+    pub(crate) alpha: f64,
+    /// Error that a `pass` may spend.
+    pub(crate) beta: f64,
+    /// Growth that the limit allows over the run, in quanta.
+    pub(crate) allowance: f64,
+    /// Seconds at the end of the run that were taken out as a burst that has not ended.
+    pub(crate) unseen_s: f64,
+    /// Blocks that hold something.
+    pub(crate) filled: usize,
+}
+
+/// Outcome and reason. `risen` is the posterior that growth is above the limit with what rose counted as growth, where the run
+/// is too short to tell them apart or it rose too late.
+pub(crate) fn decide(
+    posterior: &Posterior,
+    risen: Option<f64>,
+    conditions: &RunConditions,
+    spec: &TestSpec,
+) -> (Outcome, Reason) {
+    let (outcome, code) = weigh(posterior, risen, conditions, spec);
+    (
+        outcome,
+        Reason {
+            code,
+            sentence: sentence(code, posterior, conditions, spec),
+        },
+    )
+}
+
+fn weigh(posterior: &Posterior, risen: Option<f64>, conditions: &RunConditions, spec: &TestSpec) -> (Outcome, Code) {
+    if matches!(conditions.sampling, Sampling::Aliased { .. }) {
+        return (Outcome::Inconclusive, Code::Aliased);
+    }
+    if posterior.stopped() > STOPPED {
+        return (Outcome::Inconclusive, Code::GrowthStopped);
+    }
+    if posterior.is_empty() {
+        return (Outcome::Inconclusive, Code::TooFewSamples);
+    }
+    let limit = spec.limit_per_min;
+    if let Some(limit_to_fail) = limit_to_fail(conditions, spec)
+        && 1.0 - posterior.cdf(limit_to_fail) > 1.0 - conditions.alpha
+    {
+        return (Outcome::Fail, Code::LimitExceeded);
+    }
+    if conditions.filled < sparse::MIN_SAMPLES {
+        return (Outcome::Inconclusive, Code::TooFewSamples);
+    }
+    if never_rotated(conditions) {
+        return (Outcome::Invalid, Code::TooFewRotations);
+    }
+    if conditions.unseen_s > 0.0 {
+        return (Outcome::Inconclusive, Code::StraddlesLimit);
+    }
+    if risen.unwrap_or_else(|| 1.0 - posterior.cdf(limit)) >= conditions.beta {
+        let too_few = conditions.rotations.is_some_and(|seen| seen < ROTATIONS_TO_FAIL);
+        return (
+            Outcome::Inconclusive,
+            if too_few {
+                Code::TooFewRotations
+            } else {
+                Code::StraddlesLimit
+            },
+        );
+    }
+    if posterior.cdf(-limit) >= FALLING || posterior.warm_up_unfinished() >= FALLING {
+        return (Outcome::Inconclusive, Code::StillFalling);
+    }
+    // A sample stands for the spacing around it; the timer's jitter is less than another.
+    if spec.analysis == Analysis::Interim || conditions.length_s + conditions.spacing_s < spec.planned_s {
+        return (Outcome::Inconclusive, Code::TooShort);
+    }
+    if !quantized_steps::late_leak_is_visible(conditions.allowance) {
+        return (Outcome::Inconclusive, Code::TooShort);
+    }
+    if conditions.rotations.is_some_and(|seen| seen < ROTATIONS_TO_PASS) {
+        return (Outcome::Inconclusive, Code::TooFewRotations);
+    }
+    (Outcome::Pass, Code::WithinLimit)
+}
+
+/// What growth must exceed to fail: the limit, or before four rotations what the swing within one may add to it.
+fn limit_to_fail(conditions: &RunConditions, spec: &TestSpec) -> Option<f64> {
+    if conditions.rotations.is_none_or(|seen| seen >= ROTATIONS_TO_FAIL) {
+        return Some(spec.limit_per_min);
+    }
+    let swing = spec.allowed_swing.filter(|swing| swing.is_finite() && *swing >= 0.0)?;
+    Some(spec.limit_per_min + 60.0 * swing / spec.rotation_period_s?)
+}
+
+/// Six rotations were due, and fewer were counted: what leaks with them could not have shown.
+fn never_rotated(conditions: &RunConditions) -> bool {
+    let due = conditions.rotations.is_some_and(|due| due >= ROTATIONS_TO_PASS);
+    due && conditions
+        .counted
+        .is_some_and(|seen| seen < COUNTED_SHARE * ROTATIONS_TO_PASS as f64)
+}
+
+fn sentence(code: Code, posterior: &Posterior, conditions: &RunConditions, spec: &TestSpec) -> String {
+    let seen = conditions.rotations.unwrap_or(0);
+    let above = 1.0 - posterior.cdf(spec.limit_per_min);
+    let certainty = || 100.0 * above;
+    match code {
+        Code::WithinLimit => format!("growth is below the limit with {:.1} %", 100.0 - certainty()),
+        Code::LimitExceeded => format!("growth is above the limit with {:.1} %", certainty()),
+        Code::StraddlesLimit if conditions.unseen_s > 0.0 => format!(
+            "the value is far above its level at the end, for {:.0} s and more: a burst, or the beginning of growth",
+            conditions.unseen_s
+        ),
+        Code::StraddlesLimit
+            if above < conditions.beta && !quantized_steps::steps_are_separable(conditions.allowance) =>
+        {
+            format!(
+                "the value rose, and the limit allows {:.1} steps of it in this time: too few to tell a step from a leak",
+                conditions.allowance
+            )
+        }
+        Code::StraddlesLimit if above < conditions.beta => {
+            "the value rose at the end: too late to tell a step from a leak".to_owned()
+        }
+        Code::StraddlesLimit => format!(
+            "growth is above the limit with {:.1} %: neither proven nor excluded",
+            certainty()
+        ),
+        Code::StillFalling => "the value is still falling: this is no baseline yet".to_owned(),
+        Code::GrowthStopped => {
+            "growth stopped in the second half of the run: whether it comes back needs a longer one".to_owned()
+        }
+        Code::TooShort if !quantized_steps::late_leak_is_visible(conditions.allowance) => format!(
+            "a leak of twice the limit that began late would not show yet: {:.0} s are needed",
+            conditions.length_s * quantized_steps::required_length_factor(conditions.allowance)
+        ),
+        Code::TooShort => format!(
+            "{:.0} s of the {:.0} s that were planned",
+            conditions.length_s, spec.planned_s
+        ),
+        Code::TooFewRotations if never_rotated(conditions) => format!(
+            "{:.1} rotations of each container were counted, of {seen} that were due: a leak by rotation could not have shown, {ROTATIONS_TO_PASS} are needed",
+            conditions.counted.unwrap_or(0.0)
+        ),
+        Code::TooFewRotations => {
+            format!("{seen} whole rotations: {ROTATIONS_TO_FAIL} are needed to fail, {ROTATIONS_TO_PASS} to pass")
+        }
+        Code::Aliased => match conditions.sampling {
+            Sampling::Aliased { apparent_period_s } => format!(
+                "samples every {:.0} s show the rotation as a wave of {apparent_period_s:.0} s, which may analysis like growth or hide it",
+                conditions.spacing_s
+            ),
+            _ => String::new(),
+        },
+        _ => format!(
+            "too few samples are left to tell growth from chance: {} parts of the run hold any, {} are needed",
+            conditions.filled,
+            sparse::MIN_SAMPLES
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::Blocks;
+    use crate::fit::Fit;
+    use crate::models::{Model, ModelSet};
+
+    fn fit(growth: f64, standard_error: f64, model: Model, added: f64) -> Fit {
+        let added = [added, 0.0];
+        Fit {
+            model,
+            log_weight: 0.0,
+            growth,
+            standard_error,
+            dof: 1,
+            added,
+            variance: 1.0,
+            correlation: 0,
+        }
+    }
+
+    fn believed(fits: &[Fit]) -> Posterior {
+        let blocks = Blocks::whole(10.0, 1, vec![0.0; 60]);
+        Posterior::new(fits, &ModelSet::new(&blocks, blocks.shares()), 1.0, 2.0)
+    }
+
+    /// Growth about which the posterior is a Cauchy distribution of width 1: above 2 lies 1/2 + atan(growth − 2)/π.
+    fn about(growth: f64) -> Posterior {
+        believed(&[fit(growth, 1.0, Model::Linear, 0.0)])
+    }
+
+    fn conditions() -> RunConditions {
+        RunConditions {
+            length_s: 600.0,
+            spacing_s: 1.0,
+            rotations: Some(6),
+            counted: None,
+            sampling: Sampling::Resolved,
+            alpha: 0.02,
+            beta: 0.04,
+            allowance: 7.9,
+            unseen_s: 0.0,
+            filled: 60,
+        }
+    }
+
+    fn spec() -> TestSpec {
+        TestSpec::at_most(2.0, 600.0).rotating_every(60.0)
+    }
+
+    fn code(posterior: &Posterior, conditions: &RunConditions, spec: &TestSpec) -> Code {
+        decide(posterior, None, conditions, spec).1.code
+    }
+
+    #[test]
+    fn a_fail_needs_all_but_alpha_above_the_limit() {
+        // tan(π (1/2 − 0.02)) = 15.895.
+        assert_eq!(code(&about(2.0 + 15.9), &conditions(), &spec()), Code::LimitExceeded);
+        assert_eq!(code(&about(2.0 + 15.89), &conditions(), &spec()), Code::StraddlesLimit);
+        assert_eq!(decide(&about(50.0), None, &conditions(), &spec()).0, Outcome::Fail);
+    }
+
+    #[test]
+    fn a_pass_needs_all_but_a_twenty_fifth_below_the_limit_and_a_twentieth_above_its_opposite() {
+        // tan(π (1/2 − 0.04)) = 7.9158 widths below 2.
+        let width = |w: f64| believed(&[fit(0.0, w, Model::Linear, 0.0)]);
+        assert_eq!(
+            decide(&width(2.0 / 7.92), None, &conditions(), &spec()).0,
+            Outcome::Pass
+        );
+        assert_eq!(code(&width(2.0 / 7.91), &conditions(), &spec()), Code::StraddlesLimit);
+        assert_eq!(code(&about(-5.92), &conditions(), &spec()), Code::StillFalling);
+        let narrow = |growth: f64| believed(&[fit(growth, 0.1, Model::Linear, 0.0)]);
+        // And a twentieth below −2: tan(π (1/2 − 0.05)) = 6.3138 widths above it.
+        assert_eq!(code(&narrow(-2.0 + 0.632), &conditions(), &spec()), Code::WithinLimit);
+        assert_eq!(code(&narrow(-2.0 + 0.631), &conditions(), &spec()), Code::StillFalling);
+    }
+
+    #[test]
+    fn rotations_are_counted() {
+        let seen = |rotations| RunConditions {
+            rotations,
+            ..conditions()
+        };
+        assert_eq!(code(&about(90.0), &seen(Some(4)), &spec()), Code::LimitExceeded);
+        assert_eq!(code(&about(90.0), &seen(Some(3)), &spec()), Code::TooFewRotations);
+        assert_eq!(code(&about(3.0), &seen(Some(4)), &spec()), Code::StraddlesLimit);
+        assert_eq!(code(&about(3.0), &seen(Some(3)), &spec()), Code::TooFewRotations);
+        let flat = believed(&[fit(0.0, 0.1, Model::Linear, 0.0)]);
+        assert_eq!(code(&flat, &seen(Some(6)), &spec()), Code::WithinLimit);
+        assert_eq!(code(&flat, &seen(Some(5)), &spec()), Code::TooFewRotations);
+        assert_eq!(code(&flat, &seen(None), &spec()), Code::WithinLimit);
+        assert_eq!(code(&about(90.0), &seen(None), &spec()), Code::LimitExceeded);
+    }
+
+    #[test]
+    fn rotations_that_were_due_and_were_not_counted_leave_the_run_blind() {
+        let flat = believed(&[fit(0.0, 0.1, Model::Linear, 0.0)]);
+        let counted = |counted: f64| RunConditions {
+            counted: Some(counted),
+            ..conditions()
+        };
+        let (outcome, reason) = decide(&flat, None, &counted(1.0), &spec());
+        assert_eq!((outcome, reason.code), (Outcome::Invalid, Code::TooFewRotations));
+        assert!(
+            reason.sentence.starts_with("1.0 rotations of each"),
+            "{}",
+            reason.sentence
+        );
+        // Of six, 5.4: the last may lie beyond the end.
+        assert_eq!(decide(&flat, None, &counted(5.39), &spec()).0, Outcome::Invalid);
+        assert_eq!(decide(&flat, None, &counted(5.4), &spec()).0, Outcome::Pass);
+        // What leaks all the same fails.
+        assert_eq!(decide(&about(90.0), None, &counted(0.0), &spec()).0, Outcome::Fail);
+        // Where six were not due, the run was too short.
+        let short = RunConditions {
+            rotations: Some(5),
+            ..counted(1.0)
+        };
+        assert_eq!(decide(&flat, None, &short, &spec()).0, Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn a_known_swing_raises_the_limit_before_four_rotations() {
+        // 2 + 60 · 50 / 60 = 52.
+        let spec = TestSpec {
+            allowed_swing: Some(50.0),
+            ..spec()
+        };
+        let early = RunConditions {
+            rotations: Some(3),
+            ..conditions()
+        };
+        assert_eq!(code(&about(52.0 + 15.9), &early, &spec), Code::LimitExceeded);
+        assert_eq!(code(&about(52.0 + 15.89), &early, &spec), Code::TooFewRotations);
+        for swing in [f64::NAN, -1.0, f64::INFINITY] {
+            let spec = TestSpec {
+                allowed_swing: Some(swing),
+                ..spec.clone()
+            };
+            assert_eq!(code(&about(900.0), &early, &spec), Code::TooFewRotations);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_comes_first() {
+        let aliased = RunConditions {
+            sampling: Sampling::Aliased {
+                apparent_period_s: 1320.0,
+            },
+            ..conditions()
+        };
+        let (outcome, reason) = decide(&about(900.0), None, &aliased, &spec());
+        assert_eq!((outcome, reason.code), (Outcome::Inconclusive, Code::Aliased));
+        assert!(reason.sentence.contains("1320 s"), "{}", reason.sentence);
+        assert_eq!(code(&Posterior::default(), &conditions(), &spec()), Code::TooFewSamples);
+    }
+
+    #[test]
+    fn fewer_parts_than_checkpoints_are_needed_never_pass() {
+        let flat = believed(&[fit(0.0, 0.1, Model::Linear, 0.0)]);
+        let filled = |filled| RunConditions { filled, ..conditions() };
+        let (outcome, reason) = decide(&flat, None, &filled(15), &spec());
+        assert_eq!((outcome, reason.code), (Outcome::Inconclusive, Code::TooFewSamples));
+        assert!(reason.sentence.contains("15 parts of the run"), "{}", reason.sentence);
+        assert_eq!(decide(&flat, None, &filled(16), &spec()).0, Outcome::Pass);
+        assert_eq!(decide(&about(90.0), None, &filled(15), &spec()).0, Outcome::Fail);
+    }
+
+    #[test]
+    fn growth_that_stopped_decides_by_majority() {
+        let ramp = fit(900.0, 1.0, Model::Linear, 0.0);
+        let stop = fit(0.0, 1.0, Model::Changepoint { changepoint: 40 }, -9.0);
+        assert_eq!(
+            code(&believed(&[ramp, stop]), &conditions(), &spec()),
+            Code::LimitExceeded
+        );
+        assert_eq!(
+            code(&believed(&[ramp, stop, stop]), &conditions(), &spec()),
+            Code::GrowthStopped
+        );
+    }
+
+    #[test]
+    fn what_still_settles_is_no_baseline() {
+        // Of 600 s, the slowest warm-up (163 s) falls at the end by 3.7 · exp(−3.7) of its size over the line.
+        let flat = |log_weight: f64| Fit {
+            log_weight,
+            ..fit(0.0, 0.1, Model::Linear, 0.0)
+        };
+        let slow = fit(0.0, 0.1, Model::WarmUp { warm_up: 22 }, 100.0);
+        assert_eq!(
+            code(&believed(&[flat(18.9f64.ln()), slow]), &conditions(), &spec()),
+            Code::StillFalling
+        );
+        assert_eq!(
+            code(&believed(&[flat(19.1f64.ln()), slow]), &conditions(), &spec()),
+            Code::WithinLimit
+        );
+    }
+
+    #[test]
+    fn the_planned_length_is_kept_to_a_sample() {
+        let flat = believed(&[fit(0.0, 0.1, Model::Linear, 0.0)]);
+        let planned = |planned_s| code(&flat, &conditions(), &TestSpec { planned_s, ..spec() });
+        assert_eq!(planned(601.0), Code::WithinLimit);
+        assert_eq!(planned(601.1), Code::TooShort);
+        let early = TestSpec {
+            analysis: Analysis::Interim,
+            ..spec()
+        };
+        assert_eq!(code(&flat, &conditions(), &early), Code::TooShort);
+    }
+
+    #[test]
+    fn what_rose_is_growth_where_it_cannot_be_told_from_it() {
+        let flat = believed(&[fit(0.0, 0.1, Model::Linear, 0.0)]);
+        let (outcome, reason) = decide(&flat, Some(0.75), &conditions(), &spec());
+        assert_eq!((outcome, reason.code), (Outcome::Inconclusive, Code::StraddlesLimit));
+        assert!(reason.sentence.contains("allows 7.9 steps"), "{}", reason.sentence);
+        assert_eq!(decide(&flat, Some(0.0399), &conditions(), &spec()).0, Outcome::Pass);
+        // It excuses nothing and accuses nobody: a fail is the posterior's own.
+        let (_, reason) = decide(&flat, Some(0.999), &conditions(), &spec());
+        assert_eq!(reason.code, Code::StraddlesLimit);
+        let (outcome, _) = decide(&about(900.0), Some(0.0399), &conditions(), &spec());
+        assert_eq!(outcome, Outcome::Fail);
+    }
+
+    #[test]
+    fn what_rose_at_the_end_of_a_long_run_says_so() {
+        let flat = believed(&[fit(0.0, 0.1, Model::Linear, 0.0)]);
+        let long = RunConditions {
+            allowance: 8.0,
+            ..conditions()
+        };
+        let (outcome, reason) = decide(&flat, Some(0.75), &long, &spec());
+        assert_eq!((outcome, reason.code), (Outcome::Inconclusive, Code::StraddlesLimit));
+        assert!(reason.sentence.contains("rose at the end"), "{}", reason.sentence);
+    }
+
+    #[test]
+    fn an_end_that_was_not_seen_never_passes() {
+        let flat = believed(&[fit(0.0, 0.1, Model::Linear, 0.0)]);
+        let unseen = RunConditions {
+            unseen_s: 30.0,
+            ..conditions()
+        };
+        let (outcome, reason) = decide(&flat, None, &unseen, &spec());
+        assert_eq!((outcome, reason.code), (Outcome::Inconclusive, Code::StraddlesLimit));
+        assert!(reason.sentence.contains("at the end, for 30 s"), "{}", reason.sentence);
+        assert_eq!(decide(&about(90.0), None, &unseen, &spec()).0, Outcome::Fail);
+    }
+
+    #[test]
+    fn nothing_passes_before_a_late_leak_would_show() {
+        let flat = believed(&[fit(0.0, 0.1, Model::Linear, 0.0)]);
+        let allowing = |allowance| RunConditions {
+            allowance,
+            ..conditions()
+        };
+        // 2 · 0.3 · 5/3 = 1.
+        assert_eq!(code(&flat, &allowing(1.67), &spec()), Code::WithinLimit);
+        let (outcome, reason) = decide(&flat, None, &allowing(1.25), &spec());
+        assert_eq!((outcome, reason.code), (Outcome::Inconclusive, Code::TooShort));
+        // 600 s · 1 / (0.6 · 1.25) = 800 s.
+        assert!(reason.sentence.contains("800 s are needed"), "{}", reason.sentence);
+        assert_eq!(code(&about(90.0), &allowing(1.25), &spec()), Code::LimitExceeded);
+    }
+
+    #[test]
+    fn sentences_carry_their_figures() {
+        let sentence = |posterior: &Posterior| decide(posterior, None, &conditions(), &spec()).1.sentence;
+        assert_eq!(
+            sentence(&about(3.0)),
+            "growth is above the limit with 75.0 %: neither proven nor excluded"
+        );
+        assert!(sentence(&about(100.0)).starts_with("growth is above the limit with 99."));
+        let flat = believed(&[fit(0.0, 0.1, Model::Linear, 0.0)]);
+        assert_eq!(sentence(&flat), "growth is below the limit with 98.4 %");
+    }
+
+    #[test]
+    fn each_reason_has_its_sentence() {
+        let sentence = |posterior: &Posterior, conditions: &RunConditions, spec: &TestSpec| {
+            decide(posterior, None, conditions, spec).1.sentence
+        };
+        assert_eq!(
+            sentence(&about(-5.92), &conditions(), &spec()),
+            "the value is still falling: this is no baseline yet"
+        );
+        let stop = fit(0.0, 1.0, Model::Changepoint { changepoint: 40 }, -9.0);
+        let stopped = sentence(&believed(&[stop]), &conditions(), &spec());
+        assert!(stopped.starts_with("growth stopped in the second half"), "{stopped}");
+        let flat = believed(&[fit(0.0, 0.1, Model::Linear, 0.0)]);
+        let longer = TestSpec {
+            planned_s: 700.0,
+            ..spec()
+        };
+        assert_eq!(
+            sentence(&flat, &conditions(), &longer),
+            "600 s of the 700 s that were planned"
+        );
+        let few = RunConditions {
+            rotations: Some(3),
+            ..conditions()
+        };
+        assert_eq!(
+            sentence(&about(3.0), &few, &spec()),
+            "3 whole rotations: 4 are needed to fail, 6 to pass"
+        );
+    }
+}

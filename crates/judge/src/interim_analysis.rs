@@ -1,0 +1,59 @@
+//! When to look at a run that is going on.
+//!
+//! Apart from the verdict: the looks are fixed before the run, because each spends its share of the error.
+
+/// A analysis each minute: an explosion like FASE 6C's is seen within two minutes of its beginning. Looks at one run are so much
+/// alike that more of them hardly add error (measured in `judge_quality`).
+const EVERY_S: f64 = 60.0;
+
+/// No analysis before this: an internal cycle of the target of half a minute looks like growth while it is seen once or twice.
+const FIRST_ANALYSIS_S: f64 = 120.0;
+
+/// Rotations before the first analysis.
+const FIRST_ANALYSIS_ROTATIONS: f64 = 4.0;
+
+/// Nobody plans more looks than this.
+const MAX_ANALYSES: usize = 10_000;
+
+/// Seconds since the target was ready at which a run of `planned_s` is looked at before its end, with a rotation every
+/// `period_s` if there is one. Empty for runs too short to be looked at.
+#[must_use]
+pub fn interim_times_s(planned_s: f64, period_s: Option<f64>) -> Vec<f64> {
+    let first_s = FIRST_ANALYSIS_S.max(period_s.map_or(0.0, |period_s| FIRST_ANALYSIS_ROTATIONS * period_s));
+    (1..MAX_ANALYSES)
+        .map(|i| EVERY_S * i as f64)
+        .skip_while(|time_s| *time_s < first_s)
+        .take_while(|time_s| *time_s < planned_s)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_minutes_are_looked_at_three_times_before_their_end() {
+        assert_eq!(interim_times_s(300.0, Some(30.0)), [120.0, 180.0, 240.0]);
+        assert_eq!(interim_times_s(300.0, None), [120.0, 180.0, 240.0]);
+    }
+
+    #[test]
+    fn four_rotations_come_first() {
+        assert_eq!(interim_times_s(600.0, Some(60.0))[0], 240.0);
+        assert_eq!(interim_times_s(600.0, Some(61.0))[0], 300.0);
+    }
+
+    #[test]
+    fn a_short_run_is_judged_at_its_end_only() {
+        assert!(interim_times_s(120.0, None).is_empty());
+        assert!(interim_times_s(f64::NAN, None).is_empty());
+        assert_eq!(interim_times_s(120.1, None), [120.0]);
+    }
+
+    #[test]
+    fn a_long_run_is_looked_at_each_minute() {
+        let looks = interim_times_s(1800.0, None);
+        assert_eq!((looks.len(), looks[27]), (28, 1740.0));
+        assert_eq!(interim_times_s(f64::INFINITY, None).len(), 9998);
+    }
+}

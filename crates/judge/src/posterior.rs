@@ -1,0 +1,438 @@
+//! What is believed about the growth: a mixture over models, each a Student t.
+//!
+//! Apart from the fits, because from here on only shares of posterior count.
+
+use crate::fit::{CORRELATION_TIMES_S, Fit};
+use crate::models::{Model, ModelKind, ModelSet};
+use crate::student;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Places after which a changepoint says about the run that growth stopped, rather than that it has been over for long.
+const LATE_POSITION: f64 = 0.5;
+
+/// Share of its growth that steps down must take back for an model to be a sawtooth's.
+const REVERSAL_SHARE: f64 = 0.5;
+
+/// A value still settles if what is left of its warm-up falls at the end by more than this share of the limit: its time constant is
+/// not known so well that a leak beside it would show.
+const UNFINISHED_SHARE: f64 = 0.5;
+
+/// Explanations whose growth differs by less than this many standard errors are merged: their mean and spread are kept, so that
+/// the posterior changes only in the third order.
+const COMPONENT_WIDTH: f64 = 0.25;
+
+/// Bits of a standard error that two models of one component share: sign, exponent and 3 bits, an eighth part of it.
+const COMPONENT_BITS: u32 = 64 - 15;
+
+/// Heaps are kept, heaviest first, until this much of the posterior is left out: far below any error that is spent.
+const MAX_OMITTED: f64 = 1e-6;
+
+/// A quantile is found when the odds of the posterior below it are right to this part: far below what the models are worth.
+const PRECISION: f64 = 1e-4;
+
+/// Explanations that say much the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct MixtureComponent {
+    weight: f64,
+    /// Growth of the first model taken, from which sums are counted: differences keep their digits.
+    origin: f64,
+    growth: f64,
+    standard_error: f64,
+    dof: u32,
+}
+
+/// The posterior in one correlation time.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Correlation {
+    /// Share of the posterior.
+    pub(crate) weight: f64,
+    /// Mean variance of the independent errors.
+    pub(crate) variance: f64,
+}
+
+/// What is believed about the growth.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Posterior {
+    components: Vec<MixtureComponent>,
+    /// Log weight of the best model, against which all are weighed, and the sum of all weights that were kept.
+    best: f64,
+    total: f64,
+    stopped: f64,
+    warm_up_unfinished: f64,
+    by_kind: [f64; 6],
+    map_models: [Option<Fit>; 6],
+    correlations: [Correlation; CORRELATION_TIMES_S.len()],
+}
+
+impl Posterior {
+    /// Weighs fits, with growth in units of `scale`. Explanations in which growth changed downwards late and is now below `limit`
+    /// are set aside: whether growth stopped is not for a mixture to average.
+    #[must_use]
+    pub(crate) fn new(fits: &[Fit], model_set: &ModelSet, scale: f64, limit: f64) -> Self {
+        let best = fits.iter().map(|fit| fit.log_weight).fold(f64::NEG_INFINITY, f64::max);
+        let mut posterior = Self {
+            best,
+            ..Self::default()
+        };
+        let (mut kept, mut stopped) = (0.0, 0.0);
+        let mut index = ComponentIndex::default();
+        for fit in fits {
+            let weight = (fit.log_weight - best).exp();
+            let fit = fit.scaled(scale);
+            if stops_late(&fit, model_set, limit) {
+                stopped += weight;
+                continue;
+            }
+            kept += weight;
+            if leaves_warm_up_unfinished(&fit, model_set, scale, limit) {
+                posterior.warm_up_unfinished += weight;
+            }
+            posterior.accumulate(&fit, weight);
+            if steps_reverse_growth(&fit, scale) {
+                // A sawtooth does not grow; a leak beside two pools that shrank does: half the posterior for either.
+                index.add(&mut posterior.components, &fit, weight / 2.0);
+                index.add(&mut posterior.components, &Fit { growth: 0.0, ..fit }, weight / 2.0);
+            } else {
+                index.add(&mut posterior.components, &fit, weight);
+            }
+        }
+        posterior.normalize(kept);
+        posterior.stopped = if kept + stopped > 0.0 {
+            stopped / (kept + stopped)
+        } else {
+            0.0
+        };
+        posterior
+    }
+
+    fn accumulate(&mut self, fit: &Fit, weight: f64) {
+        let kind = fit.model.kind() as usize;
+        self.by_kind[kind] += weight;
+        if self.map_models[kind].is_none_or(|map_model| fit.log_weight > map_model.log_weight) {
+            self.map_models[kind] = Some(*fit);
+        }
+        self.correlations[fit.correlation].weight += weight;
+        self.correlations[fit.correlation].variance += weight * fit.variance;
+    }
+
+    /// Makes shares and means of the sums.
+    fn normalize(&mut self, total: f64) {
+        self.total = total;
+        self.components
+            .iter_mut()
+            .for_each(|component| component.normalize(total));
+        self.components.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        let mut sum = 0.0;
+        let enough = self.components.iter().position(|component| {
+            sum += component.weight;
+            sum >= 1.0 - MAX_OMITTED
+        });
+        self.components
+            .truncate(enough.map_or(self.components.len(), |last| last + 1));
+        self.components.iter_mut().for_each(|component| component.weight /= sum);
+        self.by_kind.iter_mut().for_each(|weight| *weight /= total);
+        self.warm_up_unfinished /= total;
+        for correlation in self.correlations.iter_mut().filter(|c| c.weight > 0.0) {
+            correlation.variance /= correlation.weight;
+            correlation.weight /= total;
+        }
+    }
+
+    /// True if nothing could be fitted, or everything that could says that growth stopped.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.components.is_empty()
+    }
+
+    /// Posterior that growth changed downwards in the second half of the run and is now below the limit, as a share of everything.
+    #[must_use]
+    pub(crate) fn stopped(&self) -> f64 {
+        self.stopped
+    }
+
+    /// Posterior that the value still comes down from its warm-up when the run ends.
+    pub(crate) fn warm_up_unfinished(&self) -> f64 {
+        self.warm_up_unfinished
+    }
+
+    /// Posterior in each kind of model, in the order of [`ModelKind::ALL`].
+    #[must_use]
+    pub(crate) fn by_kind(&self) -> [f64; 6] {
+        self.by_kind
+    }
+
+    /// The heaviest model of a kind.
+    #[must_use]
+    pub(crate) fn map_model(&self, kind: ModelKind) -> Option<&Fit> {
+        self.map_models[kind as usize].as_ref()
+    }
+
+    /// Posterior in each correlation time, in the order of [`CORRELATION_TIMES_S`].
+    pub(crate) fn correlations(&self) -> &[Correlation] {
+        &self.correlations
+    }
+
+    /// Posterior that growth is below `growth`.
+    #[must_use]
+    pub(crate) fn cdf(&self, growth: f64) -> f64 {
+        self.components
+            .iter()
+            .map(|component| component.weight * component.cdf(growth))
+            .sum()
+    }
+
+    /// Posterior that growth is below `growth` if it is `more` than some of the models say, over the line: the same fits and the
+    /// same scale that this posterior was builder of.
+    pub(crate) fn cdf_with_added_growth(
+        &self,
+        growth: f64,
+        fits: &[Fit],
+        scale: f64,
+        more: impl Fn(&Fit) -> f64,
+    ) -> f64 {
+        let changed = fits.iter().map(|fit| {
+            let more = more(fit);
+            if more == 0.0 {
+                return 0.0;
+            }
+            let changed = Fit {
+                growth: fit.growth + more,
+                ..*fit
+            };
+            let share = (fit.log_weight - self.best).exp() / self.total;
+            share * (model_cdf(&changed, scale, growth) - model_cdf(fit, scale, growth))
+        });
+        self.cdf(growth) + changed.sum::<f64>()
+    }
+
+    /// The same for several shares, each of which is looked for between what was points on the way to the others.
+    pub(crate) fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
+        let (mean, spread) = self.mean_and_spread();
+        if !spread.is_finite() {
+            return [f64::NAN; N];
+        }
+        let spread = spread.max(f64::MIN_POSITIVE);
+        let mut points = vec![self.point(mean - spread), self.point(mean + spread)];
+        shares.map(|p| {
+            if p > 0.0 && p < 1.0 {
+                self.solve(&mut points, spread, log_odds(p))
+            } else {
+                f64::NAN
+            }
+        })
+    }
+
+    fn point(&self, growth: f64) -> (f64, f64) {
+        (growth, log_odds(self.cdf(growth)))
+    }
+
+    /// Mean of the growth, and the root of its mean squared deviation with the components' errors.
+    fn mean_and_spread(&self) -> (f64, f64) {
+        let mean: f64 = self
+            .components
+            .iter()
+            .map(|component| component.weight * component.growth)
+            .sum();
+        let square: f64 = self
+            .components
+            .iter()
+            .map(|component| component.weight * ((component.growth - mean).powi(2) + component.standard_error.powi(2)))
+            .sum();
+        if self.components.is_empty() {
+            (f64::NAN, f64::NAN)
+        } else {
+            (mean, square.sqrt())
+        }
+    }
+
+    /// Where the log odds are as wanted: regula falsi between the nearest of the points that were points, in order, each kept end
+    /// counting half [Illinois: Dowell & Jarratt 1971]. On log odds, which are nearly straight where shares are not.
+    fn solve(&self, points: &mut Vec<(f64, f64)>, spread: f64, wanted: f64) -> f64 {
+        let mut width = spread;
+        while points[0].1 > wanted && width < 1e300 {
+            points.insert(0, self.point(points[0].0 - width));
+            width *= 2.0;
+        }
+        width = spread;
+        while points[points.len() - 1].1 < wanted && width < 1e300 {
+            points.push(self.point(points[points.len() - 1].0 + width));
+            width *= 2.0;
+        }
+        let mut above = points
+            .partition_point(|(_, odds)| *odds < wanted)
+            .clamp(1, points.len() - 1);
+        let ((mut low, at_low), (mut high, at_high)) = (points[above - 1], points[above]);
+        let (mut at_low, mut at_high) = (at_low - wanted, at_high - wanted);
+        let mut kept = 0;
+        for round in 0..200 {
+            // Every fourth round halves: the mixture may be flat between its components.
+            let middle = if round % 4 == 3 || at_high - at_low <= 0.0 {
+                low + (high - low) / 2.0
+            } else {
+                (low - at_low * (high - low) / (at_high - at_low)).clamp(low, high)
+            };
+            let point = self.point(middle);
+            let at_middle = point.1 - wanted;
+            points.insert(above, point);
+            if at_middle.abs() < PRECISION || high - low <= 1e-12 * (low.abs() + high.abs()) {
+                return middle;
+            }
+            if at_middle < 0.0 {
+                (low, at_low) = (middle, at_middle);
+                above += 1;
+                if kept == 1 {
+                    at_high /= 2.0;
+                }
+                kept = 1;
+            } else {
+                (high, at_high) = (middle, at_middle);
+                if kept == -1 {
+                    at_low /= 2.0;
+                }
+                kept = -1;
+            }
+        }
+        low + (high - low) / 2.0
+    }
+}
+
+/// ln(p / (1 − p)), finite at the ends.
+fn log_odds(p: f64) -> f64 {
+    let p = p.clamp(1e-15, 1.0 - 1e-15);
+    (p / (1.0 - p)).ln()
+}
+
+/// Finds the component of an model.
+#[derive(Default)]
+struct ComponentIndex {
+    positions: HashMap<(u64, i64), usize, BuildHasherDefault<KeyHasher>>,
+    last: Option<((u64, i64), usize)>,
+}
+
+/// Keys mixed by a multiplication [Knuth 1973, 6.4]: nobody chooses ours to collide, and there are ten thousand for each series.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number as u64);
+    }
+}
+
+impl ComponentIndex {
+    /// Heaps stay in the order of their first model, so that sums are the same in every run. Neighbouring models
+    /// often share one, which saves looking it up.
+    fn add(&mut self, components: &mut Vec<MixtureComponent>, fit: &Fit, weight: f64) {
+        let key = component_key(fit);
+        let position = match self.last {
+            Some((same, position)) if same == key => position,
+            _ => *self.positions.entry(key).or_insert(components.len()),
+        };
+        self.last = Some((key, position));
+        if position == components.len() {
+            components.push(MixtureComponent {
+                weight: 0.0,
+                origin: fit.growth,
+                growth: 0.0,
+                standard_error: 0.0,
+                dof: fit.dof,
+            });
+        }
+        components[position].add(fit, weight);
+    }
+}
+
+impl MixtureComponent {
+    /// Sums first and second moments until the component is closed.
+    fn add(&mut self, fit: &Fit, weight: f64) {
+        let offset = fit.growth - self.origin;
+        self.weight += weight;
+        self.growth += weight * offset;
+        self.standard_error += weight * (offset * offset + fit.standard_error * fit.standard_error);
+    }
+
+    fn normalize(&mut self, total: f64) {
+        let offset = self.growth / self.weight;
+        self.standard_error = (self.standard_error / self.weight - offset * offset).max(0.0).sqrt();
+        self.growth = self.origin + offset;
+        self.weight /= total;
+    }
+
+    fn cdf(&self, growth: f64) -> f64 {
+        scaled_t_cdf(growth - self.growth, self.standard_error, self.dof)
+    }
+}
+
+fn scaled_t_cdf(offset: f64, standard_error: f64, dof: u32) -> f64 {
+    if standard_error > 0.0 {
+        return student::cdf(offset / standard_error, dof);
+    }
+    if offset < 0.0 { 0.0 } else { 1.0 }
+}
+
+/// What one model adds to the posterior, of a weight of one.
+fn model_cdf(fit: &Fit, scale: f64, growth: f64) -> f64 {
+    let fit = fit.scaled(scale);
+    let below = |of: f64| scaled_t_cdf(growth - of, fit.standard_error, fit.dof);
+    if steps_reverse_growth(&fit, scale) {
+        (below(fit.growth) + below(0.0)) / 2.0
+    } else {
+        below(fit.growth)
+    }
+}
+
+/// Explanations with one key are merged.
+fn component_key(fit: &Fit) -> (u64, i64) {
+    let width = f64::from_bits(fit.standard_error.to_bits() >> COMPONENT_BITS << COMPONENT_BITS) * COMPONENT_WIDTH;
+    let steps = fit.growth / width;
+    // Rounds down faster than `floor`. The cast saturates, so the correction must as well.
+    let whole = steps as i64;
+    (
+        fit.standard_error.to_bits() >> COMPONENT_BITS,
+        whole.saturating_sub(i64::from(whole as f64 > steps)),
+    )
+}
+
+/// True if steps take back, on balance, at least half of what the slope adds: a few teeth of a sawtooth analysis like that, a burst
+/// that came and went does not. `scale` makes growth of a step over the run.
+fn steps_reverse_growth(fit: &Fit, scale: f64) -> bool {
+    let [first, second] = fit.added;
+    let steps = match fit.model {
+        Model::Step { .. } | Model::StepAndWarmUp { .. } => first,
+        Model::TwoSteps { .. } => first + second,
+        Model::Linear | Model::Changepoint { .. } | Model::WarmUp { .. } => 0.0,
+    };
+    fit.growth > 0.0 && steps * scale <= -REVERSAL_SHARE * fit.growth
+}
+
+fn leaves_warm_up_unfinished(fit: &Fit, model_set: &ModelSet, scale: f64, limit: f64) -> bool {
+    let (warm_up, size) = match fit.model {
+        Model::WarmUp { warm_up } => (warm_up, fit.added[0]),
+        Model::StepAndWarmUp { warm_up, .. } => (warm_up, fit.added[1]),
+        _ => return false,
+    };
+    size * model_set.warm_ups[warm_up].slope_at_the_end * scale < -UNFINISHED_SHARE * limit
+}
+
+fn stops_late(fit: &Fit, model_set: &ModelSet, limit: f64) -> bool {
+    let Model::Changepoint { changepoint } = fit.model else {
+        return false;
+    };
+    model_set.changepoints[changepoint].share > LATE_POSITION && fit.added[0] < 0.0 && fit.growth < limit
+}
+
+#[cfg(test)]
+mod tests;
