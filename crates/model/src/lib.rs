@@ -5,6 +5,7 @@
 pub mod error_chain;
 pub mod event;
 pub mod facts;
+pub mod format;
 pub mod limit;
 pub mod lines;
 pub mod metric;

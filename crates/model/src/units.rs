@@ -167,23 +167,6 @@ impl FromStr for Bytes {
     }
 }
 
-impl fmt::Display for Bytes {
-    #[expect(clippy::cast_precision_loss, reason = "rounded to two decimals")]
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit, size) in [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
-            if self.0 >= size {
-                let whole = self.0 / size;
-                return if self.0.is_multiple_of(size) {
-                    write!(f, "{whole} {unit}")
-                } else {
-                    write!(f, "{:.2} {unit}", self.0 as f64 / size as f64)
-                };
-            }
-        }
-        write!(f, "{} B", self.0)
-    }
-}
-
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Exact, so that reading it back gives the same size.
