@@ -10,11 +10,9 @@ mod listen;
 mod plan;
 mod proxy;
 mod relay;
-mod second;
 mod tally;
 mod weather;
 
 pub use plan::{Arguments, Plan, ScriptError};
 pub use proxy::{ChaosError, Proxy, Starter};
-pub use second::{CarryError, carry};
 pub use weather::{FaultEvent, News};

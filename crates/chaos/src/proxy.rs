@@ -2,13 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use leakcheck_model::scenario::FaultKind;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +16,6 @@ use crate::identity::Identities;
 use crate::listen::Place;
 use crate::plan::Plan;
 use crate::relay;
-use crate::second::{self, Handed};
 use crate::tally::Tally;
 use crate::weather::{self, Active, News, Weather};
 
@@ -91,7 +89,6 @@ pub struct Proxy {
     sky: Arc<Sky>,
     weather: watch::Sender<Weather>,
     start: watch::Sender<Option<Instant>>,
-    second: Option<Command>,
 }
 
 /// Begins the plan's clock.
@@ -125,16 +122,7 @@ impl Proxy {
             sky: Arc::new(sky),
             weather,
             start: watch::channel(None).0,
-            second: None,
         })
-    }
-
-    /// With a program that carries the connections for which this process has no files left; it has to call
-    /// [`crate::carry`]. It is started only when there are so many, and ends with this process.
-    #[must_use]
-    pub fn with_second(mut self, program: Command) -> Self {
-        self.second = Some(program);
-        self
     }
 
     /// What begins the plan's clock; it may be used while the proxy runs.
@@ -152,7 +140,6 @@ impl Proxy {
             sky,
             weather,
             start,
-            second,
         } = self;
         if let Some(news) = news {
             // Set once: a proxy runs once.
@@ -164,18 +151,6 @@ impl Proxy {
             let shutdown = shutdown.clone();
             tasks.spawn(async move { sky.follow_plan(start, weather, sky.news.get(), &shutdown).await });
         }
-        let crew = match second {
-            Some(program) => {
-                let (queue, handed) = mpsc::channel(second::QUEUE);
-                let (sky, start) = (Arc::clone(&sky), start.subscribe());
-                tasks.spawn(async move { second::hand_on(program, &sky, start, handed).await });
-                Crew {
-                    seats: Arc::new(Semaphore::new(second::seats())),
-                    queue: Some(queue),
-                }
-            }
-            None => Crew::default(),
-        };
         let mut listener = Some(listener);
         while !shutdown.is_cancelled() {
             let Some(open) = &listener else {
@@ -193,17 +168,12 @@ impl Proxy {
             // All connections of this life of the engine end with it.
             let life = shutdown.child_token();
             tokio::select! {
-                () = accept_all(open, &sky, &tasks, &crew, &life) => {}
+                () = accept_all(open, &sky, &tasks, &life) => {}
                 () = until_engine(&sky, true, &shutdown) => {}
             }
             life.cancel();
-            if let Some(queue) = &crew.queue {
-                // Whoever takes from the queue does so until the end.
-                let _ = queue.send(Handed::LifeEnded).await;
-            }
             listener = None;
         }
-        drop(crew);
         tasks.close();
         tasks.wait().await;
     }
@@ -228,46 +198,12 @@ fn gone_by(weather: &Weather) -> Option<&Active> {
     weather.iter().find(|active| active.fault.kind == FaultKind::EngineGone)
 }
 
-/// Who carries connections.
-struct Crew {
-    /// How many this process still takes.
-    seats: Arc<Semaphore>,
-    /// To the second process, which takes the others.
-    queue: Option<mpsc::Sender<Handed>>,
-}
-
-impl Default for Crew {
-    /// This process, as many as come.
-    fn default() -> Self {
-        Self {
-            seats: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-            queue: None,
-        }
-    }
-}
-
-async fn accept_all(
-    listener: &UnixListener,
-    sky: &Arc<Sky>,
-    tasks: &TaskTracker,
-    crew: &Crew,
-    life: &CancellationToken,
-) {
+async fn accept_all(listener: &UnixListener, sky: &Arc<Sky>, tasks: &TaskTracker, life: &CancellationToken) {
     loop {
         match listener.accept().await {
-            Ok((client, _)) => match (Arc::clone(&crew.seats).try_acquire_owned(), &crew.queue) {
-                (Err(_), Some(queue)) => {
-                    // Whoever takes from the queue does so until the end.
-                    let _ = queue.send(Handed::Client(client)).await;
-                }
-                (seat, _) => {
-                    let served = serve(Arc::clone(sky), client, life.clone());
-                    tasks.spawn(async move {
-                        served.await;
-                        drop(seat);
-                    });
-                }
-            },
+            Ok((client, _)) => {
+                tasks.spawn(serve(Arc::clone(sky), client, life.clone()));
+            }
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
                 tokio::time::sleep(BREATH).await;
@@ -277,7 +213,7 @@ async fn accept_all(
 }
 
 /// Serves a connection until it ends or the engine's life does.
-pub(crate) async fn serve(sky: Arc<Sky>, client: UnixStream, life: CancellationToken) {
+async fn serve(sky: Arc<Sky>, client: UnixStream, life: CancellationToken) {
     let ended = life.run_until_cancelled(relay::run(&sky, client)).await;
     match ended {
         Some(Ok(())) => {}

@@ -69,23 +69,6 @@ impl Running {
         self.0.id()
     }
 
-    /// Waits for a line on standard error that contains `text`, and returns it.
-    pub(super) fn wait_for_line(&mut self, text: &str) -> String {
-        let out = self.0.stderr.as_mut().expect("a pipe");
-        let (mut line, mut byte) = (Vec::new(), [0]);
-        loop {
-            out.read_exact(&mut byte).expect("it goes on");
-            line.push(byte[0]);
-            if byte[0] == b'\n' {
-                let line_text = String::from_utf8_lossy(&line).into_owned();
-                if line_text.contains(text) {
-                    return line_text;
-                }
-                line.clear();
-            }
-        }
-    }
-
     /// Ends it with SIGTERM, and returns its standard error.
     pub(super) fn end(mut self) -> String {
         let pid = self.0.id().to_string();

@@ -38,7 +38,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (sender, mut events) = tokio::sync::mpsc::channel(2 * plan.faults.len() + OTHER_NEWS);
     runtime.block_on(async {
         let proxy = Proxy::bind(&arguments.listen, &arguments.upstream, plan).map_err(anyhow::Error::from)?;
-        let proxy = proxy.with_second(leakcheck_runner::second_wire());
         proxy.starter().start();
         let serving = proxy.run(Some(sender), stop);
         tokio::pin!(serving);
@@ -49,17 +48,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
         }
     })
-}
-
-/// `leakcheck carry`: the connections for which the process that serves a wire has no files left.
-///
-/// # Errors
-/// If standard input is not the channel to such a process.
-pub(super) fn carry() -> Result<ExitCode, Failure> {
-    runtime()?
-        .block_on(leakcheck_chaos::carry())
-        .map_err(anyhow::Error::from)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn tell(news: News) {

@@ -1,4 +1,4 @@
-//! `leakcheck doctor`: is there an engine, may I use it, are the limits enough for N containers.
+//! `leakcheck doctor`: checks that an engine answers and that the limits suffice for a number of containers.
 
 use std::process::ExitCode;
 
@@ -10,27 +10,27 @@ use rustix::process::{Resource, getrlimit};
 use super::{Failure, NO_VERDICT, runtime};
 use crate::style::{self, BAD, DOUBT, GOOD, PLAIN};
 
-/// Descriptors of a collector for each followed container: its stream, with as much again during a rotation.
+/// Descriptors per container of the fault proxy (client and engine) and of a collector (stream and rotated successor).
 const FDS_PER_STREAM: u64 = 2;
 
-/// Descriptors that a process has beside its streams.
+/// Descriptors of a process that belong to no stream.
 const FDS_BESIDE: u64 = 64;
 
-/// Memory of a container with its shim (DEPS.md, measured).
+/// Memory of a container with its shim, measured.
 const BYTES_PER_CONTAINER: u64 = 13 << 20;
 
 /// Arguments of `leakcheck doctor`.
 #[derive(Args)]
 #[command(after_help = "\
-The findings are what is asked for, so they go to standard output: `leakcheck doctor | grep bad`.
+The findings go to standard output: `leakcheck doctor | grep bad`.
 
 Examples:
   leakcheck doctor
   leakcheck doctor --containers 1000
 
-Exit codes: 0 a run can be expected to work, 125 it cannot")]
+Exit codes: 0 a run should work, 125 it cannot")]
 pub(super) struct Arguments {
-    /// For how many containers
+    /// Number of containers to check for
     #[arg(long, default_value_t = 55)]
     containers: u64,
     /// Address of the engine [default: DOCKER_HOST, then the default socket]
@@ -38,10 +38,10 @@ pub(super) struct Arguments {
     docker_host: Option<String>,
 }
 
-/// Looks at engine and limits, a line each. Exit code 0 if a run can be expected to work, 125 if not.
+/// Prints one line each for the engine and the limits. The exit code is 0 if a run should work, 125 if it cannot.
 ///
 /// # Errors
-/// An address that is none.
+/// If the engine's address is malformed.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut healthy = true;
     let mut line = |ok: Option<bool>, text: &str| {
@@ -77,10 +77,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let files = getrlimit(Resource::Nofile);
     let needed = FDS_BESIDE + FDS_PER_STREAM * n;
     let (soft, hard) = (files.current.unwrap_or(u64::MAX), files.maximum.unwrap_or(u64::MAX));
-    line(
-        Some(hard >= needed),
-        &format!("open files: {soft} (at most {hard}); a collector of {n} containers needs about {needed}"),
-    );
+    let mut text = format!("open files: {soft} (at most {hard}); {n} containers need about {needed}");
+    if hard < needed {
+        text.push_str(
+            ". A collector and the fault proxy take two for each container. \
+             Raise the hard limit `nofile` (/etc/security/limits.conf, systemd's `LimitNOFILE=`, or `docker run --ulimit`)",
+        );
+    }
+    line(Some(hard >= needed), &text);
     for (name, path, needed) in [
         ("processes", "/proc/sys/kernel/pid_max", n * 12),
         ("inotify instances", "/proc/sys/fs/inotify/max_user_instances", 8),
