@@ -37,7 +37,7 @@ lines = ["lost == 0", "duplicated == 0", "reordered == 0", "torn == 0"]
 fn leaking() -> String {
     SHORT.replace(
         "kind = \"capture\"",
-        "kind = \"command\"\nstart = \"before-load\"\ncommand = [\"{leakcheck}\", \"replica\", \"fase-6\", \"--docker-host\", \"{engine}\", \"--run\", \"{run}\", \"--rotate-every\", \"1s\", \"--output\", \"{output}\", \"--listen\", \"127.0.0.1:{port}\"]\nmetrics_url = \"http://127.0.0.1:{port}/metrics\"\nready = { url = \"http://127.0.0.1:{port}/healthz\" }\ndelivered = \"{output}\"",
+        "kind = \"command\"\nstart = \"before-load\"\ncommand = [\"{leakcheck}\", \"leaky-target\", \"fase-6\", \"--docker-host\", \"{engine}\", \"--run\", \"{run}\", \"--rotate-every\", \"1s\", \"--output\", \"{output}\", \"--listen\", \"127.0.0.1:{port}\"]\nmetrics_url = \"http://127.0.0.1:{port}/metrics\"\nready = { url = \"http://127.0.0.1:{port}/healthz\" }\ndelivered = \"{output}\"",
     )
     .replace("[limits]", "[metrics]\ntasks = { metrics = \"log_capturer_tasks\" }\nstreams = { metrics = \"log_capturer_container_streams_active\" }\nrotations = { metrics = \"log_capturer_container_stream_rotations_total\", counter = true }\n[limits]")
     .replace("streams = [\"min >= 7\", \"max <= 9\"]\n", "")

@@ -67,7 +67,7 @@ fn sources() -> TempDir {
         "Cargo.toml",
         "Cargo.lock",
         "crates/a file.rs",
-        "fixtures/replicas/src/lib.rs",
+        "fixtures/leaky-targets/src/lib.rs",
         "README.md",
     ] {
         write(file, "one");

@@ -288,8 +288,8 @@ impl TryFrom<MetricTable> for Metric {
     type Error = MetricTableError;
 
     fn try_from(table: MetricTable) -> Result<Self, MetricTableError> {
-        let is_series = table.metrics.is_some();
-        if !is_series && !(table.labels.is_empty() && table.aliases.is_empty()) {
+        let has_series_keys = !table.labels.is_empty() || !table.aliases.is_empty();
+        if has_series_keys && table.metrics.is_none() {
             return Err(MetricTableError::NotASeries);
         }
         let series = table.metrics.map(|name| SeriesSelector {
