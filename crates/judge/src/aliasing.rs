@@ -1,34 +1,45 @@
 //! Aliasing: a sawtooth that is sampled too rarely turns into a slow ramp of either sign.
 //!
-//! Apart, because it needs no data, only two periods: a plan can be refused before it is run.
+//! The check needs only two periods and no data, so a schedule can be rejected before it runs.
 
-/// What sampling every `dt` seconds makes of a rotation every `P` seconds.
+/// The effect of a sampling interval on a periodic rotation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sampling {
-    /// At least four samples a rotation: the sawtooth is seen as it is.
+    /// At least four samples per rotation: the sawtooth is resolved.
     Resolved,
-    /// The sawtooth appears with another period, but too short or too long to analysis like growth in this run.
+    /// The sawtooth appears with another period, too short or too long to look like growth in this run.
     Harmless {
-        /// Seconds; infinite if each sample hits the same phase.
+        /// Seconds; infinite if each sample has the same phase.
         apparent_period_s: f64,
     },
-    /// The sawtooth appears as growth or hides it.
+    /// The sawtooth may look like growth or hide it.
     Aliased {
         /// Seconds.
         apparent_period_s: f64,
     },
 }
 
-/// Period with which a rotation every `period_s` appears at samples every `spacing_s`: 1 / |1/P − k/dt|, k = round(dt/P)
-/// [folding about the sampling frequency: Shannon 1949]. Infinite if they coincide.
+/// Returns the apparent period of a rotation every `period_s` sampled every `spacing_s`: 1 / |1/P − k/dt| with k =
+/// round(dt/P) [folding about the sampling frequency: Shannon 1949]. Infinite if they coincide.
 #[must_use]
 fn apparent_period_s(period_s: f64, spacing_s: f64) -> f64 {
     let cycles = (spacing_s / period_s).round();
     1.0 / (1.0 / period_s - cycles / spacing_s).abs()
 }
 
-/// Whether a rotation every `period_s` can be judged from samples every `spacing_s` over `length_s`: an apparent period of up
-/// to a sixth of the run averages out, one of twenty runs or more does not move.
+/// Classifies samples every `spacing_s` over `length_s` of a rotation every `period_s`.
+///
+/// An apparent period of at most a sixth of the run averages out; one of at least twenty runs looks constant.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::aliasing::{Sampling, sampling};
+///
+/// assert_eq!(sampling(60.0, 1.0, 1800.0), Sampling::Resolved);
+/// // Every two minutes, a rotation of 110 s looks like a wave of 22 minutes.
+/// assert!(matches!(sampling(110.0, 120.0, 1800.0), Sampling::Aliased { .. }));
+/// ```
 #[must_use]
 pub fn sampling(period_s: f64, spacing_s: f64, length_s: f64) -> Sampling {
     if spacing_s <= period_s / 4.0 {
@@ -63,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_short_apparent_period_averages_out_and_an_endless_one_stands_still() {
-        // dt = 120, P = 300: seen as it is, a sixth of 30 minutes.
+        // dt = 120, P = 300: the true period, a sixth of 30 minutes.
         assert!(
             matches!(sampling(300.0, 120.0, 1800.0), Sampling::Harmless { apparent_period_s } if (apparent_period_s - 300.0).abs() < 1e-9)
         );

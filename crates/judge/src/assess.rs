@@ -1,7 +1,7 @@
-//! From one series to an assessment.
+//! The assessment of one series.
 //!
-//! The order is the procedure: what cannot be judged is sorted out, containers and bursts are taken out, the run is cut into
-//! blocks, every model is fitted, and the posterior that results is held against the limit.
+//! The steps are the method: reject what cannot be judged, remove the effect of containers and bursts, cut the run
+//! into blocks, fit every model, and test the posterior against the limit.
 
 use std::borrow::Cow;
 
@@ -17,17 +17,53 @@ use crate::series::Series;
 use crate::test_spec::{TestSpec, beta_pass};
 use crate::{covariate, despike, fit, late_onset, quantized_steps, shape, sparse};
 
-/// Posterior above which growth is reported whatever the limit.
+/// Posterior probability above which growth is reported, whatever the limit.
 const GROWING: f64 = 0.99;
 
-/// Judges the growth per minute of a series.
+/// Assesses the growth per minute of a series.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::{Outcome, Series, TestSpec, assess};
+///
+/// // Half an hour at one sample per second: a count that grows by 10 per minute, and one that does not.
+/// let times: Vec<f64> = (0..1800).map(f64::from).collect();
+/// let noise = |t: &f64| (t * 7.3).sin().round();
+/// let leaking = times.iter().map(|t| 100.0 + (t / 6.0).floor() + noise(t)).collect();
+/// let steady = times.iter().map(|t| 100.0 + noise(t)).collect();
+///
+/// let spec = TestSpec::at_most(2.0, 1800.0);
+/// let leaking = assess(&Series::new(times.clone(), leaking)?, &spec);
+/// assert_eq!(leaking.outcome, Outcome::Fail);
+/// assert!(leaking.growth.is_some_and(|growth| growth.low > 9.0 && growth.high < 11.0));
+/// assert_eq!(assess(&Series::new(times, steady)?, &spec).outcome, Outcome::Pass);
+/// # Ok::<(), leakcheck_judge::SeriesError>(())
+/// ```
 #[must_use]
 pub fn assess(series: &Series, spec: &TestSpec) -> Assessment {
     assessment(series, None, spec)
 }
 
-/// Judges the growth per rotation of a series: `rotations` is the number of rotations so far at each sample, and the spec's
-/// limit is per rotation. The assessment depends on neither length nor speed of the run.
+/// Assesses the growth per rotation of a series.
+///
+/// `rotations` is the number of rotations so far at each sample, and the limit of `spec` applies per rotation. The
+/// result depends neither on the length nor on the speed of the run.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::{Series, TestSpec, assess_per_rotation};
+///
+/// // A rotation every 20 s, each of which leaks four.
+/// let times: Vec<f64> = (0..900).map(f64::from).collect();
+/// let rotations: Vec<f64> = times.iter().map(|t| (t / 20.0).floor()).collect();
+/// let series = Series::new(times, rotations.iter().map(|n| 50.0 + 4.0 * n).collect())?;
+///
+/// let assessment = assess_per_rotation(&series, &rotations, &TestSpec::at_most(0.5, 900.0));
+/// assert!(assessment.growth.is_some_and(|growth| (growth.estimate - 4.0).abs() < 0.2));
+/// # Ok::<(), leakcheck_judge::SeriesError>(())
+/// ```
 #[must_use]
 pub fn assess_per_rotation(series: &Series, rotations: &[f64], spec: &TestSpec) -> Assessment {
     if rotations.len() != series.len() || rotations.iter().any(|r| !r.is_finite()) {
@@ -68,7 +104,8 @@ fn assessment(series: &Series, rotations: Option<&[f64]>, spec: &TestSpec) -> As
     }
 }
 
-/// What growth is measured against at each block, from 0 to 1, and what makes growth over it growth per minute or rotation.
+/// Returns the regressor of each block, from 0 to 1, and the factor from growth over it to growth per minute or
+/// rotation.
 fn line(blocks: &Blocks, series: &Series, rotations: Option<&[f64]>) -> Option<(Vec<f64>, f64)> {
     let Some(rotations) = rotations else {
         return Some((blocks.shares(), 60.0 / blocks.length_s()));
@@ -87,7 +124,7 @@ fn line(blocks: &Blocks, series: &Series, rotations: Option<&[f64]>) -> Option<(
     Some((line, 1.0 / (end - begin)))
 }
 
-/// Value of a polygon through (`x`, `y`) at `at`; the end values outside.
+/// Interpolates linearly between the points (`x`, `y`); beyond them, the nearest value.
 fn interpolate(x: &[f64], y: &[f64], at: f64) -> f64 {
     let after = x.partition_point(|&x| x < at);
     match (after.checked_sub(1), x.get(after)) {
@@ -140,7 +177,8 @@ fn of_blocks(
     let conditions = RunConditions {
         length_s,
         spacing_s: series.spacing_s(),
-        // What a verdict needs is rotations of each container. The period tells them; the counts may be summed over containers.
+        // A verdict depends on the rotations of each container. The period gives them; the counts may be sums over
+        // containers.
         rotations: match (spec.rotation_period_s, rotations, spec.rotations_counted) {
             (Some(period_s), _, _) => Some(whole_rotations(length_s, period_s)),
             (None, Some(_), Some(of_each)) => Some(of_each.max(0.0) as usize),
@@ -199,7 +237,7 @@ fn growth(posterior: &Posterior, alpha: f64, beta: f64) -> Option<Growth> {
     })
 }
 
-/// The quantum, but never less than what the arithmetic can resolve at the size of the values.
+/// Returns the quantum, but at least the resolution of the arithmetic for values of this size.
 fn smallest_change(blocks: &Blocks, quantum: f64) -> f64 {
     let largest = blocks.value.iter().fold(0.0_f64, |largest, v| largest.max(v.abs()));
     quantum.max(1e-9 * largest).max(1e-9)
@@ -287,7 +325,7 @@ mod tests {
         );
         assert!((scale - 1.0 / 6.0).abs() < 1e-12);
         assert_eq!(super::line(&blocks, &series, Some(&[5.0; 9])), None);
-        // From −1e308 to 1e308 is more than a number holds.
+        // The range from −1e308 to 1e308 exceeds the largest number.
         let seconds = self::series(141, 1.0, |_| 0.0);
         let endless: Vec<f64> = seconds
             .t_s()
@@ -346,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_step_at_the_very_end_is_no_pass() {
-        // Steps are outcome_of from growth at this limit, but not in the last three blocks: half an hour, blocks of half a minute.
+        // Steps are separable from growth at this limit, except in the last three blocks of half a minute.
         let step = |at: usize| {
             let step = |i: usize| if i >= at { 40.0 } else { 0.0 };
             code(&assess(

@@ -1,190 +1,193 @@
-//! What the judge says of one series.
+//! The result for one series.
 
-/// One of the four verdicts.
+/// The verdict on one series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The whole interval is inside the limit, and the data could have shown otherwise.
+    /// The whole interval is below the limit, and the data could have shown otherwise.
     Pass,
-    /// The whole interval is outside the limit.
+    /// The whole interval is above the limit.
     Fail,
-    /// The data cannot tell.
+    /// The data do not decide.
     Inconclusive,
-    /// The data could not have outcome_of.
+    /// The data could not have shown a leak.
     Invalid,
 }
 
-/// Why the outcome is what it is. Stable: reports and scripts refer to it by [`Code::name`].
+/// The reason for an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
     /// Growth is inside the limit.
     WithinLimit,
     /// Growth is above the limit.
     LimitExceeded,
-    /// Few checkpoints, but two rises in a row far above the limit.
+    /// Few checkpoints, but two consecutive rises far above the limit.
     ConsecutiveRises,
     /// The interval straddles the limit.
     StraddlesLimit,
-    /// The value still falls faster than the limit allows it to rise: it is no baseline yet.
+    /// The value still falls faster than the limit allows it to rise, so there is no baseline yet.
     StillFalling,
-    /// Growth was there and stopped in the second half: it may come back.
+    /// The value grew and stopped growing in the second half of the run; it may grow again.
     GrowthStopped,
-    /// The planned length is not reached.
+    /// The run is shorter than planned or than needed.
     TooShort,
-    /// Fewer rotations than a verdict needs.
+    /// Too few rotations for a verdict.
     TooFewRotations,
-    /// Fewer checkpoints than a verdict needs.
+    /// Too few checkpoints for a verdict.
     TooFewSamples,
-    /// The rotation's sawtooth may appear as growth at this sampling.
+    /// At this sampling, the sawtooth of the rotation may look like growth.
     Aliased,
-    /// There is no sample, or too little is left to fit anything.
+    /// No samples, or too few to fit anything.
     NoData,
-    /// The spec cannot be answered.
+    /// The test specification is invalid.
     InvalidSpec,
 }
 
-/// A code and the sentence for people.
+/// A reason code with a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// For machines.
+    /// The reason code.
     pub code: Code,
-    /// For people: a lower-case fragment.
+    /// A lower-case fragment for people.
     pub sentence: String,
 }
 
-/// Growth per minute (or per rotation), with an interval: below `low` with the error that a `fail` may spend, above `high`
-/// with the error that a `pass` may spend.
+/// Growth per minute (or per rotation) with its interval.
+///
+/// The growth lies below `low` with the error probability that a `fail` may spend, and above `high` with the one that
+/// a `pass` may spend.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Growth {
-    /// Median of the posterior.
+    /// Posterior median.
     pub estimate: f64,
-    /// Lower end.
+    /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
-    /// Bound below which growth lies with 1 %, whatever the length of the run.
+    /// Lower 1 % bound, whatever the length of the run.
     pub low_99: f64,
 }
 
-/// What was seen.
+/// The form of a series over time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Shape {
-    /// Neither growth nor anything else.
+    /// No growth and no other change.
     Flat,
     /// Steady growth, or a staircase.
     Linear,
-    /// A change of level that stayed.
+    /// A lasting change of level.
     Step {
         /// Size, in units of the value.
         size: f64,
-        /// Time, seconds.
+        /// Time of the step, seconds.
         at_s: f64,
     },
-    /// Two changes of level.
+    /// Two lasting changes of level.
     TwoSteps {
-        /// Size of the first.
+        /// Size of the first step.
         first_size: f64,
-        /// Time of the first, seconds.
+        /// Time of the first step, seconds.
         first_at_s: f64,
-        /// Size of the second.
+        /// Size of the second step.
         second_size: f64,
-        /// Time of the second, seconds.
+        /// Time of the second step, seconds.
         second_at_s: f64,
     },
-    /// Growth that began, or grew, at a time.
+    /// Growth that began or increased during the run.
     LateOnset {
-        /// Time, seconds.
+        /// Time of the change, seconds.
         at_s: f64,
-        /// Growth before it.
+        /// Growth before the change.
         before: f64,
     },
-    /// Growth that ended, or shrank, at a time.
+    /// Growth that ended or decreased during the run.
     StoppedGrowing {
-        /// Time, seconds.
+        /// Time of the change, seconds.
         at_s: f64,
-        /// Growth before it.
+        /// Growth before the change.
         before: f64,
     },
-    /// An approach to a level: `size` above where it began (below, if negative).
+    /// An exponential approach to a level.
     WarmUp {
-        /// From begin to end, in units of the value.
+        /// Total change, in units of the value; negative if the value falls.
         size: f64,
-        /// Seconds in which 63 % of it are done.
+        /// Time after which 63 % of the change is done, seconds.
         time_constant_s: f64,
     },
-    /// An approach to a level, and a change of level.
+    /// An exponential approach to a level, and a step.
     WarmUpAndStep {
-        /// From begin to end, in units of the value.
+        /// Total change of the approach, in units of the value.
         size: f64,
-        /// Seconds in which 63 % of it are done.
+        /// Time after which 63 % of the approach is done, seconds.
         time_constant_s: f64,
         /// Size of the step.
         step_size: f64,
         /// Time of the step, seconds.
         step_at_s: f64,
     },
-    /// A swing with the rotation.
+    /// A periodic swing with the rotation.
     Sawtooth {
         /// Highest minus lowest mean level within a rotation.
         swing: f64,
-        /// Seconds.
+        /// Period, seconds.
         period_s: f64,
     },
 }
 
-/// A shape and how much of the posterior says so.
+/// A shape and its posterior probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WeightedShape {
-    /// What.
+    /// The shape.
     pub shape: Shape,
-    /// Share of the posterior; 1 for what was measured rather than believed.
+    /// Posterior probability; 1 for a sawtooth, which is measured.
     pub weight: f64,
 }
 
-/// Noise of the series, as the planning formulas want it.
+/// The noise of a series, as the power formulas take it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noise {
-    /// Long-run variance: integral of the autocovariance, units² · seconds.
+    /// Long-run variance S₀: the integral of the autocovariance, units² · seconds.
     pub s0: f64,
     /// Correlation time, seconds.
     pub tau_s: f64,
 }
 
-/// A leak that begins late in a run.
+/// The sensitivity to a leak that begins late in a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LateLeak {
-    /// The run's last so many seconds.
+    /// Length of the last part of the run, seconds.
     pub window_s: f64,
-    /// The smallest growth per minute that would have been seen beginning there.
+    /// Smallest growth per minute, beginning with that part, that the run would have detected.
     pub per_min: f64,
 }
 
-/// Everything that is said of one series.
+/// The result of [`crate::assess`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Assessment {
     /// The verdict.
     pub outcome: Outcome,
-    /// Why.
+    /// The reason for the verdict.
     pub reason: Reason,
-    /// Growth with its interval; absent if nothing could be fitted.
+    /// Growth with its interval; `None` if nothing could be fitted.
     pub growth: Option<Growth>,
-    /// True if growth above 0 is believed with more than 99 %, whatever the limit.
+    /// True if the posterior probability of growth above 0 exceeds 99 %.
     pub growing: bool,
-    /// Posterior that growth is above the limit.
+    /// Posterior probability that growth is above the limit.
     pub above_limit: f64,
-    /// What was seen, the dominant shape first.
+    /// Shapes of the series, the dominant one first.
     pub shapes: Vec<WeightedShape>,
-    /// Noise of the series; absent if nothing could be fitted.
+    /// Noise of the series; `None` if nothing could be fitted.
     pub noise: Option<Noise>,
-    /// Smallest growth per minute that a run of this length and noise proves to be above the limit (error 1 %, power 99 %).
+    /// Smallest growth per minute that a run of this length and noise can prove to be above the limit (error 1 %,
+    /// power 99 %).
     pub smallest_provable_per_min: Option<f64>,
-    /// Smallest leak that would have been seen beginning in the last eighth of the run.
+    /// Smallest leak, beginning in the last eighth of the run, that would have been detected.
     pub smallest_late_leak: Option<LateLeak>,
-    /// Effect of one container that was taken out, if the number of containers was given.
+    /// Estimated effect of one container, if the number of containers was given. The effect was removed.
     pub per_container: Option<f64>,
 }
 
 impl Assessment {
-    /// An assessment without figures.
+    /// Returns an assessment that has no figures.
     pub(crate) fn without_figures(outcome: Outcome, code: Code, sentence: String) -> Self {
         Self {
             outcome,

@@ -1,46 +1,59 @@
-//! Up to some sixty block medians stand for a series.
+//! Block medians: a series reduced to some sixty values.
 //!
-//! Apart, because the grid decides what the statistics can see: whole rotations (or equal parts of them, with the mean sawtooth
-//! taken out by one level per part) where rotations are known and resolved, plain sixtieths of the run otherwise.
+//! The grid decides what the statistics can resolve. Where rotations are known and resolved, blocks are whole
+//! rotations or equal parts of them, and one level per part removes the mean sawtooth. Otherwise, blocks are
+//! sixtieths of the run.
 
 use crate::median::median_of;
 use crate::series::Series;
 
-/// Most blocks of a run: enough for a change point every half minute of a half-hour run, few enough to try all pairs.
+/// Maximum number of blocks: a change point every half minute of a half-hour run, and few enough to try all pairs.
 pub(crate) const BLOCKS_MAX: usize = 60;
 
-/// Whole rotations needed before they can be outcome_of from steps.
+/// Whole rotations needed to distinguish them from steps.
 pub(crate) const ROTATIONS_MIN: usize = 4;
 
-/// Most parts a rotation is cut into: four blocks, which an onset needs, are two minutes at most when four rotations of 300 s were seen.
+/// Maximum number of parts of a rotation. An onset needs four blocks, which are then at most two minutes of four
+/// rotations of 300 s.
 const PARTS_MAX: usize = 12;
 
-/// A grid with fewer blocks is builder finer if samples allow.
+/// A grid with fewer blocks is refined if there are enough samples.
 const BLOCKS_FEW: usize = 16;
 
-/// A block of which a smaller share of samples is left after spikes were removed is missing.
+/// A block is missing if despiking leaves a smaller share of its samples.
 const KEPT_SHARE_MIN: f64 = 0.2;
 
-/// How a run is cut: `count` blocks of `width_s`, the last one ending half a spacing after the last sample.
+/// The division of a run into `count` blocks of `width_s`. The last block ends half a spacing after the last sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Grid {
-    /// Seconds of one block.
+    /// Width of a block, seconds.
     pub(crate) width_s: f64,
     /// Number of blocks; the incomplete head of the run is dropped.
     pub(crate) count: usize,
-    /// Blocks per rotation, each with a level of its own; 1 if there is no such cycle.
+    /// Blocks per rotation, each with its own level; 1 without a cycle.
     pub(crate) parts: usize,
 }
 
-/// Whole rotations of `period_s` in `length_s`, both in seconds: how much of the next one falls into them is chance. The tolerance
-/// takes back what rounding of times lost.
+/// Returns the number of whole rotations of `period_s` in `length_s`, both in seconds.
+///
+/// A partial rotation does not count, because chance decides how much of it falls into the run. A small tolerance
+/// undoes rounding.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::whole_rotations;
+///
+/// assert_eq!(whole_rotations(100.0, 30.0), 3);
+/// assert_eq!(whole_rotations(90.0, 30.0), 3);
+/// ```
 #[must_use]
 pub fn whole_rotations(length_s: f64, period_s: f64) -> usize {
     (length_s / period_s + 1e-6) as usize
 }
 
 impl Grid {
-    /// The grid for a run of `length_s` sampled every `spacing_s` with a rotation every `period_s`, if known.
+    /// Chooses the grid for a run of `length_s` sampled every `spacing_s`, with a rotation every `period_s` if known.
     #[must_use]
     pub(crate) fn new(length_s: f64, spacing_s: f64, period_s: Option<f64>) -> Self {
         if let Some(period_s) = period_s {
@@ -60,7 +73,7 @@ impl Grid {
     fn of_rotations(rotations: usize, period_s: f64, spacing_s: f64) -> Self {
         let wanted = (BLOCKS_MAX / rotations).max(if rotations <= 40 { 2 } else { 1 });
         let resolved = ((period_s / (3.0 * spacing_s)) as usize).max(1);
-        // Few short rotations: parts of a sample or two are better than a handful of blocks; four rotations of four samples are there.
+        // With few short rotations, parts of a sample or two are better than a handful of blocks.
         let parts = PARTS_MAX.min(wanted).min(resolved).max(BLOCKS_FEW.div_ceil(rotations));
         if parts > 1 {
             return Self {
@@ -78,21 +91,21 @@ impl Grid {
     }
 }
 
-/// Block medians of a series on a grid; only blocks that hold something.
+/// The block medians of a series on a grid, without empty blocks.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Blocks {
-    /// How the run was cut.
+    /// The division of the run.
     pub(crate) grid: Grid,
-    /// Time of the beginning of the first block, seconds.
+    /// Start of the first block, seconds.
     pub(crate) begin_s: f64,
-    /// Position on the grid of each block, from 0, increasing.
+    /// Grid position of each block, from 0, increasing.
     pub(crate) index: Vec<usize>,
     /// Median of each block.
     pub(crate) value: Vec<f64>,
 }
 
 impl Blocks {
-    /// Cuts the kept samples of a series into blocks.
+    /// Computes the medians of the kept samples.
     #[must_use]
     pub(crate) fn new(series: &Series, kept: &[bool], grid: Grid) -> Self {
         let end_s = series.t_s().last().copied().unwrap_or(0.0) + series.spacing_s() / 2.0;
@@ -106,7 +119,7 @@ impl Blocks {
         let mut taken = Vec::new();
         let mut from = series.t_s().partition_point(|&t| t < begin_s);
         for index in 0..grid.count {
-            // From the end backwards, so that rounding never loses the newest sample.
+            // Counted from the end, so that rounding never loses the newest sample.
             let edge_s = end_s - grid.width_s * (grid.count - 1 - index) as f64;
             let to = from + series.t_s()[from..].partition_point(|&t| t < edge_s);
             taken.clear();
@@ -122,32 +135,32 @@ impl Blocks {
         blocks
     }
 
-    /// Centre of the block at a grid position as a share of the blocks' length.
+    /// Centre of the block at a grid position, as a share of the length.
     #[must_use]
     pub(crate) fn share(&self, index: usize) -> f64 {
         (index as f64 + 0.5) / self.grid.count as f64
     }
 
-    /// Centres of all blocks that hold something, as shares of the blocks' length.
+    /// Centres of all blocks, as shares of the length.
     #[must_use]
     pub(crate) fn shares(&self) -> Vec<f64> {
         self.index.iter().map(|&index| self.share(index)).collect()
     }
 
-    /// Seconds at the end of the run whose blocks are missing.
+    /// Length of the missing blocks at the end of the run, seconds.
     #[must_use]
     pub(crate) fn missing_at_the_end_s(&self) -> f64 {
         let seen = self.index.last().map_or(0, |last| last + 1);
         self.grid.width_s * (self.grid.count - seen) as f64
     }
 
-    /// Seconds that all blocks cover.
+    /// Length of the grid, seconds.
     #[must_use]
     pub(crate) fn length_s(&self) -> f64 {
         self.grid.width_s * self.grid.count as f64
     }
 
-    /// Time at which the block at a grid position begins, seconds.
+    /// Start of the block at a grid position, seconds.
     #[must_use]
     pub(crate) fn edge_s(&self, index: usize) -> f64 {
         self.begin_s + self.grid.width_s * index as f64
@@ -156,7 +169,7 @@ impl Blocks {
 
 #[cfg(test)]
 impl Blocks {
-    /// Blocks of which none is missing, from 0 s on.
+    /// Creates blocks from 0 s on, none of which is missing.
     pub(crate) fn whole(width_s: f64, parts: usize, value: Vec<f64>) -> Self {
         let count = value.len();
         Self {
@@ -363,7 +376,7 @@ mod tests {
         );
         assert_eq!((grid(240.0).count, grid(240.0).parts), (16, 4));
         assert_eq!((grid(1200.0).count, grid(1200.0).parts), (60, 3));
-        // A sample each 15 s: one part, were it not that five rotations are a handful.
+        // A sample each 15 s: one part, but five rotations would be too few blocks.
         let rare = |length_s: f64| Grid::new(length_s, 15.0, Some(60.0));
         assert_eq!((rare(300.0).count, rare(300.0).parts), (20, 4));
         assert_eq!((rare(480.0).count, rare(480.0).parts), (16, 2));

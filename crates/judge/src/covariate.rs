@@ -1,16 +1,19 @@
-//! The effect of the number of containers, taken out.
+//! Regression on the number of containers.
 //!
-//! Churn moves every count of a healthy target: with the number of containers known, what is left is the growth. The largest
-//! single gain after sampling each second.
+//! Churn changes every count of a healthy target. With the number of containers as a covariate, only the growth
+//! remains. After sampling each second, this is the largest single gain.
 
 use crate::series::Series;
 
-/// Width of the blocks whose changes are compared, seconds: longer than a container takes to be picked up, short against churn.
+/// Width of the blocks whose changes are compared, seconds. It is longer than the start of a container and short
+/// compared with churn.
 const BLOCK_S: f64 = 15.0;
 
-/// The series with the effect of `containers` (one number per sample) taken out, and that effect per container:
-/// β = cov(Δy, ΔN) / var(ΔN) over changes between block means, y − β (N − N₀) [regression on first differences, Granger & Newbold
-/// 1974, which a trend common to both cannot deceive; about their means, so that a steep leak cannot either]. Unchanged if the number never moves or the lengths differ.
+/// Removes the effect of `containers` (one number per sample) from a series, and returns the effect per container.
+///
+/// The effect is β = cov(Δy, ΔN) / var(ΔN) over changes between block means [regression on first differences: Granger
+/// & Newbold 1974]. A common trend does not bias differences, and a steep leak does not bias them about their means.
+/// The series is unchanged if the number is constant or the lengths differ.
 #[must_use]
 pub(crate) fn remove_effect(series: &Series, containers: &[f64]) -> (Series, f64) {
     let (Some(&first), true) = (containers.first(), containers.len() == series.len()) else {
@@ -52,7 +55,7 @@ fn mean(pairs: &[(f64, f64)]) -> (f64, f64) {
     (first / n, second / n)
 }
 
-/// Means of value and containers over each block that holds a sample.
+/// Returns the mean value and the mean number of containers of each block.
 fn block_means(series: &Series, containers: &[f64]) -> Vec<(f64, f64)> {
     let mut means = Vec::new();
     let (t, v) = (series.t_s(), series.value());

@@ -1,4 +1,4 @@
-//! The posterior held against the limit.
+//! The verdict: the posterior tested against the limit.
 
 use crate::aliasing::Sampling;
 use crate::assessment::{Code, Outcome, Reason};
@@ -6,45 +6,47 @@ use crate::posterior::Posterior;
 use crate::test_spec::{Analysis, TestSpec};
 use crate::{quantized_steps, sparse};
 
-/// Rotations without which nothing passes, and without which nothing fails either unless the swing is known: two steps analysis
-/// like a pool that grew twice, three are ambiguous.
+/// Rotations needed to pass, and to fail unless the swing is known. Two steps look like a pool that grew twice; three
+/// are ambiguous.
 const ROTATIONS_TO_PASS: usize = 6;
 const ROTATIONS_TO_FAIL: usize = 4;
 
-/// Of the rotations that a pass needs, as many must have been counted: the last may lie beyond the end.
+/// Share of the rotations needed to pass that must have been counted. The last rotation may lie beyond the end.
 const COUNTED_SHARE: f64 = 0.9;
 
-/// Posterior in a fall faster than the limit, from which on the value is no baseline yet. It also keeps out what is merely uncertain: at
-/// a tenth, three of 800 leaks of twice the limit passed under noise that nothing was tuned on.
+/// Posterior probability of a fall faster than the limit from which there is no baseline yet. The value also excludes
+/// uncertain fits: at 10 %, three of 800 leaks of twice the limit passed under held-out noise.
 const FALLING: f64 = 0.05;
 
-/// Posterior in growth that stopped late, above which that is the assessment.
+/// Posterior probability of a late stop of growth above which the verdict is inconclusive.
 const STOPPED: f64 = 0.5;
 
-/// What is known of the run beside its values.
+/// The conditions of the run that the verdict depends on besides the values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct RunConditions {
     pub(crate) length_s: f64,
     pub(crate) spacing_s: f64,
-    /// Whole rotations seen; `None` if there are none to see.
+    /// Whole rotations in the run; `None` if the target does not rotate.
     pub(crate) rotations: Option<usize>,
-    /// Rotations of each container that were counted, where they are known to be due.
+    /// Counted rotations per container, where rotations are due.
     pub(crate) counted: Option<f64>,
     pub(crate) sampling: Sampling,
-    /// Error that a `fail` may spend.
+    /// Error probability that a `fail` may spend.
     pub(crate) alpha: f64,
-    /// Error that a `pass` may spend.
+    /// Error probability that a `pass` may spend.
     pub(crate) beta: f64,
-    /// Growth that the limit allows over the run, in quanta.
+    /// Growth allowed by the limit over the run, in quanta.
     pub(crate) allowance: f64,
-    /// Seconds at the end of the run that were taken out as a burst that has not ended.
+    /// Length of an unfinished burst that was removed at the end of the run, seconds.
     pub(crate) unseen_s: f64,
-    /// Blocks that hold something.
+    /// Number of blocks that are not empty.
     pub(crate) filled: usize,
 }
 
-/// Outcome and reason. `risen` is the posterior that growth is above the limit with what rose counted as growth, where the run
-/// is too short to tell them apart or it rose too late.
+/// Decides the outcome and states the reason.
+///
+/// `risen` is the posterior probability of growth above the limit if rises count as growth. It is given where steps
+/// and growth are not separable.
 pub(crate) fn decide(
     posterior: &Posterior,
     risen: Option<f64>,
@@ -100,7 +102,7 @@ fn weigh(posterior: &Posterior, risen: Option<f64>, conditions: &RunConditions, 
     if posterior.cdf(-limit) >= FALLING || posterior.warm_up_unfinished() >= FALLING {
         return (Outcome::Inconclusive, Code::StillFalling);
     }
-    // A sample stands for the spacing around it; the timer's jitter is less than another.
+    // Each sample represents the spacing around it, and the timer's jitter is less than one spacing.
     if spec.analysis == Analysis::Interim || conditions.length_s + conditions.spacing_s < spec.planned_s {
         return (Outcome::Inconclusive, Code::TooShort);
     }
@@ -113,7 +115,8 @@ fn weigh(posterior: &Posterior, risen: Option<f64>, conditions: &RunConditions, 
     (Outcome::Pass, Code::WithinLimit)
 }
 
-/// What growth must exceed to fail: the limit, or before four rotations what the swing within one may add to it.
+/// Returns the growth that must be exceeded to fail. Before four rotations, that is the limit plus the growth that a
+/// known swing may add.
 fn limit_to_fail(conditions: &RunConditions, spec: &TestSpec) -> Option<f64> {
     if conditions.rotations.is_none_or(|seen| seen >= ROTATIONS_TO_FAIL) {
         return Some(spec.limit_per_min);
@@ -122,7 +125,7 @@ fn limit_to_fail(conditions: &RunConditions, spec: &TestSpec) -> Option<f64> {
     Some(spec.limit_per_min + 60.0 * swing / spec.rotation_period_s?)
 }
 
-/// Six rotations were due, and fewer were counted: what leaks with them could not have shown.
+/// True if rotations were due and too few were counted: a leak per rotation could not have shown.
 fn never_rotated(conditions: &RunConditions) -> bool {
     let due = conditions.rotations.is_some_and(|due| due >= ROTATIONS_TO_PASS);
     due && conditions
@@ -216,7 +219,8 @@ mod tests {
         Posterior::new(fits, &ModelSet::new(&blocks, blocks.shares()), 1.0, 2.0)
     }
 
-    /// Growth about which the posterior is a Cauchy distribution of width 1: above 2 lies 1/2 + atan(growth − 2)/π.
+    /// Returns a posterior that is a Cauchy distribution of width 1 about `growth`: above 2 lies 1/2 + atan(growth −
+    /// 2)/π.
     fn about(growth: f64) -> Posterior {
         believed(&[fit(growth, 1.0, Model::Linear, 0.0)])
     }
@@ -302,7 +306,7 @@ mod tests {
         // Of six, 5.4: the last may lie beyond the end.
         assert_eq!(decide(&flat, None, &counted(5.39), &spec()).0, Outcome::Invalid);
         assert_eq!(decide(&flat, None, &counted(5.4), &spec()).0, Outcome::Pass);
-        // What leaks all the same fails.
+        // A leak fails nevertheless.
         assert_eq!(decide(&about(90.0), None, &counted(0.0), &spec()).0, Outcome::Fail);
         // Where six were not due, the run was too short.
         let short = RunConditions {
@@ -411,7 +415,7 @@ mod tests {
         assert_eq!((outcome, reason.code), (Outcome::Inconclusive, Code::StraddlesLimit));
         assert!(reason.sentence.contains("allows 7.9 steps"), "{}", reason.sentence);
         assert_eq!(decide(&flat, Some(0.0399), &conditions(), &spec()).0, Outcome::Pass);
-        // It excuses nothing and accuses nobody: a fail is the posterior's own.
+        // It only prevents a pass: a fail needs the posterior itself.
         let (_, reason) = decide(&flat, Some(0.999), &conditions(), &spec());
         assert_eq!(reason.code, Code::StraddlesLimit);
         let (outcome, _) = decide(&about(900.0), Some(0.0399), &conditions(), &spec());

@@ -1,22 +1,23 @@
-//! Does the target come back to where it began once the load is gone?
+//! The drain check: the target's level after the load compared with its level before it.
 //!
-//! The smallest leaks show here: what is left after the load is counted, not estimated from a slope, so one leak in fifty
-//! rotations is seen after minutes.
+//! It detects the smallest leaks, because it counts what remains instead of estimating a slope. One leak in fifty
+//! rotations shows after minutes.
 
 use crate::assessment::Outcome;
 use crate::median::{MAD_TO_SD, median_and_mad};
 use crate::series::Series;
 
-/// Fewer samples than this are no level.
+/// Minimum number of samples of a level.
 const SAMPLES_MIN: usize = 3;
 
-/// Standard error of a median over that of a mean of independent normal samples: √(π/2) [Kenney & Keeping 1962].
+/// Standard error of a median relative to that of a mean, for independent normal samples: √(π/2) [Kenney & Keeping
+/// 1962].
 const MEDIAN_OVER_MEAN: f64 = 1.2533;
 
-/// 99 % on either side.
+/// Normal quantile for 99 % on either side.
 const MARGIN: f64 = 2.3263;
 
-/// More correlation than this between neighbours is a drift, not noise.
+/// Maximum correlation of neighbours; more is drift, not noise.
 const CORRELATION_MAX: f64 = 0.95;
 
 /// The comparison of the levels before and after a load.
@@ -53,7 +54,7 @@ pub(crate) fn assess_drain(before: &Series, after: &Series, allowed: f64, quantu
     })
 }
 
-/// The last third, but at least [`SAMPLES_MIN`] samples.
+/// Returns the last third, but at least [`SAMPLES_MIN`] samples.
 fn tail(series: &Series) -> Series {
     let third = (series.len() / 3).max(SAMPLES_MIN).min(series.len());
     series
@@ -62,9 +63,11 @@ fn tail(series: &Series) -> Series {
         .map_or_else(Series::default, |begin_s| series.since(*begin_s))
 }
 
-/// Median and its standard error: 1.2533 · 1.4826 · MAD / √n, with n reduced to n (1−ρ)/(1+ρ) by the correlation ρ of neighbours
-/// [effective sample size of an AR(1) process: Bayley & Hammersley 1946]. A value that moved, though seldom, is known no better
-/// than its steps allow: their standard deviation is quantum / √12 [Sheppard 1898]. One that did not is known exactly.
+/// Returns the median and its standard error 1.2533 · 1.4826 · MAD / √n.
+///
+/// The correlation ρ of neighbours reduces n to n (1−ρ)/(1+ρ) [effective sample size of an AR(1) process: Bayley &
+/// Hammersley 1946]. If the value moved at all, its standard deviation is at least that of its steps, quantum / √12
+/// [Sheppard 1898]. A constant value has no error.
 fn level(values: &[f64], quantum: f64) -> Option<(f64, f64)> {
     if values.len() < SAMPLES_MIN {
         return None;
@@ -80,7 +83,7 @@ fn level(values: &[f64], quantum: f64) -> Option<(f64, f64)> {
     ))
 }
 
-/// Correlation of neighbouring samples about a centre, from 0 to [`CORRELATION_MAX`].
+/// Returns the correlation of neighbouring samples about `centre`, from 0 to [`CORRELATION_MAX`].
 fn neighbours(values: &[f64], centre: f64) -> f64 {
     let square: f64 = values.iter().map(|v| (v - centre) * (v - centre)).sum();
     let cross: f64 = values
@@ -154,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_value_that_hardly_moves_is_known_to_its_steps() {
-        // MAD 0, one of nine is a step higher: 1.2533 / √12 / √9 in steps; neighbours do not agree.
+        // MAD 0, one of nine is a step higher: 1.2533 / √12 / √9 in steps; neighbours are uncorrelated.
         let flickering = [40.0, 40.0, 40.0, 41.0, 40.0, 40.0, 40.0, 40.0, 40.0];
         let (centre, error) = level(&flickering, 1.0).unwrap();
         assert_eq!(centre, 40.0);

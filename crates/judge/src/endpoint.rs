@@ -1,17 +1,26 @@
-//! FASE's own figure: (last − baseline) / minutes.
+//! The endpoint rate: (last − baseline) / minutes.
 //!
-//! Kept because every published rate of the record is one; it is shown beside the verdict and decides nothing, since any
-//! warm-up, step or sawtooth moves it.
+//! The tables of the FASE case study contain only this rate. It is shown beside the verdict and decides nothing,
+//! because any warm-up, step or sawtooth changes it.
 
 use crate::series::Series;
 
-/// (last − baseline) / minutes since the baseline was taken; `None` unless the minutes are positive.
+/// Returns (last − baseline) / minutes since the baseline; `None` unless the minutes are positive.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::endpoint::per_min;
+///
+/// assert_eq!(per_min(1315.0, 1415.0, 10.0), Some(10.0));
+/// assert_eq!(per_min(1315.0, 1415.0, 0.0), None);
+/// ```
 #[must_use]
 pub fn per_min(baseline: f64, last: f64, elapsed_min: f64) -> Option<f64> {
     (elapsed_min > 0.0).then(|| (last - baseline) / elapsed_min)
 }
 
-/// The same from the first to the last sample of a series.
+/// Returns the endpoint rate from the first to the last sample of a series.
 #[must_use]
 pub(crate) fn series_rate_per_min(series: &Series) -> Option<f64> {
     per_min(
@@ -21,8 +30,18 @@ pub(crate) fn series_rate_per_min(series: &Series) -> Option<f64> {
     )
 }
 
-/// A rate cut, not rounded, to two decimals: the way the record prints rates. The cut forgives one part in 10¹² so that a rate
-/// which is a whole number of hundredths stays itself.
+/// Truncates a rate to two decimals, as the tables of the FASE case study do.
+///
+/// A tolerance of one part in 10¹² keeps whole hundredths unchanged.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::endpoint::truncate_to_hundredths;
+///
+/// assert_eq!(truncate_to_hundredths(16.6875), 16.68);
+/// assert_eq!(truncate_to_hundredths(0.29), 0.29);
+/// ```
 #[must_use]
 pub fn truncate_to_hundredths(rate: f64) -> f64 {
     let hundredths = rate * 100.0;

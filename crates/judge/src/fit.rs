@@ -1,39 +1,41 @@
-//! Every model fitted at every correlation, with its weight.
+//! Every model fitted at every correlation time, with its weight.
 //!
-//! Restricted likelihood for the errors [Cheang & Reinsel 2000], BIC for the number of columns added [Kass & Raftery 1995], and
-//! one equal share of posterior per kind of model, divided among its members [Hoeting et al. 1999].
+//! The errors have a restricted likelihood [Cheang & Reinsel 2000], BIC penalises the number of added columns [Kass &
+//! Raftery 1995], and each kind of model has the same prior probability, divided among its members [Hoeting et al.
+//! 1999].
 
 use crate::blocks::Blocks;
 use crate::models::{Model, ModelSet};
 use crate::projection::{ProjectedColumn, Projection};
 use crate::whitening::Whitening;
 
-/// Correlation times that are tried, seconds: from none to the slowest churn that was assumed.
+/// Correlation times that are tried, seconds: from none to the slowest churn assumed.
 pub(crate) const CORRELATION_TIMES_S: [f64; 10] = [0.0, 3.0, 8.0, 15.0, 25.0, 40.0, 70.0, 120.0, 200.0, 300.0];
 
-/// ErrorRates of which a block leaves less than this to the next are independent: correlation times that short are one.
+/// Correlation from block to block below which errors count as independent. All correlation times that short are
+/// fitted once.
 const FORGOTTEN: f64 = 1e-3;
 
-/// Fits that are a factor e⁻²⁰ below the best weigh nothing: all of them together less than 1e-4.
+/// Log factor below the best fit from which fits are negligible: all of them together weigh less than 1e-4.
 const NEGLIGIBLE_LOG: f64 = 20.0;
 
-/// Two added columns of which less than this is independent cannot be outcome_of apart.
+/// Independent share of two added columns below which they are collinear.
 const COLLINEAR: f64 = 1e-9;
 
-/// One model fitted at one correlation.
+/// One model fitted at one correlation time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Fit {
-    /// Which model.
+    /// The model.
     pub(crate) model: Model,
     /// Log weight, up to a constant common to all fits of a series.
     pub(crate) log_weight: f64,
-    /// Growth at the end, over the whole of the line.
+    /// Growth at the end, over the whole regressor.
     pub(crate) growth: f64,
-    /// Its standard error.
+    /// Standard error of the growth.
     pub(crate) standard_error: f64,
     /// Degrees of freedom of the residuals.
     pub(crate) dof: u32,
-    /// Coefficients of what the model adds; 0 where it adds less.
+    /// Coefficients of the added columns; 0 where there is none.
     pub(crate) added: [f64; 2],
     /// Variance of the independent errors.
     pub(crate) variance: f64,
@@ -42,7 +44,7 @@ pub(crate) struct Fit {
 }
 
 impl Fit {
-    /// Growth in units of `scale`.
+    /// Returns the fit with its growth in units of `scale`.
     pub(crate) fn scaled(&self, scale: f64) -> Self {
         Self {
             growth: self.growth * scale,
@@ -52,12 +54,12 @@ impl Fit {
     }
 }
 
-/// An model solved at one correlation, before it is weighed.
+/// A model solved at one correlation time, before it is weighted.
 struct Solved {
     model: Model,
-    /// Part of the values' square that it explains beyond the line.
+    /// Sum of squares that the added columns explain beyond the line.
     explained: f64,
-    /// Determinant of what it adds; not positive if that cannot be outcome_of apart.
+    /// Determinant of the added columns; not positive if they are collinear.
     determinant: f64,
     growth: f64,
     growth_variance: f64,
@@ -115,7 +117,7 @@ impl Solved {
     }
 }
 
-/// Calls `visit` with every model solved, always in the same order.
+/// Solves every model and calls `visit` with each, always in the same order.
 fn solve(projection: &Projection, model_set: &ModelSet, whitening: &Whitening, mut visit: impl FnMut(&Solved)) {
     visit(&Solved::line(projection));
     for (i, step) in projection.steps.iter().enumerate() {
@@ -154,7 +156,7 @@ fn solve(projection: &Projection, model_set: &ModelSet, whitening: &Whitening, m
     }
 }
 
-/// ln of a member's share of its kind's posterior, and −q/2 ln K for the q columns it adds.
+/// The log prior of each kind of model: its share per member, and −q/2 ln K for q added columns.
 struct Prior {
     by_kind: [f64; 6],
 }
@@ -183,8 +185,9 @@ impl Prior {
     }
 }
 
-/// All fits that weigh anything. `quantum` is the smallest change a value can show: half of it either way is rounding, which
-/// keeps the errors of a constant series finite.
+/// Fits all models and returns those whose weight is not negligible.
+///
+/// `quantum` is the smallest change of a value. Its rounding error keeps the variance of a constant series above 0.
 #[must_use]
 pub(crate) fn fits(blocks: &Blocks, model_set: &ModelSet, quantum: f64) -> Vec<Fit> {
     let n = model_set.blocks;
@@ -224,7 +227,7 @@ pub(crate) fn fits(blocks: &Blocks, model_set: &ModelSet, quantum: f64) -> Vec<F
                 - 0.5 * (log_determinant - uncorrelated)
                 + prior.of(solved.model)
                 + log_times;
-            // Written so that what is not a number is left out.
+            // The condition also rejects NaN.
             if !(log_weight > best - NEGLIGIBLE_LOG && log_weight < f64::INFINITY && solved.determinant > 0.0) {
                 return;
             }
@@ -320,7 +323,8 @@ mod tests {
 
     #[test]
     fn correlation_times_that_a_block_forgets_are_one_with_the_weight_of_all() {
-        // Blocks of 1000 s forget all but the last two to a thousandth; of 10 s all but none.
+        // Blocks of 1000 s leave less than a thousandth at all but the last two correlation times; blocks of 10 s at
+        // none but the first.
         let weights = |width_s: f64| {
             let mut blocks = blocks(noisy(30, |_| 0.0));
             blocks.grid.width_s = width_s;
@@ -400,7 +404,7 @@ mod tests {
         assert!(fitted(Vec::new(), 1.0).is_empty());
     }
 
-    /// Coefficients, squares left and determinant of XᵀX, by Gauss and Jordan.
+    /// Returns coefficients, the sum of squared residuals and the determinant of XᵀX, by Gauss–Jordan elimination.
     fn least_squares(columns: &[Vec<f64>], value: &[f64]) -> (Vec<f64>, f64, f64) {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
         let mut rows: Vec<Vec<f64>> = columns
@@ -425,7 +429,7 @@ mod tests {
 
     #[test]
     fn each_fit_is_the_least_squares_of_its_columns_whitened() {
-        // Blocks of 20 s, of which one is missing; everything again with columns written down.
+        // Blocks of 20 s, one of which is missing; the expected fits use explicit columns.
         let mut blocks = blocks(noisy(16, |i| 100.0 + 0.2 * i as f64 + if i > 8 { 0.5 } else { 0.0 }));
         blocks.grid.width_s = 20.0;
         blocks.index.remove(5);
@@ -479,7 +483,7 @@ mod tests {
             let square = left + n as f64 * (quantum * (1.0 - phi)).powi(2) / 12.0;
             let dof = n - 2 - added.len();
             close(fit.variance, square / dof as f64, "variance");
-            // The error of the slope: what its column adds to the determinant, and of a changepoint with the lever of its coefficient.
+            // The error of the slope follows from the determinants with and without its column.
             if lever == 0.0 {
                 let others = [&[vec![1.0; n]], added.as_slice()].concat();
                 let white: Vec<Vec<f64>> = others.iter().map(|c| whiten(phi, c)).collect();
@@ -490,7 +494,7 @@ mod tests {
                     "standard error",
                 );
             }
-            // Weights against the line's at no correlation.
+            // Weights relative to the line's without correlation.
             let jacobian: f64 = (0..n)
                 .map(|i| match i.checked_sub(1) {
                     None => 0.5 * (1.0 - phi * phi).ln(),
@@ -503,7 +507,7 @@ mod tests {
             let weight = -0.5 * (n as f64 - 3.0) * square.ln() + jacobian
                 - 0.5 * (determinant.ln() - solve(0.0, &added).2.ln())
                 + Prior::new(&model_set).of(fit.model);
-            // 1 · ln of the correlation times that a block of 20 s forgets: 0 and less than 2.9 s.
+            // A block of 20 s leaves less than a thousandth only without correlation, so ln 1 = 0 is added.
             close(fit.log_weight, weight, "weight");
             kinds[fit.model.kind() as usize] += 1;
         }

@@ -1,22 +1,33 @@
-//! When to look at a run that is going on.
+//! The schedule of interim analyses.
 //!
-//! Apart from the verdict: the looks are fixed before the run, because each spends its share of the error.
+//! The analyses are fixed before the run, because each of them spends a share of the error.
 
-/// A analysis each minute: an explosion like FASE 6C's is seen within two minutes of its beginning. Looks at one run are so much
-/// alike that more of them hardly add error (measured in `judge_quality`).
+/// Seconds between interim analyses. Once a minute finds an explosive leak within two minutes of its onset. The
+/// analyses of one run are so similar that more of them hardly add error (measured in `judge_quality`).
 const EVERY_S: f64 = 60.0;
 
-/// No analysis before this: an internal cycle of the target of half a minute looks like growth while it is seen once or twice.
+/// Earliest interim analysis, seconds. Before it, one or two internal cycles of the target look like growth.
 const FIRST_ANALYSIS_S: f64 = 120.0;
 
-/// Rotations before the first analysis.
+/// Rotations before the first interim analysis.
 const FIRST_ANALYSIS_ROTATIONS: f64 = 4.0;
 
-/// Nobody plans more looks than this.
+/// Maximum number of interim analyses.
 const MAX_ANALYSES: usize = 10_000;
 
-/// Seconds since the target was ready at which a run of `planned_s` is looked at before its end, with a rotation every
-/// `period_s` if there is one. Empty for runs too short to be looked at.
+/// Returns the times of the interim analyses of a run of `planned_s`, with a rotation every `period_s` if there is
+/// one.
+///
+/// Times are seconds since the target was ready. A run that is too short for an interim analysis has none.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::interim_analysis::interim_times_s;
+///
+/// assert_eq!(interim_times_s(300.0, Some(30.0)), [120.0, 180.0, 240.0]);
+/// assert!(interim_times_s(120.0, None).is_empty());
+/// ```
 #[must_use]
 pub fn interim_times_s(planned_s: f64, period_s: Option<f64>) -> Vec<f64> {
     let first_s = FIRST_ANALYSIS_S.max(period_s.map_or(0.0, |period_s| FIRST_ANALYSIS_ROTATIONS * period_s));

@@ -1,7 +1,7 @@
-//! The smallest leak that a run would have seen though it began late: printed with every pass.
+//! The smallest late leak that a run would have detected, stated with every pass.
 //!
-//! What no judge can beat is in [`plan`]; this is what this judge does, which is less, and a promise must not be more. The factors
-//! were measured (`tests/late_onset.rs`): of what is promised, 99 % do not pass.
+//! [`power`] gives the bound for any method. This module gives what this method detects, which is less. The factors
+//! were measured in `tests/late_onset.rs`: 99 % of the stated leaks do not pass.
 
 use crate::assessment::{LateLeak, Noise};
 use crate::blocks::Blocks;
@@ -10,18 +10,19 @@ use crate::posterior::Posterior;
 use crate::power::{self, ErrorRates};
 use crate::test_spec::TestSpec;
 
-/// The last so many of a run are its late part.
+/// Share of a run that is its late part.
 const LATE: f64 = 1.0 / 8.0;
 
-/// How many times the bound's growth above the limit it takes beside nothing else, and beside a step or a warm-up: a changepoint and one
-/// of those are not looked for together, so that the leak has to outweigh it.
+/// Factors on the bound's growth above the limit: for a series without other change, and for one with a step or a
+/// warm-up. No model combines a changepoint with a step or a warm-up, so the leak must outweigh it.
 const BESIDE_NOTHING: f64 = 1.7;
 const BESIDE_ANOTHER: f64 = 8.0;
 
-/// Quanta by which a leak must rise to be no change of level: two are excused, and noise may hide as many again and half.
+/// Quanta by which a leak must rise to differ from steps: two may be steps, and noise may hide twice as many.
 const QUANTA: f64 = 6.0;
 
-/// The smallest leak that would not have passed beginning in the run's last eighth, or as late as an onset is looked for.
+/// Returns the smallest leak that would not have passed, beginning in the run's last eighth or at the latest possible
+/// onset.
 pub(crate) fn smallest_leak(
     noise: Noise,
     posterior: &Posterior,
@@ -57,7 +58,7 @@ mod tests {
         Blocks::whole(width_s, 1, vec![0.0; count])
     }
 
-    /// What is promised of so many seconds with that noise, when the ramp, a changepoint and a step are believed so much.
+    /// Returns the smallest leak for posterior weights of the line, a changepoint and a step.
     fn promised(blocks: &Blocks, s0: f64, weights: [f64; 3]) -> LateLeak {
         promised_in(1.0, blocks, s0, weights)
     }
@@ -101,7 +102,7 @@ mod tests {
         // Pages of four: four times as much.
         let pages = promised_in(4.0, &blocks(30.0, 60), 1e-9, [1.0, 0.0, 0.0]);
         assert!((pages.per_min - 8.4).abs() < 1e-3, "{}", pages.per_min);
-        // Of sixteen blocks a minute long the last four and one more.
+        // Of sixteen blocks of a minute: the last four and one more.
         assert_eq!(promised(&blocks(60.0, 16), 1e-9, [1.0, 0.0, 0.0]).window_s, 300.0);
     }
 

@@ -1,11 +1,9 @@
-//! Medians and the spread about them.
-//!
-//! Apart, because blocks, spike removal, drain and settling all rest on the same two figures.
+//! Medians and median absolute deviations.
 
-/// Makes a median absolute deviation comparable to a standard deviation: 1 / Φ⁻¹(3/4) [Hampel 1974].
+/// Factor from a median absolute deviation to a standard deviation: 1 / Φ⁻¹(3/4) [Hampel 1974].
 pub(crate) const MAD_TO_SD: f64 = 1.4826;
 
-/// Median of the values, which are reordered; the mean of the two middle ones for an even number, `None` for none.
+/// Returns the median of the values, which are reordered. `None` for no values.
 pub(crate) fn median_of(values: &mut [f64]) -> Option<f64> {
     let n = values.len();
     if n == 0 {
@@ -19,7 +17,8 @@ pub(crate) fn median_of(values: &mut [f64]) -> Option<f64> {
     Some(lower + (upper - lower) / 2.0)
 }
 
-/// Median and median absolute deviation (not scaled); the values are overwritten. `None` for none.
+/// Returns the median and the median absolute deviation (not scaled). The values are overwritten. `None` for no
+/// values.
 pub(crate) fn median_and_mad(values: &mut [f64]) -> Option<(f64, f64)> {
     let centre = median_of(values)?;
     for value in values.iter_mut() {

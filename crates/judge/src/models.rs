@@ -1,57 +1,57 @@
-//! The models that compete for a series: what else than steady growth could have builder it.
+//! The candidate models of a series.
 //!
-//! Each contains a straight line; what it adds is a change of level, a changepoint, a warm-up, or two of them. About 2300 for sixty
-//! blocks: few enough to fit every one.
+//! Each contains a straight line and adds a step, a changepoint, a warm-up, or two of them. Sixty blocks have about
+//! 2300 models, few enough to fit every one.
 
 use crate::blocks::Blocks;
 
-/// Longest time constant of a warm-up that is always considered, seconds: slower ones need a longer run (T ≥ 3 τ).
+/// Longest time constant that is always considered, seconds. Slower warm-ups need a longer run (T ≥ 3 τ).
 pub(crate) const WARM_UP_MAX_S: f64 = 163.0;
 
-/// Shortest one, and the ratio from one to the next: finer steps are not outcome_of apart by sixty blocks.
+/// Shortest time constant, and the ratio of neighbours. Sixty blocks do not resolve finer steps.
 const WARM_UP_MIN_S: f64 = 8.0;
 const WARM_UP_RATIO: f64 = 1.14;
 
-/// Every third warm-up is combined with a step: neighbours differ less than a step's place does.
+/// Only every third warm-up is combined with a step: neighbours differ less than neighbouring steps do.
 const WARM_UP_STRIDE: usize = 3;
 
-/// What is added to a straight line.
+/// The addition to a straight line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Model {
-    /// Nothing.
+    /// A straight line alone.
     Linear,
-    /// A change of level that stays, at the `at`-th block that holds something.
+    /// A lasting change of level.
     Step {
-        /// Position among the blocks.
+        /// Position of its first block.
         at: usize,
     },
-    /// Another slope from there on.
+    /// A change of slope.
     Changepoint {
         /// Position in [`ModelSet::changepoints`].
         changepoint: usize,
     },
-    /// An exponential approach.
+    /// An exponential approach to a level.
     WarmUp {
         /// Position in [`ModelSet::warm_ups`].
         warm_up: usize,
     },
-    /// Two changes of level.
+    /// Two lasting changes of level.
     TwoSteps {
-        /// Position of the first among the blocks.
+        /// Position of the first block of the first step.
         first: usize,
-        /// Position of the second.
+        /// Position of the first block of the second step.
         second: usize,
     },
-    /// A change of level after a warm-up.
+    /// A lasting change of level and an exponential approach.
     StepAndWarmUp {
-        /// Position among the blocks.
+        /// Position of its first block.
         at: usize,
         /// Position in [`ModelSet::warm_ups`].
         warm_up: usize,
     },
 }
 
-/// The kinds of models, each of which gets the same posterior before the data are seen.
+/// The kinds of models, which all have the same prior probability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ModelKind {
     /// A straight line.
@@ -60,7 +60,7 @@ pub(crate) enum ModelKind {
     Step,
     /// A change of slope.
     Changepoint,
-    /// An exponential approach.
+    /// An exponential approach to a level.
     WarmUp,
     /// Two changes of level.
     TwoSteps,
@@ -69,7 +69,7 @@ pub(crate) enum ModelKind {
 }
 
 impl ModelKind {
-    /// All, in the order of their numbers.
+    /// All kinds, by number.
     pub(crate) const ALL: [Self; 6] = [
         Self::Linear,
         Self::Step,
@@ -81,7 +81,7 @@ impl ModelKind {
 }
 
 impl Model {
-    /// Which kind it is of.
+    /// Returns the kind of the model.
     #[must_use]
     pub(crate) fn kind(self) -> ModelKind {
         match self {
@@ -94,7 +94,7 @@ impl Model {
         }
     }
 
-    /// How many columns it adds to the line.
+    /// Returns the number of columns added to the line.
     #[must_use]
     pub(crate) fn columns(self) -> usize {
         match self {
@@ -105,45 +105,45 @@ impl Model {
     }
 }
 
-/// Another slope from a place on.
+/// A change of slope.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Changepoint {
-    /// Grid position of the block that begins there.
+    /// Grid position of the first block with the new slope.
     pub(crate) edge: usize,
-    /// Place as a share of the blocks' length.
+    /// Time of the change as a share of the blocks' length.
     pub(crate) share: f64,
     /// (x − x_c)₊ at each block.
     pub(crate) column: Vec<f64>,
 }
 
-/// An exponential approach.
+/// An exponential approach to a level.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct WarmUp {
     /// Time constant, seconds.
     pub(crate) time_constant_s: f64,
     /// exp(−t/τ) at each block.
     pub(crate) column: Vec<f64>,
-    /// Its slope at the end, over the whole line: −T/τ exp(−T/τ).
+    /// Slope at the end, over the whole regressor: −T/τ exp(−T/τ).
     pub(crate) slope_at_the_end: f64,
 }
 
-/// The columns that models are builder of, for given blocks.
+/// The columns of all models of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ModelSet {
-    /// Number of blocks that hold something; a step may begin at any but the first.
+    /// Number of blocks. A step may begin at any but the first.
     pub(crate) blocks: usize,
-    /// x: what growth is measured against, from 0 to 1 over the blocks.
+    /// The regressor x of growth at each block, from 0 to 1.
     pub(crate) line: Vec<f64>,
-    /// Levels: one column of ones, then one per further part of a rotation.
+    /// Levels: a column of ones, then one column per further part of a rotation.
     pub(crate) levels: Vec<Vec<f64>>,
-    /// Kinks.
+    /// Changepoints.
     pub(crate) changepoints: Vec<Changepoint>,
     /// Warm-ups.
     pub(crate) warm_ups: Vec<WarmUp>,
 }
 
 impl ModelSet {
-    /// The columns for blocks whose growth is measured against `line` (one number per block that holds something, from 0 to 1).
+    /// Creates the columns for blocks with the regressor `line`, one number from 0 to 1 per block.
     #[must_use]
     pub(crate) fn new(blocks: &Blocks, line: Vec<f64>) -> Self {
         Self {
@@ -155,7 +155,7 @@ impl ModelSet {
         }
     }
 
-    /// Warm-ups that are combined with steps.
+    /// Returns the warm-ups that are combined with steps.
     pub(crate) fn strided(&self) -> impl Iterator<Item = usize> + use<> {
         (0..self.warm_ups.len()).step_by(WARM_UP_STRIDE)
     }
@@ -175,8 +175,8 @@ fn levels(blocks: &Blocks) -> Vec<Vec<f64>> {
     levels
 }
 
-/// Kinks begin after three blocks and leave at least four blocks, and a fifteenth of the run, to measure the new slope: two minutes
-/// of half an hour. Fewer would let the noise of the last blocks pass for an onset.
+/// Returns the number of blocks needed after a changepoint: four, and a fifteenth of the run. With fewer, noise of
+/// the last blocks would look like an onset.
 pub(crate) fn blocks_after_changepoint(count: usize) -> usize {
     4.max(count / 15)
 }
@@ -201,7 +201,7 @@ fn changepoints(blocks: &Blocks, line: &[f64]) -> Vec<Changepoint> {
     changepoints
 }
 
-/// The line's value at a block edge, between the blocks before and after it.
+/// Interpolates the regressor at the edge of a block.
 fn edge_between(blocks: &Blocks, line: &[f64], at: usize, edge: usize) -> f64 {
     let (before, after) = (blocks.index[at - 1] as f64 + 0.5, blocks.index[at] as f64 + 0.5);
     line[at - 1] + (line[at] - line[at - 1]) * (edge as f64 - before) / (after - before)
@@ -211,7 +211,7 @@ fn warm_ups(blocks: &Blocks) -> Vec<WarmUp> {
     let length_s = blocks.length_s();
     let longest_s = WARM_UP_MAX_S.max(length_s / 6.0);
     let shortest_s = length_s / (2.0 * blocks.grid.count as f64);
-    // Counted from the longest down, so that a huge run does not walk up from eight seconds.
+    // Counted down from the longest, so that a huge run does not start at eight seconds.
     let steps_to = |s: f64| (s / WARM_UP_MIN_S).ln() / WARM_UP_RATIO.ln();
     let first = steps_to(shortest_s).ceil().max(0.0);
     let number = (steps_to(longest_s) - first).floor().clamp(-1.0, 63.0) as i32;
@@ -252,7 +252,7 @@ mod tests {
         let edges: Vec<usize> = model_set.changepoints.iter().map(|k| k.edge).collect();
         assert_eq!((edges[0], *edges.last().unwrap(), edges.len()), (3, 55, 53));
         assert_eq!(model_set.changepoints[27].share, 0.5);
-        // At half: the block before has nothing, the block after begins with half a block's share.
+        // At half the run: 0 at the block before, half a block's share at the block after.
         assert_eq!(model_set.changepoints[27].column[29], 0.0);
         assert!((model_set.changepoints[27].column[30] - 0.5 / 60.0).abs() < 1e-12);
         assert!((model_set.changepoints[27].column[59] - (59.5 / 60.0 - 0.5)).abs() < 1e-12);
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_kink_lies_between_its_neighbours_where_the_line_bends() {
-        // Rotations that come faster and faster: the place of edge 10 is half-way between 9.5² and 10.5².
+        // Rotations that accelerate: edge 10 lies half-way between 9.5² and 10.5².
         let blocks = sixty();
         let line: Vec<f64> = (0..60).map(|i| (f64::from(i) + 0.5).powi(2) / 3600.0).collect();
         let changepoint = &ModelSet::new(&blocks, line).changepoints[7];

@@ -1,14 +1,14 @@
-//! Net growth over a run against a budget (`growth < 50`).
+//! Net growth over a run, for budgets such as `growth < 50`.
 //!
-//! Apart from growth per minute: a pool that filled once is over a budget and is no leak, so a budget alone never accuses.
+//! Net growth alone proves no leak: a pool that filled once exceeds a budget, too.
 
 use crate::median::median_of;
 use crate::series::Series;
 
-/// Seconds at either end whose median stands for that end; a quarter of the run if that is shorter.
+/// Length of either end that the level is the median of, seconds; at most a quarter of the run.
 const END_S: f64 = 120.0;
 
-/// Median of the last two minutes minus median of the first two. `None` for fewer than two samples.
+/// Returns the median of the last two minutes minus the median of the first two. `None` for fewer than two samples.
 #[must_use]
 pub(crate) fn net_growth(series: &Series) -> Option<f64> {
     let (first, last) = (*series.t_s().first()?, *series.t_s().last()?);
@@ -19,10 +19,10 @@ pub(crate) fn net_growth(series: &Series) -> Option<f64> {
     Some(median_of(&mut end.value().to_vec())? - median_of(&mut beginning.value().to_vec())?)
 }
 
-/// Parts of a run whose lowest median is the bottom that a value fell to.
+/// Number of parts of a run whose medians are compared to find the lowest level.
 const PARTS: usize = 10;
 
-/// Median of the last tenth less the lowest median of any tenth. `None` for fewer samples than tenths.
+/// Returns the median of the last tenth minus the lowest median of any tenth. `None` for fewer samples than tenths.
 #[must_use]
 pub(crate) fn risen_from_lowest(series: &Series) -> Option<f64> {
     let n = series.len();
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn what_rose_since_the_lowest_is_told_by_tenths() {
-        // Tenths of ten: medians 4.5, 14.5 … of |i − 50|: the lowest are those of 40 … 49 and of 50 … 59, 5.5 and 4.5; the last is 44.5.
+        // Medians of |i − 50| by tenths: the lowest are 5.5 and 4.5, the last is 44.5.
         let valley = each_second(100, |i| (i as f64 - 50.0).abs());
         assert_eq!(risen_from_lowest(&valley), Some(40.0));
         assert_eq!(risen_from_lowest(&each_second(100, |i| -(i as f64))), Some(0.0));

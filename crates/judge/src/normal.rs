@@ -1,9 +1,7 @@
-//! Quantiles of the normal distribution, for planning.
-//!
-//! Apart from Student's t because planning knows the noise: there is nothing to estimate it from yet.
+//! The standard normal distribution, for power calculations with known noise.
 
-/// Probability that a standard normal variable lies below `z`, to about 1e-13
-/// [series and continued fraction of erf and erfc: Abramowitz & Stegun 1964, 7.1.6 and 7.1.14].
+/// Returns the probability that a standard normal variable is below `z`, to about 1e-13 [series and continued
+/// fraction of erf and erfc: Abramowitz & Stegun 1964, 7.1.6 and 7.1.14].
 #[must_use]
 pub(crate) fn cdf(z: f64) -> f64 {
     if z.is_nan() {
@@ -35,7 +33,7 @@ fn erfc_fraction(x: f64) -> f64 {
     (-x * x).exp() / (std::f64::consts::PI.sqrt() * tail)
 }
 
-/// The z below which a share `p` of the standard normal distribution lies; ±∞ at 0 and 1, NaN outside [0, 1].
+/// Returns the quantile of a probability; ±∞ at 0 and 1, NaN outside [0, 1].
 #[must_use]
 pub(crate) fn quantile(p: f64) -> f64 {
     if !(0.0..=1.0).contains(&p) {

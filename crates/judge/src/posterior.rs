@@ -1,6 +1,4 @@
-//! What is believed about the growth: a mixture over models, each a Student t.
-//!
-//! Apart from the fits, because from here on only shares of posterior count.
+//! The posterior distribution of the growth: a mixture over models of Student t distributions.
 
 use crate::fit::{CORRELATION_TIMES_S, Fit};
 use crate::models::{Model, ModelKind, ModelSet};
@@ -8,54 +6,54 @@ use crate::student;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Places after which a changepoint says about the run that growth stopped, rather than that it has been over for long.
+/// Position in the run from which a changepoint with less growth counts as a late stop of growth.
 const LATE_POSITION: f64 = 0.5;
 
-/// Share of its growth that steps down must take back for an model to be a sawtooth's.
+/// Share of the growth that steps must reverse for a model to describe a sawtooth.
 const REVERSAL_SHARE: f64 = 0.5;
 
-/// A value still settles if what is left of its warm-up falls at the end by more than this share of the limit: its time constant is
-/// not known so well that a leak beside it would show.
+/// Share of the limit by which a warm-up may still fall at the end. Its time constant is not known well enough to
+/// show a leak beside a steeper fall.
 const UNFINISHED_SHARE: f64 = 0.5;
 
-/// Explanations whose growth differs by less than this many standard errors are merged: their mean and spread are kept, so that
-/// the posterior changes only in the third order.
+/// Width of a mixture component, in standard errors. Models that differ by less are merged. Mean and spread are kept,
+/// so the posterior changes only in the third order.
 const COMPONENT_WIDTH: f64 = 0.25;
 
-/// Bits of a standard error that two models of one component share: sign, exponent and 3 bits, an eighth part of it.
+/// Bits of a standard error that the models of a component share: sign, exponent and 3 bits, which is to an eighth.
 const COMPONENT_BITS: u32 = 64 - 15;
 
-/// Heaps are kept, heaviest first, until this much of the posterior is left out: far below any error that is spent.
+/// Posterior probability of the lightest components, which are omitted; far below any error that is spent.
 const MAX_OMITTED: f64 = 1e-6;
 
-/// A quantile is found when the odds of the posterior below it are right to this part: far below what the models are worth.
+/// Relative precision of the odds at a quantile, far finer than that of the models.
 const PRECISION: f64 = 1e-4;
 
-/// Explanations that say much the same.
+/// A component of the mixture: models with nearly the same growth and standard error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct MixtureComponent {
     weight: f64,
-    /// Growth of the first model taken, from which sums are counted: differences keep their digits.
+    /// Growth of the first model. Sums are relative to it, which keeps their digits.
     origin: f64,
     growth: f64,
     standard_error: f64,
     dof: u32,
 }
 
-/// The posterior in one correlation time.
+/// The posterior of one correlation time.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Correlation {
-    /// Share of the posterior.
+    /// Posterior probability.
     pub(crate) weight: f64,
     /// Mean variance of the independent errors.
     pub(crate) variance: f64,
 }
 
-/// What is believed about the growth.
+/// The posterior distribution of the growth.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Posterior {
     components: Vec<MixtureComponent>,
-    /// Log weight of the best model, against which all are weighed, and the sum of all weights that were kept.
+    /// Log weight of the best model, and the sum of the weights relative to it.
     best: f64,
     total: f64,
     stopped: f64,
@@ -66,8 +64,10 @@ pub(crate) struct Posterior {
 }
 
 impl Posterior {
-    /// Weighs fits, with growth in units of `scale`. Explanations in which growth changed downwards late and is now below `limit`
-    /// are set aside: whether growth stopped is not for a mixture to average.
+    /// Weighs fits, with growth in units of `scale`.
+    ///
+    /// Models in which growth decreased late and is now below `limit` are set aside, because a mixture must not
+    /// average over a stop of growth.
     #[must_use]
     pub(crate) fn new(fits: &[Fit], model_set: &ModelSet, scale: f64, limit: f64) -> Self {
         let best = fits.iter().map(|fit| fit.log_weight).fold(f64::NEG_INFINITY, f64::max);
@@ -90,7 +90,7 @@ impl Posterior {
             }
             posterior.accumulate(&fit, weight);
             if steps_reverse_growth(&fit, scale) {
-                // A sawtooth does not grow; a leak beside two pools that shrank does: half the posterior for either.
+                // A sawtooth does not grow, but a leak beside two pools that shrank does: half the weight for either.
                 index.add(&mut posterior.components, &fit, weight / 2.0);
                 index.add(&mut posterior.components, &Fit { growth: 0.0, ..fit }, weight / 2.0);
             } else {
@@ -116,7 +116,7 @@ impl Posterior {
         self.correlations[fit.correlation].variance += weight * fit.variance;
     }
 
-    /// Makes shares and means of the sums.
+    /// Turns sums into shares and means.
     fn normalize(&mut self, total: f64) {
         self.total = total;
         self.components
@@ -139,41 +139,41 @@ impl Posterior {
         }
     }
 
-    /// True if nothing could be fitted, or everything that could says that growth stopped.
+    /// True if nothing could be fitted, or if all models describe a late stop of growth.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.components.is_empty()
     }
 
-    /// Posterior that growth changed downwards in the second half of the run and is now below the limit, as a share of everything.
+    /// Probability that growth decreased in the second half of the run and is now below the limit.
     #[must_use]
     pub(crate) fn stopped(&self) -> f64 {
         self.stopped
     }
 
-    /// Posterior that the value still comes down from its warm-up when the run ends.
+    /// Probability that the value still falls from its warm-up at the end of the run.
     pub(crate) fn warm_up_unfinished(&self) -> f64 {
         self.warm_up_unfinished
     }
 
-    /// Posterior in each kind of model, in the order of [`ModelKind::ALL`].
+    /// Probability of each kind of model, in the order of [`ModelKind::ALL`].
     #[must_use]
     pub(crate) fn by_kind(&self) -> [f64; 6] {
         self.by_kind
     }
 
-    /// The heaviest model of a kind.
+    /// Returns the maximum a posteriori (MAP) model of a kind.
     #[must_use]
     pub(crate) fn map_model(&self, kind: ModelKind) -> Option<&Fit> {
         self.map_models[kind as usize].as_ref()
     }
 
-    /// Posterior in each correlation time, in the order of [`CORRELATION_TIMES_S`].
+    /// Probability of each correlation time, in the order of [`CORRELATION_TIMES_S`].
     pub(crate) fn correlations(&self) -> &[Correlation] {
         &self.correlations
     }
 
-    /// Posterior that growth is below `growth`.
+    /// Probability that growth is below `growth`.
     #[must_use]
     pub(crate) fn cdf(&self, growth: f64) -> f64 {
         self.components
@@ -182,8 +182,10 @@ impl Posterior {
             .sum()
     }
 
-    /// Posterior that growth is below `growth` if it is `more` than some of the models say, over the line: the same fits and the
-    /// same scale that this posterior was builder of.
+    /// Probability that growth is below `growth` if `more` is added to the growth of each model, over the whole
+    /// regressor.
+    ///
+    /// `fits` and `scale` must be those that the posterior was built from.
     pub(crate) fn cdf_with_added_growth(
         &self,
         growth: f64,
@@ -206,7 +208,8 @@ impl Posterior {
         self.cdf(growth) + changed.sum::<f64>()
     }
 
-    /// The same for several shares, each of which is looked for between what was points on the way to the others.
+    /// Returns the quantiles of several probabilities; NaN outside (0, 1) or for an empty posterior. Each search
+    /// starts from the points that the others evaluated.
     pub(crate) fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
         let (mean, spread) = self.mean_and_spread();
         if !spread.is_finite() {
@@ -227,7 +230,7 @@ impl Posterior {
         (growth, log_odds(self.cdf(growth)))
     }
 
-    /// Mean of the growth, and the root of its mean squared deviation with the components' errors.
+    /// Returns the mean and the standard deviation of the mixture.
     fn mean_and_spread(&self) -> (f64, f64) {
         let mean: f64 = self
             .components
@@ -246,8 +249,8 @@ impl Posterior {
         }
     }
 
-    /// Where the log odds are as wanted: regula falsi between the nearest of the points that were points, in order, each kept end
-    /// counting half [Illinois: Dowell & Jarratt 1971]. On log odds, which are nearly straight where shares are not.
+    /// Finds the growth with the `wanted` log odds, by regula falsi between the nearest known points [Illinois:
+    /// Dowell & Jarratt 1971]. Log odds are nearly linear where probabilities are not.
     fn solve(&self, points: &mut Vec<(f64, f64)>, spread: f64, wanted: f64) -> f64 {
         let mut width = spread;
         while points[0].1 > wanted && width < 1e300 {
@@ -266,7 +269,7 @@ impl Posterior {
         let (mut at_low, mut at_high) = (at_low - wanted, at_high - wanted);
         let mut kept = 0;
         for round in 0..200 {
-            // Every fourth round halves: the mixture may be flat between its components.
+            // Every fourth step bisects, because the mixture may be flat between its components.
             let middle = if round % 4 == 3 || at_high - at_low <= 0.0 {
                 low + (high - low) / 2.0
             } else {
@@ -297,20 +300,20 @@ impl Posterior {
     }
 }
 
-/// ln(p / (1 − p)), finite at the ends.
+/// Returns ln(p / (1 − p)), finite at 0 and 1.
 fn log_odds(p: f64) -> f64 {
     let p = p.clamp(1e-15, 1.0 - 1e-15);
     (p / (1.0 - p)).ln()
 }
 
-/// Finds the component of an model.
+/// The index of the mixture components by key.
 #[derive(Default)]
 struct ComponentIndex {
     positions: HashMap<(u64, i64), usize, BuildHasherDefault<KeyHasher>>,
     last: Option<((u64, i64), usize)>,
 }
 
-/// Keys mixed by a multiplication [Knuth 1973, 6.4]: nobody chooses ours to collide, and there are ten thousand for each series.
+/// A multiplicative hasher [Knuth 1973, 6.4]. Keys are not chosen by an adversary, and each series has ten thousand.
 #[derive(Default)]
 struct KeyHasher(u64);
 
@@ -333,8 +336,8 @@ impl Hasher for KeyHasher {
 }
 
 impl ComponentIndex {
-    /// Heaps stay in the order of their first model, so that sums are the same in every run. Neighbouring models
-    /// often share one, which saves looking it up.
+    /// Adds a model to its component. Components keep the order of their first model, so sums are the same in every
+    /// run. Neighbouring models often share a component, which saves the look-up.
     fn add(&mut self, components: &mut Vec<MixtureComponent>, fit: &Fit, weight: f64) {
         let key = component_key(fit);
         let position = match self.last {
@@ -356,7 +359,7 @@ impl ComponentIndex {
 }
 
 impl MixtureComponent {
-    /// Sums first and second moments until the component is closed.
+    /// Adds first and second moments.
     fn add(&mut self, fit: &Fit, weight: f64) {
         let offset = fit.growth - self.origin;
         self.weight += weight;
@@ -383,7 +386,7 @@ fn scaled_t_cdf(offset: f64, standard_error: f64, dof: u32) -> f64 {
     if offset < 0.0 { 0.0 } else { 1.0 }
 }
 
-/// What one model adds to the posterior, of a weight of one.
+/// Returns the probability that growth is below `growth` under one model.
 fn model_cdf(fit: &Fit, scale: f64, growth: f64) -> f64 {
     let fit = fit.scaled(scale);
     let below = |of: f64| scaled_t_cdf(growth - of, fit.standard_error, fit.dof);
@@ -394,7 +397,7 @@ fn model_cdf(fit: &Fit, scale: f64, growth: f64) -> f64 {
     }
 }
 
-/// Explanations with one key are merged.
+/// Returns the key that models of one component share.
 fn component_key(fit: &Fit) -> (u64, i64) {
     let width = f64::from_bits(fit.standard_error.to_bits() >> COMPONENT_BITS << COMPONENT_BITS) * COMPONENT_WIDTH;
     let steps = fit.growth / width;
@@ -406,8 +409,8 @@ fn component_key(fit: &Fit) -> (u64, i64) {
     )
 }
 
-/// True if steps take back, on balance, at least half of what the slope adds: a few teeth of a sawtooth analysis like that, a burst
-/// that came and went does not. `scale` makes growth of a step over the run.
+/// True if the steps reverse at least half of the growth, as the teeth of a sawtooth do. A burst that came and went
+/// does not. `scale` converts a step to growth over the run.
 fn steps_reverse_growth(fit: &Fit, scale: f64) -> bool {
     let [first, second] = fit.added;
     let steps = match fit.model {

@@ -1,23 +1,23 @@
-//! What no judge can beat: how small a leak a run of given length and noise can prove.
+//! Statistical power: the smallest leak that a run of given length and noise can prove.
 //!
-//! Used before a run (`leakcheck plan`) and beside every verdict. The noise enters as its long-run variance S₀, the integral of
-//! the autocovariance: 2 sd² τ for exponentially correlated noise, sd² dt for independent samples.
+//! These bounds hold for any method. Noise enters as its long-run variance S₀, the integral of the autocovariance: 2
+//! sd² τ for exponentially correlated noise, sd² dt for independent samples.
 
 use crate::normal;
 
 const SECONDS_PER_MIN: f64 = 60.0;
 
-/// ErrorRates that a decision may make.
+/// The error rates of a decision.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ErrorRates {
-    /// Share of sound targets that are accused.
+    /// Share of healthy targets that fail.
     pub alpha: f64,
     /// Share of leaks of the stated size that are found.
     pub power: f64,
 }
 
 impl Default for ErrorRates {
-    /// 1 % accused, 99 % found.
+    /// Returns 1 % false failures and 99 % power.
     fn default() -> Self {
         Self {
             alpha: 0.01,
@@ -27,17 +27,34 @@ impl Default for ErrorRates {
 }
 
 impl ErrorRates {
-    /// Distance between limit and leak in standard errors: z(1−α) + z(power) [Neyman & Pearson 1933]; 4.65 by default.
+    /// Returns the distance between limit and leak in standard errors: z(1−α) + z(power) [Neyman & Pearson 1933].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use leakcheck_judge::power::ErrorRates;
+    ///
+    /// assert!((ErrorRates::default().distance() - 4.65).abs() < 0.01);
+    /// ```
     #[must_use]
     pub fn distance(self) -> f64 {
         normal::quantile(1.0 - self.alpha) + normal::quantile(self.power)
     }
 }
 
-/// S₀ of exponentially correlated noise: 2 sd² τ; of independent samples every `spacing_s`, which is the least, sd² dt.
+/// Returns S₀ of noise with standard deviation `sd` and correlation time `tau_s`, sampled every `spacing_s`.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::power::long_run_variance;
+///
+/// // Independent samples: sd² dt.
+/// assert_eq!(long_run_variance(2.0, 0.0, 3.0), 12.0);
+/// ```
 #[must_use]
 pub fn long_run_variance(sd: f64, tau_s: f64, spacing_s: f64) -> f64 {
-    // The exact sum over a sampled AR(1): sd² dt (1+φ)/(1−φ), φ = exp(−dt/τ), which is both limits.
+    // The exact sum over a sampled AR(1) process: sd² dt (1+φ)/(1−φ), φ = exp(−dt/τ).
     if tau_s <= 0.0 {
         return sd * sd * spacing_s;
     }
@@ -45,25 +62,65 @@ pub fn long_run_variance(sd: f64, tau_s: f64, spacing_s: f64) -> f64 {
     sd * sd * spacing_s * (1.0 + phi) / (1.0 - phi)
 }
 
-/// Standard error of the growth per minute of a straight line over `length_s`: √(12 S₀ / T³) [Cramér–Rao bound for a trend].
+/// Returns the standard error of the growth per minute of a straight line over `length_s`: √(12 S₀ / T³) [Cramér–Rao
+/// bound for a trend].
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::power::standard_error_per_min;
+///
+/// // Twice the length divides the error by 2^1.5.
+/// let ratio = standard_error_per_min(500.0, 600.0) / standard_error_per_min(500.0, 1200.0);
+/// assert!((ratio - 8f64.sqrt()).abs() < 1e-12);
+/// ```
 #[must_use]
 pub fn standard_error_per_min(s0: f64, length_s: f64) -> f64 {
     (12.0 * s0 / length_s.powi(3)).sqrt() * SECONDS_PER_MIN
 }
 
-/// Smallest growth per minute that a run of `length_s` proves to be above `limit_per_min`. Infinite for no length.
+/// Returns the smallest growth per minute that a run of `length_s` can prove to be above the limit. Infinite for no
+/// length.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::power::{ErrorRates, smallest_provable_per_min};
+///
+/// let provable = smallest_provable_per_min(2.0, 500.0, 1800.0, ErrorRates::default());
+/// assert!(provable > 2.0 && provable < 2.5);
+/// ```
 #[must_use]
 pub fn smallest_provable_per_min(limit_per_min: f64, s0: f64, length_s: f64, errors: ErrorRates) -> f64 {
     limit_per_min + errors.distance() * standard_error_per_min(s0, length_s)
 }
 
-/// Largest growth per minute that a run of `length_s` proves to be below `limit_per_min`; negative if it can exclude nothing.
+/// Returns the largest growth per minute that a run of `length_s` can prove to be below the limit. Negative if there
+/// is none.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::power::{ErrorRates, largest_excludable_per_min};
+///
+/// let excludable = largest_excludable_per_min(2.0, 500.0, 1800.0, ErrorRates::default());
+/// assert!(excludable > 1.5 && excludable < 2.0);
+/// ```
 #[must_use]
 pub fn largest_excludable_per_min(limit_per_min: f64, s0: f64, length_s: f64, errors: ErrorRates) -> f64 {
     limit_per_min - errors.distance() * standard_error_per_min(s0, length_s)
 }
 
-/// Smallest growth per minute that is seen if it begins in the last `window_s` of a run.
+/// Returns the smallest growth per minute that can be proved if it begins in the last `window_s` of a run.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::power::{ErrorRates, smallest_late_leak_per_min};
+///
+/// let late = |window_s| smallest_late_leak_per_min(2.0, 500.0, window_s, ErrorRates::default());
+/// assert!(late(225.0) > late(900.0));
+/// ```
 #[must_use]
 pub fn smallest_late_leak_per_min(limit_per_min: f64, s0: f64, window_s: f64, errors: ErrorRates) -> f64 {
     smallest_provable_per_min(limit_per_min, s0, window_s, errors)

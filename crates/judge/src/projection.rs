@@ -1,53 +1,53 @@
-//! Levels and line projected out of everything, at one correlation.
+//! Projection of all columns onto the complement of levels and line, at one correlation time.
 //!
-//! What remains of each model is a system of at most two unknowns. Steps, of which there are most, are projected with
-//! running sums and never written down: that is what makes two thousand models cost a millisecond.
+//! What remains of each model is a system of at most two unknowns. Most columns are steps, which running sums project
+//! without writing them out. Two thousand models therefore cost a millisecond.
 
 use crate::models::ModelSet;
 use crate::whitening::Whitening;
 
-/// A column of which projection leaves less than this share of its square is a combination of the others.
+/// Remaining share of its square below which a column is a combination of the base columns.
 const COLLINEAR: f64 = 1e-9;
 
-/// One column that an model adds, as it is after projection.
+/// A column that a model adds, after projection.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ProjectedColumn {
-    /// Components along the base columns, which are taken off.
+    /// Components along the base columns, which are removed.
     pub(crate) along: Vec<f64>,
-    /// Square of what is left; 0 if that is nothing but rounding.
+    /// Square of the remainder; 0 if only rounding remains.
     pub(crate) square: f64,
-    /// Product of what is left with what is left of the values.
+    /// Product of the remainder with the remainder of the values.
     pub(crate) with_value: f64,
-    /// Growth that one unit of its coefficient adds, the line's own loss included.
+    /// Growth added by one unit of the coefficient, including the change of the line's slope.
     pub(crate) lever: f64,
 }
 
-/// Everything that the models share at one correlation.
+/// Everything that the models share at one correlation time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Projection {
-    /// Orthonormal levels and, last, the line.
+    /// The orthonormal base: levels and, last, the line.
     base: Vec<Vec<f64>>,
     /// ln of the determinant of levels and line.
     pub(crate) log_determinant: f64,
-    /// 1 / (square of what levels leave of the line).
+    /// 1 / (square of the line after projection onto the complement of the levels).
     pub(crate) line_variance: f64,
-    /// Growth if nothing is added to the line.
+    /// Growth of the line alone.
     pub(crate) line_growth: f64,
-    /// Square of what is left of the values.
+    /// Square of the remainder of the values.
     pub(crate) value_square: f64,
-    /// A step at each block but the first.
+    /// The steps, one at each block but the first.
     pub(crate) steps: Vec<ProjectedColumn>,
-    /// One for each changepoint.
+    /// The changepoints.
     pub(crate) changepoints: Vec<ProjectedColumn>,
-    /// One for each warm-up.
+    /// The warm-ups.
     pub(crate) warm_ups: Vec<ProjectedColumn>,
     /// The steps' components again, by base column, for the innermost loop.
     steps_along: Vec<Vec<f64>>,
-    /// Product of two steps before projection, by the later one.
+    /// Product of two steps before projection, by the later step.
     step_pairs: Vec<f64>,
 }
 
-/// Four sums side by side, which a processor works on at once.
+/// The dot product as four parallel sums, which the compiler vectorises.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
     let mut sums = [0.0; 4];
@@ -60,7 +60,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
-/// Σ over blocks of step × column for a step at each block but the first, by running sums from the end.
+/// Returns the product of `column` with a step at each block but the first, by running sums from the end.
 fn step_products_with(whitening: &Whitening, column: &[f64]) -> Vec<f64> {
     let mut products = vec![0.0; column.len().saturating_sub(1)];
     let mut later = 0.0;
@@ -72,7 +72,7 @@ fn step_products_with(whitening: &Whitening, column: &[f64]) -> Vec<f64> {
 }
 
 impl Projection {
-    /// Projects model_set and values (one per block). `None` if the levels alone, or with the line, are not independent.
+    /// Projects models and values (one per block). `None` if the base columns are not independent.
     #[must_use]
     pub(crate) fn new(model_set: &ModelSet, whitening: &Whitening, value: &[f64]) -> Option<Self> {
         let (base, log_determinant, line_square) = orthonormal(model_set, whitening)?;
@@ -135,7 +135,7 @@ impl Projection {
         steps
     }
 
-    /// Writes the product of the step number `first` with each later one, after projection, to the later one's place.
+    /// Writes the product of step `first` with each later step, after projection, at the position of the later step.
     pub(crate) fn step_products(&self, first: usize, products: &mut [f64]) {
         let later = first + 1..self.step_pairs.len();
         let products = &mut products[later.clone()];
@@ -147,7 +147,7 @@ impl Projection {
         }
     }
 
-    /// The product of each step with a whitened column, after projection; `added` is that column's projection.
+    /// Returns the product of each step with a column, after projection. `added` is the projection of that column.
     #[must_use]
     pub(crate) fn steps_with(&self, whitening: &Whitening, column: &[f64], added: &ProjectedColumn) -> Vec<f64> {
         let mut products = step_products_with(whitening, &whitening.apply(column));
@@ -160,14 +160,15 @@ impl Projection {
     }
 }
 
-/// Levels and line builder orthonormal one after the other, ln of their determinant, and the square that is left of the line.
+/// Orthonormalises levels and line in order. Returns the base, ln of its determinant, and the remaining square of the
+/// line.
 fn orthonormal(model_set: &ModelSet, whitening: &Whitening) -> Option<(Vec<Vec<f64>>, f64, f64)> {
     let mut base: Vec<Vec<f64>> = Vec::with_capacity(model_set.levels.len() + 1);
     let (mut log_determinant, mut square) = (0.0, 0.0);
     for raw in model_set.levels.iter().chain(std::iter::once(&model_set.line)) {
         let mut column = whitening.apply(raw);
         let before = dot(&column, &column);
-        // Twice is enough to be orthogonal to rounding [Giraud, Langou & Rozložník 2005].
+        // Two passes are enough for orthogonality to rounding [Giraud, Langou & Rozložník 2005].
         for _ in 0..2 {
             for known in &base {
                 let share = dot(known, &column);
@@ -186,8 +187,8 @@ fn orthonormal(model_set: &ModelSet, whitening: &Whitening) -> Option<(Vec<Vec<f
     Some((base, log_determinant, square))
 }
 
-/// Product of two steps, by the later one at block b: (1 − φᵍ) s_b² + Σ over later blocks of ((1 − φᵍ) s)²; the earlier one does
-/// not matter, because it is a constant there.
+/// Returns the product of two steps, by the later one at block b: (1 − φᵍ) s_b² + Σ over later blocks of ((1 − φᵍ)
+/// s)². The earlier step is constant there and does not matter.
 fn step_pairs(whitening: &Whitening, blocks: usize) -> Vec<f64> {
     let mut pairs = vec![0.0; blocks.saturating_sub(1)];
     let mut later = 0.0;
@@ -199,7 +200,7 @@ fn step_pairs(whitening: &Whitening, blocks: usize) -> Vec<f64> {
     pairs
 }
 
-/// What is left of a column: its square and its product with what is left of the values (which is orthogonal to the base).
+/// Returns the remainder of a column: its square and its product with the remainder of the values.
 fn added(along: Vec<f64>, whole: f64, with_value: f64, own: f64, line_norm: f64) -> ProjectedColumn {
     let square = whole - dot(&along, &along);
     let lever = own - along.last().copied().unwrap_or(0.0) / line_norm;
@@ -217,7 +218,7 @@ mod tests {
     use super::*;
     use crate::blocks::{Blocks, Grid};
 
-    /// Everything again by brute force: columns written down, whitened, and projected.
+    /// Projects an explicit column by brute force.
     fn left_of(base: &[Vec<f64>], mut column: Vec<f64>) -> Vec<f64> {
         for known in base {
             let share = dot(known, &column);
@@ -315,7 +316,7 @@ mod tests {
     #[test]
     fn a_line_that_hardly_moves_is_no_line() {
         let blocks = Blocks::whole(5.0, 1, vec![0.0; 10]);
-        // About 100, by a millionth of it and by a thousandth: 1e-12 and 1e-6 of the square.
+        // About 100, by a millionth and by a thousandth of it: 1e-12 and 1e-6 of the square.
         let has_line = |by: f64| {
             let line = (0..10).map(|i| 100.0 * (1.0 + by * f64::from(i) / 10.0)).collect();
             orthonormal(&ModelSet::new(&blocks, line), &Whitening::new(0.0, &blocks.index)).is_some()

@@ -1,60 +1,62 @@
-//! What a short run cannot tell from a leak: a count that rose by one or two.
+//! Rises of one or two quanta, which a short run cannot distinguish from a leak.
 //!
-//! Apart from the fits, because no fit knows it: counts rise in whole quanta, and a leak that had the time for two of them is
-//! exactly two changes of level. Nor would a leak be seen that began so late that it moved nothing yet.
+//! No fit shows this: counts rise in whole quanta, so a leak with time for two of them equals two steps. A leak that
+//! began too late to move the value does not show at all.
 
 use crate::blocks::Blocks;
 use crate::fit::Fit;
 use crate::models::{Model, ModelSet};
 
-/// Quanta that the limit must allow over the run before a change of level is an excuse. An model excuses two; of a leak of
-/// twice the limit that begins at seven tenths six tenths of this many are seen, which must be more than two, with as many
-/// again for noise that hides half of them.
+/// Quanta that the limit must allow over the run for steps to be separable from growth. A model explains up to two
+/// rises as steps. A leak of twice the limit from seven tenths on moves six tenths of this number. That must exceed
+/// two by as much again, because noise may hide half.
 const ALLOWED_TO_EXCUSE: f64 = 8.0;
 
-/// A leak that begins in one of the last so many blocks is two changes of level to the fits: no changepoint is looked for so late.
+/// Number of last blocks in which a leak looks like steps, because no changepoint is that late.
 const BLOCKS_TOO_LATE: usize = 3;
 
-/// Share of a run in which a leak that begins must still be seen for a pass: onsets up to seven tenths were assumed.
+/// Share of a run in which a leak that begins there must still show for a pass.
 const SHARE_TO_SEE: f64 = 0.3;
 
 /// Size of the leak that a pass must exclude, in limits.
 const TIMES_LIMIT: f64 = 2.0;
 
-/// Growth that the limit allows over the whole line, in quanta; infinite without a quantum. `scale` makes growth per minute or
-/// rotation of growth over the line.
+/// Returns the growth that the limit allows over the whole regressor, in quanta; infinite without a quantum. `scale`
+/// converts growth over the regressor to growth per minute or rotation.
 #[must_use]
 pub(crate) fn allowance(limit: f64, scale: f64, quantum: f64) -> f64 {
     limit / (scale * quantum)
 }
 
-/// Whether a change of level may be an excuse for what rose.
+/// True if the run is long enough to distinguish steps from growth.
 #[must_use]
 pub(crate) fn steps_are_separable(allowance: f64) -> bool {
     allowance >= ALLOWED_TO_EXCUSE
 }
 
-/// Whether a leak of twice the limit would have moved the value by a quantum in the last three tenths of the run.
+/// True if a leak of twice the limit would have moved the value by a quantum in the last three tenths of the run.
 #[must_use]
 pub(crate) fn late_leak_is_visible(allowance: f64) -> bool {
     TIMES_LIMIT * SHARE_TO_SEE * allowance >= 1.0
 }
 
-/// How many times longer the run must be for that.
+/// Returns the factor by which the run must be longer for a late leak to show.
 #[must_use]
 pub(crate) fn required_length_factor(allowance: f64) -> f64 {
     1.0 / (TIMES_LIMIT * SHARE_TO_SEE * allowance)
 }
 
-/// The blocks from which on a change of level is never an excuse, whatever the limit allows.
+/// Returns the position of the first block from which steps are never separable from growth.
 #[must_use]
 pub(crate) fn first_late_block(blocks: &Blocks) -> usize {
     let since = blocks.grid.count.saturating_sub(BLOCKS_TOO_LATE);
     blocks.index.partition_point(|&index| index < since)
 }
 
-/// What an model's growth is more if what rose at the `since`-th block or later is growth too: a step of s at the place x of
-/// the line is a staircase that began there, or at seven tenths if it came later, which grows by s / (1 − x) over the whole.
+/// Returns the growth that a model gains if rises from block `since` on count as growth.
+///
+/// A step of s at position x of the regressor becomes a staircase from there, or from seven tenths if it came later.
+/// Over the whole regressor, it grows by s / (1 − x).
 #[must_use]
 pub(crate) fn added_growth(fit: &Fit, model_set: &ModelSet, since: usize) -> f64 {
     let left = |at: usize| (1.0 - model_set.line[at]).max(SHARE_TO_SEE);
@@ -117,12 +119,12 @@ mod tests {
 
     #[test]
     fn a_step_up_is_a_staircase_that_began_with_it() {
-        // Block 15 of 30 lies at 31/60: what is left is 29/60.
+        // Block 15 of 30 lies at 31/60, so 29/60 remain.
         let half = growth(Model::Step { at: 15 }, [2.0, 0.0]);
         assert!((half - (1.0 + 2.0 * 60.0 / 29.0)).abs() < 1e-12, "{half}");
         let warm = growth(Model::StepAndWarmUp { at: 15, warm_up: 0 }, [2.0, 5.0]);
         assert!((warm - half).abs() < 1e-12, "{warm}");
-        // One that came in the last three tenths began at seven tenths.
+        // A step in the last three tenths counts from seven tenths on.
         let late = growth(Model::Step { at: 29 }, [2.0, 0.0]);
         assert!((late - (1.0 + 2.0 / 0.3)).abs() < 1e-12, "{late}");
     }
@@ -141,7 +143,7 @@ mod tests {
         assert_eq!(first_late_block(&blocks()), 27);
         assert!((added_growth(&fit, &model_set(), 27) - 3.0 / 0.3).abs() < 1e-12);
         assert_eq!(added_growth(&fit, &model_set(), 28), 0.0);
-        // By their places on the grid: blocks that are missing before do not move it.
+        // The grid position counts, not the number of blocks before it.
         let gap = Blocks {
             index: (0..20).chain(28..30).collect(),
             value: vec![0.0; 22],

@@ -1,23 +1,23 @@
-//! The n-th smallest value of one window after the other.
+//! The n-th smallest value of consecutive windows.
 //!
-//! Apart, because a long series has a hundred thousand windows and neighbours have most of their samples in common: counting
-//! by those that came and went whether one of the last two assessments still holds is a fraction of the cost of a selection. The
-//! assessment is exact either way.
+//! A long series has a hundred thousand windows, and neighbours share most of their samples. Counting the samples
+//! that entered and left shows whether a recent result still holds, at a fraction of the cost of a selection. The
+//! result is exact either way.
 
 use std::ops::Range;
 
-/// How many neighbouring values are tried before the window is selected anew: counts move by a step or two.
+/// Number of neighbouring values that are tried before a new selection.
 const NEIGHBOURS: usize = 3;
 
-/// The n-th smallest value, window by window of one series.
+/// The n-th smallest value of consecutive windows of one series.
 #[derive(Debug, Clone)]
 pub(crate) struct RollingRank {
     window: Range<usize>,
-    /// The last assessment and another one before it: where values are few, the assessment goes back and forth between two.
+    /// The last two results: with few distinct values, the result alternates between two.
     last: [Guess; 2],
 }
 
-/// A value, and how many values of the window lie below it and not above it.
+/// A value with the numbers of window values below it and not above it.
 #[derive(Debug, Clone, Copy)]
 struct Guess {
     value: f64,
@@ -34,7 +34,7 @@ impl Guess {
         }
     }
 
-    /// The same value where these came and those went.
+    /// Updates the counts for the values that entered and left.
     fn moved(self, come: &[f64], gone: &[f64]) -> Self {
         let (come, gone) = (Self::of(self.value, come), Self::of(self.value, gone));
         Self {
@@ -48,7 +48,7 @@ impl Guess {
         self.below <= rank && rank < self.not_above
     }
 
-    /// The next value of the window towards a rank; `None` if there is none.
+    /// Returns the next window value towards a rank, if there is one.
     fn towards(self, rank: usize, window: &[f64]) -> Option<Self> {
         let (value, least, most) = (self.value, f64::NEG_INFINITY, f64::INFINITY);
         let next = if rank < self.below {
@@ -65,7 +65,7 @@ impl Guess {
 }
 
 impl RollingRank {
-    /// Nothing is known yet.
+    /// Creates a state without results.
     pub(crate) const fn new() -> Self {
         let nothing = Guess {
             value: f64::NAN,
@@ -78,8 +78,10 @@ impl RollingRank {
         }
     }
 
-    /// The value of `rank` (from 0) in a window of `values`, which must be finite, more than `rank`, and the same each time;
-    /// `scratch` is overwritten if needed.
+    /// Returns the value of `rank` (from 0) in a window of `values`.
+    ///
+    /// The values must be finite and the same in each call, and the window larger than `rank`. `scratch` may be
+    /// overwritten.
     pub(crate) fn of(&mut self, values: &[f64], window: Range<usize>, rank: usize, scratch: &mut Vec<f64>) -> f64 {
         self.move_to(values, window);
         if self.last[1].is_at(rank) {
@@ -118,7 +120,7 @@ impl RollingRank {
     }
 }
 
-/// Written as a sum, which becomes vector instructions.
+/// Counts the values with a property. A sum compiles to vector instructions.
 pub(crate) fn count(values: &[f64], holds: impl Fn(f64) -> bool) -> usize {
     values.iter().map(|&v| usize::from(holds(v))).sum()
 }
@@ -134,7 +136,7 @@ mod tests {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             f64::from((random >> 8) % steps)
         };
-        // Now a handful of values, now many, now elsewhere.
+        // Segments with few values, with many, and at other levels.
         let values: Vec<f64> = (0..4000)
             .map(|i| (i / 700) as f64 * 1000.0 + next([1, 3, 8, 10_000][i / 100 % 4]))
             .collect();
@@ -142,7 +144,7 @@ mod tests {
         let mut scratch = Vec::new();
         let mut begin = 0;
         for turn in 0..2000 {
-            // A window after the other, forward by a few; sometimes far away, or back.
+            // Windows move forward by a few samples, and sometimes far away or back.
             begin = match turn % 50 {
                 0 => next(3900) as usize,
                 _ => (begin + next(8) as usize).min(3900),

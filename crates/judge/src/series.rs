@@ -1,20 +1,32 @@
-//! One measured series: what the judge is given.
+//! A measured series.
 //!
-//! It stands apart because it is the only gate: whatever passes the constructor is finite and in order, so no formula
-//! behind it has to ask again. A sample that was missed is simply not there.
+//! The constructor is the only check: a series is finite and in order, so no formula has to check again. A missed
+//! sample is absent.
 
 use thiserror::Error;
 
 /// Times in seconds, strictly increasing, with one finite value each.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::Series;
+///
+/// let series = Series::new(vec![0.0, 1.0, 2.0, 60.0], vec![5.0, 6.0, 7.0, 8.0])?;
+/// assert_eq!((series.len(), series.span_s(), series.spacing_s()), (4, 60.0, 1.0));
+/// assert_eq!(series.until(2.0).value(), [5.0, 6.0, 7.0]);
+/// assert!(Series::new(vec![1.0, 1.0], vec![0.0, 0.0]).is_err());
+/// # Ok::<(), leakcheck_judge::SeriesError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Series {
     t_s: Vec<f64>,
     value: Vec<f64>,
-    /// Found once: a long series is context for it again and again.
+    /// Computed once, because it is used often.
     spacing_s: f64,
 }
 
-/// Why a pair of columns is not a series.
+/// The reason why two columns are not a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SeriesError {
     /// The two columns differ in length.
@@ -48,8 +60,10 @@ pub enum SeriesError {
 impl Series {
     /// Checks and takes two columns of equal length: times in seconds and values.
     ///
-    /// # ErrorRates
-    /// Names the first sample (by index) whose time or value is not finite, or whose time is not later than the one before.
+    /// # Errors
+    ///
+    /// Names the first sample (by index) whose time or value is not finite, or whose time is not later than the one
+    /// before it.
     pub fn new(t_s: Vec<f64>, value: Vec<f64>) -> Result<Self, SeriesError> {
         if t_s.len() != value.len() {
             return Err(SeriesError::Length {
@@ -78,31 +92,31 @@ impl Series {
         Self { t_s, value, spacing_s }
     }
 
-    /// Times in seconds.
+    /// Returns the times in seconds.
     #[must_use]
     pub fn t_s(&self) -> &[f64] {
         &self.t_s
     }
 
-    /// Values, one per time.
+    /// Returns the values, one per time.
     #[must_use]
     pub fn value(&self) -> &[f64] {
         &self.value
     }
 
-    /// Number of samples.
+    /// Returns the number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.t_s.len()
     }
 
-    /// True if there is no sample at all.
+    /// Returns true if there are no samples.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.t_s.is_empty()
     }
 
-    /// Seconds from the first to the last sample; 0 for fewer than two.
+    /// Returns the seconds from the first to the last sample; 0 for fewer than two.
     #[must_use]
     pub fn span_s(&self) -> f64 {
         match (self.t_s.first(), self.t_s.last()) {
@@ -111,33 +125,34 @@ impl Series {
         }
     }
 
-    /// Seconds between samples, as the median of the spacings: a gap does not change it. 0 for fewer than two samples.
+    /// Returns the seconds between samples, as the median spacing, so that a gap does not matter. 0 for fewer than
+    /// two samples.
     #[must_use]
     pub fn spacing_s(&self) -> f64 {
         self.spacing_s
     }
 
-    /// Seconds that the samples stand for: the span and one spacing, since each sample stands for the spacing around it.
+    /// Returns the seconds that the samples represent: the span and one spacing.
     #[must_use]
     pub fn length_s(&self) -> f64 {
         self.span_s() + self.spacing_s()
     }
 
-    /// The samples up to and including the time `end_s`.
+    /// Returns the samples up to and including the time `end_s`.
     #[must_use]
     pub fn until(&self, end_s: f64) -> Self {
         let end = self.t_s.partition_point(|&t| t <= end_s);
         Self::of(self.t_s[..end].to_vec(), self.value[..end].to_vec())
     }
 
-    /// The samples from the time `begin_s` on.
+    /// Returns the samples from the time `begin_s` on.
     #[must_use]
     pub fn since(&self, begin_s: f64) -> Self {
         let begin = self.t_s.partition_point(|&t| t < begin_s);
         Self::of(self.t_s[begin..].to_vec(), self.value[begin..].to_vec())
     }
 
-    /// The same times with other values, which must be as many and finite: for corrections that keep the clock.
+    /// Returns the same times with other values, which must be as many and finite.
     pub(crate) fn with_values(&self, value: Vec<f64>) -> Self {
         debug_assert_eq!(value.len(), self.t_s.len());
         Self {
@@ -148,11 +163,11 @@ impl Series {
     }
 }
 
-/// Median of the spacings of times, seconds; `None` for fewer than two.
+/// Returns the median spacing of times, seconds; `None` for fewer than two.
 pub(crate) fn usual_spacing(t_s: &[f64]) -> Option<f64> {
     let spacing = |pair: &[f64]| pair[1] - pair[0];
     let first = t_s.get(..2).map(spacing)?;
-    // Most runs have one spacing, and a value that more than half of all have is their median.
+    // Most runs have one spacing. A value with a majority is the median.
     let alike = t_s.windows(2).filter(|pair| spacing(pair) == first).count();
     if 2 * alike > t_s.len() {
         return Some(first);

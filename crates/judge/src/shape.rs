@@ -1,4 +1,4 @@
-//! What was seen, in terms of the value: from the dominant model to a step's size and time.
+//! The shapes of a series, from its most probable models.
 
 use crate::assessment::{Noise, Shape, WeightedShape};
 use crate::blocks::Blocks;
@@ -6,11 +6,11 @@ use crate::fit::{CORRELATION_TIMES_S, Fit};
 use crate::models::{Model, ModelKind, ModelSet};
 use crate::posterior::Posterior;
 
-/// Forms with less posterior are not worth a line.
+/// Minimum posterior probability of a reported shape.
 const WEIGHT_MIN: f64 = 0.05;
 
-/// The shapes that are believed, the dominant one first; then the sawtooth, if rotations were resolved. `scale` makes growth per
-/// minute (or per rotation) of growth over the run.
+/// Returns the reported shapes, the dominant one first, then the sawtooth if rotations are resolved. `scale` converts
+/// growth over the run to growth per minute or rotation.
 #[must_use]
 pub(crate) fn shapes(
     posterior: &Posterior,
@@ -22,7 +22,7 @@ pub(crate) fn shapes(
     let by_kind = posterior.by_kind();
     let mut kinds = ModelKind::ALL;
     kinds.sort_by(|a, b| by_kind[*b as usize].total_cmp(&by_kind[*a as usize]));
-    // More than a line is claimed only against odds of twenty to one for it ["strong": Kass & Raftery 1995].
+    // More than a line is reported first only at odds of twenty to one against it ["strong": Kass & Raftery 1995].
     if by_kind[ModelKind::Linear as usize] >= WEIGHT_MIN {
         kinds.sort_by_key(|kind| *kind != ModelKind::Linear);
     }
@@ -91,14 +91,14 @@ fn shape(fit: &Fit, blocks: &Blocks, model_set: &ModelSet, scale: f64, growing: 
     }
 }
 
-/// Mean level of each part of a rotation after the line is taken off, if the swing is more than the noise makes of it.
+/// Returns the swing between the mean levels of the parts of a rotation, if it exceeds the noise.
 fn sawtooth(blocks: &Blocks, dominant: Option<&Fit>) -> Option<Shape> {
     let parts = blocks.grid.parts;
     let rotations = blocks.grid.count / parts;
     if parts < 2 || rotations == 0 {
         return None;
     }
-    // The differences of neighbouring blocks within a rotation need no trend and feel a change of level only once.
+    // Differences of neighbouring blocks within a rotation need no trend, and a step affects only one of them.
     let mut level = vec![0.0; parts];
     for part in 1..parts {
         let mut rises: Vec<f64> = (1..blocks.index.len())
@@ -120,7 +120,8 @@ fn sawtooth(blocks: &Blocks, dominant: Option<&Fit>) -> Option<Shape> {
     })
 }
 
-/// Median rise over a whole rotation, per block: the sawtooth cancels, and a change of level counts for one rotation only.
+/// Returns the median rise over a whole rotation, per block. The sawtooth cancels, and a step affects one rotation
+/// only.
 fn growth_per_block(blocks: &Blocks) -> Option<f64> {
     let parts = blocks.grid.parts;
     let mut rises: Vec<f64> = (parts..blocks.index.len())
@@ -130,8 +131,8 @@ fn growth_per_block(blocks: &Blocks) -> Option<f64> {
     crate::median::median_of(&mut rises)
 }
 
-/// Noise averaged over the posterior: S₀ = B σ²/(1−φ)² of AR(1) errors with independent variance σ² per block of B seconds
-/// [spectral density at frequency 0: Priestley 1981].
+/// Returns the posterior mean of the noise: S₀ = B σ²/(1−φ)² of AR(1) errors with independent variance σ² per block
+/// of B seconds [spectral density at frequency 0: Priestley 1981].
 #[must_use]
 pub(crate) fn noise(posterior: &Posterior, width_s: f64) -> Option<Noise> {
     if posterior.is_empty() {
@@ -182,7 +183,8 @@ mod tests {
         }
     }
 
-    /// Forms of fits over sixty blocks of ten seconds that begin at 100 s; growth over the run is a tenth of that per minute.
+    /// Returns the shapes of fits over sixty blocks of ten seconds from 100 s on. Growth over the run is a tenth of
+    /// that per minute.
     fn shapes(fits: &[Fit], growing: bool) -> Vec<Shape> {
         let blocks = blocks(10.0, 1, vec![0.0; 60]);
         let model_set = model_set(&blocks);

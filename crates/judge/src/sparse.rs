@@ -1,36 +1,36 @@
-//! A handful of checkpoints: what a hand-run test leaves behind.
+//! Series with few checkpoints, as manual tests produce them.
 //!
-//! Apart, because no interval can be built from them. Two rises in a row that are far above the limit are enough to fail;
-//! nothing is enough to pass.
+//! They allow no interval. Two consecutive rises far above the limit are enough to fail; nothing is enough to pass.
 
 use crate::series::Series;
 
-/// Fewer checkpoints than this are few.
+/// Minimum number of samples of an interval.
 pub(crate) const MIN_SAMPLES: usize = 16;
 
-/// Each of the two rises must be this many times what the limit allows.
+/// Factor on the growth allowed by the limit that each of the two rises must exceed.
 const TIMES_LIMIT: f64 = 10.0;
 
-/// The second rise must be at least this share of the first: a step followed by a creep is not two rises.
+/// Minimum ratio of the second rise to the first. A step with a small rise after it is not two rises.
 const KEPT_UP: f64 = 0.7;
 
-/// Checkpoints closer than this, in seconds, are samples of a short run: the noise between neighbours is many times a minute's
-/// limit there.
+/// Minimum spacing of checkpoints, seconds. Below it, noise between neighbours is many times the limit.
 const APART_MIN_S: f64 = 60.0;
 
-/// Two rises in a row.
+/// Two consecutive rises far above the limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ConsecutiveRises {
-    /// Time of the checkpoint before the first, seconds.
+    /// Time of the checkpoint before the first rise, seconds.
     pub(crate) from_s: f64,
-    /// Time of the checkpoint after the second, seconds.
+    /// Time of the checkpoint after the second rise, seconds.
     pub(crate) to_s: f64,
-    /// Growth per minute over both.
+    /// Growth per minute over both rises.
     pub(crate) per_min: f64,
 }
 
-/// The first two consecutive rises, each over at least a minute, that are each more than ten times what `limit_per_min` allows in their time, the second at
-/// least 0.7 of the first.
+/// Returns the first two consecutive rises, each over at least a minute and above ten times the growth that
+/// `limit_per_min` allows.
+///
+/// The second rise must be at least 0.7 of the first.
 #[must_use]
 pub(crate) fn consecutive_rises(series: &Series, limit_per_min: f64) -> Option<ConsecutiveRises> {
     let (t, v) = (series.t_s(), series.value());

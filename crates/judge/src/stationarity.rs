@@ -1,31 +1,32 @@
-//! Is a baseline a baseline, or does it still fall or rise?
+//! The stationarity test of a baseline.
 //!
-//! Cheap enough to ask each second while a run waits for its target: a handful of block medians and a rank test, no fit.
+//! It is cheap enough to run each second while a run waits for its target: some block medians and a rank test, no
+//! fit.
 
 use crate::median::median_of;
 use crate::series::Series;
 
-/// Blocks that the window is cut into, at most and at least; two samples make a block.
+/// Maximum and minimum number of blocks of a window. A block needs two samples.
 const BLOCKS_MAX: usize = 10;
 const BLOCKS_MIN: usize = 4;
 
-/// 5 % one-sided: a target that stands still is waited for once in ten times, which costs a second.
+/// Normal quantile for 5 % one-sided. A stationary target is delayed by a second in one of ten tests.
 const MARGIN: f64 = 1.6449;
 
-/// Whether a value stands still.
+/// The result of a stationarity test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Stationarity {
-    /// It does.
+    /// No trend.
     Stationary {
         /// Median over the window.
         level: f64,
     },
-    /// It still falls.
+    /// A falling trend.
     Falling {
         /// Growth per minute over the window, negative.
         per_min: f64,
     },
-    /// It still rises.
+    /// A rising trend.
     Rising {
         /// Growth per minute over the window.
         per_min: f64,
@@ -34,8 +35,26 @@ pub enum Stationarity {
     TooFewSamples,
 }
 
-/// Judges a window (10 to 60 s at a sample each second; at least two rotations if the target rotates): it has settled unless
-/// its block medians go one way [Mann 1945, Kendall 1975] and by more than `tolerance` units from end to end.
+/// Tests a window for a trend.
+///
+/// The window is stationary unless its block medians have a significant trend [Mann 1945, Kendall 1975] of more than
+/// `tolerance` units from end to end. It should be 10 to 60 s long at one sample per second, and cover at least two
+/// rotations.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::Series;
+/// use leakcheck_judge::stationarity::{Stationarity, test_stationarity};
+///
+/// let window = |per_s: f64| {
+///     let times: Vec<f64> = (0..60).map(f64::from).collect();
+///     Series::new(times.clone(), times.iter().map(|t| 100.0 + per_s * t).collect())
+/// };
+/// assert_eq!(test_stationarity(&window(0.0)?, 2.0), Stationarity::Stationary { level: 100.0 });
+/// assert!(matches!(test_stationarity(&window(-1.0)?, 2.0), Stationarity::Falling { .. }));
+/// # Ok::<(), leakcheck_judge::SeriesError>(())
+/// ```
 #[must_use]
 pub fn test_stationarity(window: &Series, tolerance: f64) -> Stationarity {
     let count = (window.len() / 2).min(BLOCKS_MAX);
@@ -49,7 +68,7 @@ pub fn test_stationarity(window: &Series, tolerance: f64) -> Stationarity {
         })
         .collect();
     let change = medians[count - 1] - medians[0];
-    // The outer blocks' centres are this far apart.
+    // The distance between the centres of the outer blocks.
     let minutes = window.span_s() * (count - 1) as f64 / count as f64 / 60.0;
     let per_min = change / minutes;
     let consistency = rises_less_falls(&medians);
@@ -68,7 +87,7 @@ pub fn test_stationarity(window: &Series, tolerance: f64) -> Stationarity {
     }
 }
 
-/// Kendall's S: pairs that rise less pairs that fall.
+/// Returns Kendall's S: the number of rising pairs minus the number of falling pairs.
 fn rises_less_falls(values: &[f64]) -> f64 {
     let mut s = 0;
     for (i, earlier) in values.iter().enumerate() {
@@ -79,7 +98,7 @@ fn rises_less_falls(values: &[f64]) -> f64 {
     f64::from(s)
 }
 
-/// Of S for `n` values in random order: √(n (n−1) (2n+5) / 18).
+/// Returns the standard deviation of S for `n` values in random order: √(n (n−1) (2n+5) / 18).
 fn standard_deviation(n: usize) -> f64 {
     let n = n as f64;
     (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt()
@@ -174,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_goes_one_way_and_ends_on_the_other_side_has_settled() {
-        // Falls but for one leap: S is −36 + 9 of 45 pairs, the ends differ by +9.
+        // Falls except for one leap: S is −36 + 9 of 45 pairs, and the ends differ by +9.
         let leap = each_second(20, |i| if i < 18 { -((i / 2) as f64) } else { 1.0 });
         assert!(matches!(test_stationarity(&leap, 0.5), Stationarity::Stationary { .. }));
     }

@@ -1,15 +1,15 @@
-//! Student's t distribution with a whole number of degrees of freedom.
+//! Student's t distribution with integer degrees of freedom.
 //!
-//! Apart, because every interval of the judge is read from it. Whole degrees of freedom have a finite sum
-//! [Abramowitz & Stegun 1964, 26.7.3 and 26.7.4], so no gamma function is needed.
+//! Integer degrees of freedom have a finite sum [Abramowitz & Stegun 1964, 26.7.3 and 26.7.4], so no gamma function
+//! is needed.
 
 use std::f64::consts::FRAC_2_PI;
 
-/// Below this a term changes no digit of a sum that is at most 1.
+/// Size below which a term changes no digit of a sum of at most 1.
 const NEGLIGIBLE: f64 = 1e-17;
 
-/// Probability that a t variable with `dof` degrees of freedom lies below `t`. Exact to about 1e-15 absolute.
-/// `dof` = 0 is no distribution: NaN.
+/// Returns the probability that a t variable with `dof` degrees of freedom is below `t`, to about 1e-15. NaN for
+/// `dof` = 0.
 #[must_use]
 pub(crate) fn cdf(t: f64, dof: u32) -> f64 {
     if dof == 0 || t.is_nan() {
@@ -53,7 +53,8 @@ fn chain(cosine2: f64, first: usize, terms: u32) -> f64 {
     sum
 }
 
-/// Σ cₖ xᵏ as four sums side by side, which a processor works on at once: most of the time of a judgement goes here.
+/// Evaluates Σ cₖ xᵏ as four parallel sums, which the compiler vectorises. Most of the time of a judgement is spent
+/// here.
 fn polynomial(x: f64, coefficients: &[f64]) -> f64 {
     let x2 = x * x;
     let x4 = x2 * x2;
@@ -70,7 +71,7 @@ fn polynomial(x: f64, coefficients: &[f64]) -> f64 {
     (sums[0] + x * sums[1]) + x2 * (sums[2] + x * sums[3])
 }
 
-/// The coefficients 1, a₁, a₁a₂, … for as many degrees of freedom as a judgement ever has, and more.
+/// The coefficients 1, a₁, a₁a₂, … for more degrees of freedom than a judgement has.
 static FROM_ONE: [f64; 64] = coefficients(1);
 static FROM_TWO: [f64; 64] = coefficients(2);
 

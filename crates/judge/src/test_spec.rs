@@ -1,45 +1,67 @@
-//! What is context of a series: the limit, the plan of the run and what is known about it.
+//! The specification of a test: limit, schedule and known properties of a series.
 
-/// How often the series is looked at, which decides how much error one analysis may spend.
+/// The position of an analysis in the schedule, which determines the error that it may spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Analysis {
     /// A single analysis at the end of the run.
     #[default]
     Single,
-    /// One of several looks during the run: a analysis may say `fail`, never `pass`, and spends its share of the error.
+    /// An interim analysis during the run: it may fail, never pass, and spends its share of the error.
     Interim,
-    /// The last of several looks: it may say `pass`, and spends no more than the others. The end of a run that is extended if it
-    /// is undecided is one of two such looks.
+    /// The last of several analyses: it may pass, and spends as much error as the others. The end of a run that may
+    /// be extended is one, too.
     Last,
 }
 
-/// The spec put to [`crate::assess`].
+/// The specification of a test by [`crate::assess`].
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::{Analysis, TestSpec};
+///
+/// let spec = TestSpec {
+///     analysis: Analysis::Interim,
+///     ..TestSpec::at_most(2.0, 1800.0).rotating_every(60.0)
+/// };
+/// // An interim analysis after ten minutes may spend 1 % of error.
+/// assert_eq!(spec.alpha_fail(10.0), 0.01);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct TestSpec {
     /// Allowed growth, units per minute (per rotation for [`crate::assess_per_rotation`]).
     pub limit_per_min: f64,
-    /// Seconds between rotations, if the harness drives them.
+    /// Seconds between rotations, if they are scheduled.
     pub rotation_period_s: Option<f64>,
-    /// Rotations of each container that were counted so far, if they were: what was planned need not have happened.
+    /// Rotations per container so far, if they were counted. Not every scheduled rotation happens.
     pub rotations_counted: Option<f64>,
-    /// Smallest possible change of the value: 1 for counts, the page for resident memory.
+    /// Smallest possible change of the value: 1 for counts, the page size for resident memory.
     pub quantum: f64,
     /// Planned length of the measurement, seconds. Nothing passes before it.
     pub planned_s: f64,
-    /// Length after which nothing is extended any more, seconds.
+    /// Maximum length of the measurement with its extension, seconds.
     pub max_s: f64,
-    /// Number of metrics judged side by side: each gets its share of the error.
+    /// Number of metrics tested together, which share the error.
     pub metrics: usize,
-    /// Which analysis this is.
+    /// The position of this analysis in the schedule.
     pub analysis: Analysis,
-    /// Number of containers at each sample, whose effect is taken out; must be as long as the series.
+    /// Number of containers at each sample, whose effect is removed. It must be as long as the series.
     pub covariate: Option<Vec<f64>>,
-    /// How much the value may swing within a rotation, if known: lets a analysis decide before four rotations.
+    /// Known maximum swing within a rotation. With it, an analysis may fail before four rotations.
     pub allowed_swing: Option<f64>,
 }
 
 impl TestSpec {
-    /// A single look at a series of counts that was planned to take `planned_s` seconds.
+    /// Specifies a single analysis of a series of counts, planned to take `planned_s` seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use leakcheck_judge::{Analysis, TestSpec};
+    ///
+    /// let spec = TestSpec::at_most(2.0, 1800.0);
+    /// assert_eq!((spec.limit_per_min, spec.quantum, spec.analysis), (2.0, 1.0, Analysis::Single));
+    /// ```
     #[must_use]
     pub fn at_most(limit_per_min: f64, planned_s: f64) -> Self {
         Self {
@@ -56,16 +78,36 @@ impl TestSpec {
         }
     }
 
-    /// The same spec with a rotation every `period_s` seconds.
+    /// Sets a rotation every `period_s` seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use leakcheck_judge::TestSpec;
+    ///
+    /// assert_eq!(TestSpec::at_most(2.0, 1800.0).rotating_every(60.0).rotation_period_s, Some(60.0));
+    /// ```
     #[must_use]
     pub fn rotating_every(mut self, period_s: f64) -> Self {
         self.rotation_period_s = Some(period_s);
         self
     }
 
-    /// Error that a `fail` may spend when `minutes` have been measured, shared among the metrics: 0.2 % a minute up to 3 %
-    /// for a single analysis, 0.1 % a minute up to 2 % for a analysis among several, a minute's at least [alpha spending, Lan & DeMets
-    /// 1983].
+    /// Returns the error probability that a `fail` may spend after `minutes`, shared among the metrics [alpha
+    /// spending, Lan & DeMets 1983].
+    ///
+    /// A single analysis may spend 0.2 % per minute up to 3 %, one of several 0.1 % per minute up to 2 %. Both may
+    /// spend at least that of one minute.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use leakcheck_judge::TestSpec;
+    ///
+    /// let spec = TestSpec::at_most(2.0, 1800.0);
+    /// assert_eq!(spec.alpha_fail(10.0), 0.02);
+    /// assert_eq!(spec.alpha_fail(30.0), 0.03);
+    /// ```
     #[must_use]
     pub fn alpha_fail(&self, minutes: f64) -> f64 {
         let spent = match self.analysis {
@@ -75,7 +117,7 @@ impl TestSpec {
         spent / self.metrics.max(1) as f64
     }
 
-    /// What makes the spec unanswerable, if anything.
+    /// Returns the defect that makes the specification invalid, if any.
     pub(crate) fn defect(&self, samples: usize) -> Option<&'static str> {
         let positive = |x: f64| x.is_finite() && x > 0.0;
         if !positive(self.limit_per_min) {
@@ -98,9 +140,10 @@ impl TestSpec {
     }
 }
 
-/// Error that a `pass` may spend when `minutes` have been measured, also the posterior left above the interval [two one-sided tests:
-/// Schuirmann 1987]: 0.2 % a minute, as that of a `fail`, from 3 % up to 4 %. A short run rests more on what was assumed of the noise:
-/// at 4 %, 0.11 % of leaks of twice the limit passed in ten minutes under noise that nothing was tuned on; 0.1 % is the goal.
+/// Returns the error probability that a `pass` may spend after `minutes` [two one-sided tests: Schuirmann 1987].
+///
+/// It is 0.2 % per minute, from 3 % up to 4 %. At 4 %, 0.11 % of leaks of twice the limit passed in ten minutes under
+/// held-out noise; the goal is 0.1 %.
 pub(crate) fn beta_pass(minutes: f64) -> f64 {
     (0.002 * minutes).clamp(0.03, 0.04)
 }
@@ -123,7 +166,7 @@ mod tests {
         assert_eq!(spec.alpha_fail(3.0), 0.006);
         assert_eq!(spec.alpha_fail(10.0), 0.02);
         assert_eq!(spec.alpha_fail(30.0), 0.03);
-        // A analysis that comes sooner spends a minute's error.
+        // An analysis in the first minute spends the error of one minute.
         assert_eq!(spec.alpha_fail(0.5), 0.002);
         assert_eq!(spec.alpha_fail(-1.0), 0.002);
         let early = TestSpec {

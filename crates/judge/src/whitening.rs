@@ -1,9 +1,7 @@
-//! Correlated errors builder independent.
-//!
-//! Apart, because everything that is fitted goes through it, and because steps go through it in closed shape.
+//! Whitening: the transformation of correlated errors into independent ones.
 
-/// The transformation that turns AR(1) errors with correlation φ per block into independent ones of equal variance:
-/// z₁ = √(1−φ²) y₁, zᵢ = (yᵢ − φᵍ yᵢ₋₁) √((1−φ²)/(1−φ²ᵍ)) for a gap of g blocks [Prais & Winsten 1954].
+/// A whitening transformation of AR(1) errors with correlation φ per block: z₁ = √(1−φ²) y₁, zᵢ = (yᵢ − φᵍ yᵢ₋₁)
+/// √((1−φ²)/(1−φ²ᵍ)) for a gap of g blocks [Prais & Winsten 1954].
 #[derive(Debug, Clone)]
 pub(crate) struct Whitening {
     /// √(1−φ²), then √((1−φ²)/(1−φ²ᵍ)) of each later block.
@@ -15,7 +13,8 @@ pub(crate) struct Whitening {
 }
 
 impl Whitening {
-    /// For blocks at increasing grid positions and a correlation 0 ≤ `phi` < 1 between neighbours.
+    /// Creates the transformation for blocks at increasing grid positions and a correlation 0 ≤ `phi` < 1 of
+    /// neighbours.
     #[must_use]
     pub(crate) fn new(phi: f64, index: &[usize]) -> Self {
         let variance = 1.0 - phi * phi;
@@ -40,7 +39,7 @@ impl Whitening {
         }
     }
 
-    /// The transformed column.
+    /// Returns the transformed column.
     #[must_use]
     pub(crate) fn apply(&self, column: &[f64]) -> Vec<f64> {
         let mut out = Vec::new();
@@ -48,7 +47,7 @@ impl Whitening {
         out
     }
 
-    /// The same into what was another column.
+    /// Transforms a column into `out`, which is overwritten.
     pub(crate) fn apply_into(&self, column: &[f64], out: &mut Vec<f64>) {
         out.clear();
         let before = std::iter::once(&0.0).chain(column);
@@ -62,13 +61,13 @@ impl Whitening {
         );
     }
 
-    /// What becomes of a column that is 0 before block `i` and 1 from it on: at block `i` itself.
+    /// Returns the value at block `i` of a transformed step that begins at block `i`.
     #[must_use]
     pub(crate) fn step_edge(&self, i: usize) -> f64 {
         self.scale[i]
     }
 
-    /// The same at a later block `i`.
+    /// Returns the value at block `i` of a transformed step that begins before block `i`.
     #[must_use]
     pub(crate) fn step_plateau(&self, i: usize) -> f64 {
         (1.0 - self.decay[i]) * self.scale[i]

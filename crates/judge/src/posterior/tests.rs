@@ -1,4 +1,4 @@
-//! Posterior, its components and its quantiles by hand.
+//! The posterior, its components and its quantiles, checked by hand.
 
 use super::*;
 use crate::blocks::Blocks;
@@ -108,7 +108,7 @@ fn growth_that_stopped_late_is_set_aside() {
 
 #[test]
 fn a_warm_up_that_still_falls_at_the_end_is_told() {
-    // The slowest of a run of 1800 s: size · T/τ · exp(−T/τ) is what it still falls over the line, here half of it a minute.
+    // The slowest warm-up of a run of 1800 s falls at the end by size · T/τ · exp(−T/τ) over the regressor.
     let model_set = model_set();
     let last = model_set.warm_ups.len() - 1;
     let times = 1800.0 / model_set.warm_ups[last].time_constant_s;
@@ -132,7 +132,7 @@ fn a_warm_up_that_still_falls_at_the_end_is_told() {
 
 #[test]
 fn more_growth_of_one_explanation_moves_its_share() {
-    // Cauchy about 0 with a quarter of the posterior, moved to 10 over the line, which is 5 here.
+    // A quarter of the weight moves from Cauchy about 0 to Cauchy about 5 (10 over the regressor).
     let fits = [
         fit(Model::Linear, 3f64.ln(), 2.0, 1.0),
         fit(Model::Step { at: 4 }, 0.0, 0.0, 2.0),
@@ -148,7 +148,7 @@ fn more_growth_of_one_explanation_moves_its_share() {
         ..fits[1]
     };
     let posterior = Posterior::new(&[fallen], &model_set(), 0.5, 2.0);
-    // Half of it is about 0 and stays there.
+    // Half of the weight stays about 0.
     let moved = posterior.cdf_with_added_growth(10.0, &[fallen], 0.5, more) - posterior.cdf(10.0);
     let expected = 0.5 * ((0.5 - 5f64.atan() / std::f64::consts::PI) - 0.5);
     assert!((moved - expected).abs() < 1e-12, "{moved}");
@@ -178,7 +178,7 @@ fn growth_that_falls_back_is_believed_by_half() {
     let above_half = |first: f64, second: f64| 1.0 - posterior(&[steps(first, second)]).cdf(50.0);
     assert!((above_half(-25.0, -25.0) - 0.5).abs() < 0.01);
     assert!(above_half(-25.0, -24.9) > 0.99);
-    // Up and down again is a burst.
+    // A step up and down again is a burst.
     assert!(above_half(60.0, -60.0) > 0.99);
     let one = Fit {
         added: [-60.0, 30.0],
@@ -200,7 +200,7 @@ fn an_explanation_without_error_is_believed_exactly() {
 
 #[test]
 fn mean_and_spread_by_hand() {
-    // Heaps 3 : 1 about 0 and 10 with errors 1 and 2: mean 2.5, square ¾ (6.25 + 1) + ¼ (56.25 + 4).
+    // Components 3 : 1 about 0 and 10 with errors 1 and 2: mean 2.5, square ¾ (6.25 + 1) + ¼ (56.25 + 4).
     let posterior = posterior(&[
         fit(Model::Linear, 3f64.ln(), 0.0, 1.0),
         fit(Model::Step { at: 4 }, 0.0, 10.0, 2.0),
@@ -221,7 +221,7 @@ fn the_heaviest_explanation_of_a_kind_leads_it_wherever_it_comes() {
     let map_model = |fits: &[Fit]| posterior(fits).map_model(ModelKind::Step).unwrap().log_weight;
     assert_eq!(map_model(&steps), 2.0);
     assert_eq!(map_model(&[steps[1], steps[0], steps[2]]), 2.0);
-    // Of equals the first.
+    // Of equal models the first.
     let equals = [1, 2].map(|at| fit(Model::Step { at }, 0.0, 0.0, 1.0));
     assert_eq!(
         posterior(&equals).map_model(ModelKind::Step).unwrap().model,
@@ -258,7 +258,7 @@ fn what_weighs_less_than_a_millionth_is_left_out_and_the_rest_is_everything() {
 
 #[test]
 fn a_quantile_takes_a_handful_of_looks() {
-    // One component; two far apart; a needle beside a hill; and far out in Cauchy's tails.
+    // One component; two far apart; a narrow one on a wide one; and the far tails of a Cauchy distribution.
     let ramp = |growth: f64, standard_error: f64| fit(Model::Linear, 0.0, growth, standard_error);
     let step = |growth: f64, standard_error: f64| fit(Model::Step { at: 4 }, 0.0, growth, standard_error);
     for fits in [
@@ -284,7 +284,7 @@ fn a_quantile_takes_a_handful_of_looks() {
 fn log_odds_by_hand() {
     assert!((log_odds(0.75) - 3f64.ln()).abs() < 1e-12);
     assert!((log_odds(0.1) + 9f64.ln()).abs() < 1e-12);
-    // A double next to 1 tells 1e-15 to a tenth.
+    // A double near 1 resolves 1e-15 to a tenth.
     assert!((log_odds(0.0) + 1e15_f64.ln()).abs() < 1e-6 && (log_odds(1.0) - 1e15_f64.ln()).abs() < 0.2);
 }
 
@@ -319,12 +319,12 @@ fn heaps_are_a_quarter_of_an_error_wide_and_of_one_error_to_an_eighth() {
         ];
         posterior(&fits).components.len()
     };
-    // ErrorRates of 128: from 0 to 32 is one component, from 32 on the next, and below 0 others.
+    // Standard errors of 128: growth from 0 to 32 shares a component, from 32 on another one, below 0 others.
     assert_eq!(components((1.0, 128.0), (31.0, 128.0)), 1);
     assert_eq!(components((1.0, 128.0), (33.0, 128.0)), 2);
     assert_eq!(components((10.0, 128.0), (-40.0, 128.0)), 2);
     assert_eq!(components((-33.0, 128.0), (-63.0, 128.0)), 1);
-    // ErrorRates of 1 to 1.125 share a component.
+    // Standard errors from 1 to 1.125 share a component.
     assert_eq!(components((0.1, 1.0), (0.1, 1.1)), 1);
     assert_eq!(components((0.1, 1.0), (0.1, 1.13)), 2);
     assert_eq!(components((0.1, 1.0), (0.1, 2.0)), 2);
@@ -332,7 +332,7 @@ fn heaps_are_a_quarter_of_an_error_wide_and_of_one_error_to_an_eighth() {
 
 #[test]
 fn more_growth_may_be_more_than_steps_take_back() {
-    // Cauchy about 20, of which half lies about 0; and about 520, of which the steps take back too little for that.
+    // Cauchy about 20, with half of the weight about 0; moved to 520, of which the steps reverse too little for that.
     let fallen = Fit {
         added: [-99.0, 0.0],
         ..fit(Model::Step { at: 4 }, 0.0, 20.0, 1.0)
