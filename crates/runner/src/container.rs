@@ -1,87 +1,87 @@
-//! A container that runs already, found by its name, its id, or the service that it is in a Compose project.
+//! Finds a running container by name, id or Compose service.
 
 use leakcheck_model::suggest::{appended, did_you_mean};
 
 use crate::docker::{Docker, DockerError};
 
-/// A container with a process to look at.
+/// A running container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Running {
-    /// Its name, or its id if it was named by it.
+pub struct RunningContainer {
+    /// Name, or the id if it was found by that.
     pub name: String,
-    /// Which it is, in words.
-    pub words: String,
-    /// Its first process.
+    /// Description for reports: container, and service if it was found by that.
+    pub description: String,
+    /// Process id of its first process.
     pub pid: u32,
 }
 
-/// A container that cannot be looked at.
+/// A container that cannot be measured.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerError {
-    /// Neither a container nor a service.
+    /// No container and no running service has this name.
     #[error(
-        "no container is called `{name}`, and no Compose service of this name runs{}",
-        appended(meant)
+        "there is no container and no running Compose service `{name}`{}",
+        appended(suggestion)
     )]
     Absent {
-        /// As given.
+        /// The name as given.
         name: String,
-        /// What was meant, in a sentence, if something is near.
-        meant: String,
+        /// A sentence with the nearest name, or empty.
+        suggestion: String,
     },
     /// A service with several containers.
     #[error("the Compose service `{service}` has {} containers; name one of {}", names.len(), names.join(", "))]
     Several {
-        /// As given.
+        /// The name as given.
         service: String,
-        /// What it may mean.
+        /// Its containers.
         names: Vec<String>,
     },
-    /// It is there and does not run.
-    #[error("{0} does not run")]
+    /// The container is stopped.
+    #[error("{0} is not running")]
     Stopped(String),
-    /// The engine cannot say.
+    /// The engine did not answer.
     #[error(transparent)]
     Docker(#[from] DockerError),
 }
 
 impl ContainerError {
-    /// Whether the name is a mistake, and not the engine's fault.
+    /// Returns true if the name is wrong, as opposed to a failed call.
     #[must_use]
-    pub fn is_mistake(&self) -> bool {
+    pub fn is_wrong_name(&self) -> bool {
         !matches!(self, Self::Docker(_))
     }
 }
 
-/// Finds the container that `name` means; a container of this name goes before a service.
+/// Finds a container by `name`; a container of this name takes precedence over a service.
 ///
 /// # Errors
 /// [`ContainerError`].
-pub async fn find(docker: &Docker, name: &str) -> Result<Running, ContainerError> {
-    let (name, words, pid) = match docker.pid(name).await {
+pub async fn find(docker: &Docker, name: &str) -> Result<RunningContainer, ContainerError> {
+    let (name, description, pid) = match docker.pid(name).await {
         Err(error) if error.is_not_found() => {
-            let all = docker.service(name).await?;
+            let all = docker.service_containers(name).await?;
             if all.is_empty() {
-                let running = docker.running().await?;
+                let running = docker.running_names().await?;
                 return Err(ContainerError::Absent {
                     name: name.to_owned(),
-                    meant: did_you_mean(name, running.iter().map(String::as_str)),
+                    suggestion: did_you_mean(name, running.iter().map(String::as_str)),
                 });
             }
-            let only = of_service(name, all)?;
+            let only = only_container(name, all)?;
             let pid = docker.pid(&only).await?;
-            let words = format!("container {only} (service {name})");
-            (only, words, pid)
+            let description = format!("container {only} (service {name})");
+            (only, description, pid)
         }
         other => (name.to_owned(), format!("container {name}"), other?),
     };
     match pid {
-        Some(pid) => Ok(Running { name, words, pid }),
-        None => Err(ContainerError::Stopped(words)),
+        Some(pid) => Ok(RunningContainer { name, description, pid }),
+        None => Err(ContainerError::Stopped(description)),
     }
 }
 
-fn of_service(name: &str, mut names: Vec<String>) -> Result<String, ContainerError> {
+fn only_container(name: &str, mut names: Vec<String>) -> Result<String, ContainerError> {
     match (names.len(), names.pop()) {
         (1, Some(only)) => Ok(only),
         (_, last) => {
@@ -99,12 +99,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_means_its_one_container_and_several_are_named() {
+    fn a_service_with_one_container_is_found_and_several_are_listed() {
         let of = |names: &[&str]| {
             let names = names.iter().map(|n| (*n).to_owned()).collect();
-            of_service("web", names).map_err(|error| error.to_string())
+            only_container("web", names).map_err(|error| error.to_string())
         };
         assert_eq!(of(&["p_web_1"]), Ok("p_web_1".to_owned()));
-        assert!(of(&["p_web_1", "p_web_2"]).is_err_and(|said| said.contains("name one of p_web_1, p_web_2")));
+        assert!(of(&["p_web_1", "p_web_2"]).is_err_and(|message| message.contains("name one of p_web_1, p_web_2")));
     }
 }

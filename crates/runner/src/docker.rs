@@ -1,71 +1,70 @@
-//! The Docker API as the runner uses it: the one file here that names bollard. Real and simulated engines are reached
-//! alike; only the socket differs.
+//! The Docker API as the runner uses it.
+//!
+//! The only file of this crate that names bollard. Real and simulated engines differ only in their address.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
+use bollard::API_DEFAULT_VERSION;
 use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig, HostConfigLogConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
     LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, StopContainerOptionsBuilder,
 };
-use bollard::{API_DEFAULT_VERSION, BollardRequest};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
-use leakcheck_model::event::{EngineFacts, ImageFacts};
 use leakcheck_model::error_chain;
-use tokio::net::{TcpStream, UnixStream};
+use leakcheck_model::event::{EngineFacts, ImageFacts};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
-use crate::host::Host;
+use crate::engine_address::EngineAddress;
 
-/// An engine under load answers a create or start within seconds; one that takes a minute is lost.
+/// An engine under load answers a create or start within seconds; after a minute it counts as lost.
 const CALL_DEADLINE: Duration = Duration::from_secs(60);
 
 /// An import of some 100 MB takes seconds.
 const IMPORT_DEADLINE: Duration = Duration::from_secs(180);
 
-/// An engine that is there accepts at once.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// A reachable engine answers a version or info request at once, unless its machine is busy.
+const PING_DEADLINE: Duration = Duration::from_secs(10);
+const INFO_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The label by which Docker Compose says to which service a container belongs.
+/// The label in which Docker Compose stores the service of a container.
 const COMPOSE_SERVICE: &str = "com.docker.compose.service";
 
 /// A client of one engine.
 #[derive(Clone)]
 pub struct Docker {
     api: bollard::Docker,
-    host: Host,
+    address: EngineAddress,
 }
 
-/// A call to the engine that did not succeed.
+/// A failed call to the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum DockerError {
-    /// It answered with an error, or not in its language.
-    #[error("failed to {what}: {}", plainly(source))]
+    /// The engine cannot be reached, or answered with an error or with something other than the Docker API.
+    #[error("failed to {what}: {}", describe(source))]
     Answer {
-        /// The call, in words.
+        /// A description of the call.
         what: String,
-        /// As bollard has it.
+        /// The error as bollard reports it.
         #[source]
         source: bollard::errors::Error,
     },
-    /// It did not answer.
+    /// The engine did not answer in time.
     #[error("failed to {what}: no answer within {} s", deadline.as_secs())]
     Deadline {
-        /// The call, in words.
+        /// A description of the call.
         what: String,
-        /// How long was waited.
+        /// The time-out of the call.
         deadline: Duration,
     },
 }
 
 impl DockerError {
-    /// Whether the engine says that there is no such thing.
+    /// Returns true if the engine answered 404.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.status() == Some(404)
@@ -80,15 +79,9 @@ impl DockerError {
             _ => None,
         }
     }
-
-    /// Whether the engine answered at all.
-    #[must_use]
-    pub fn is_answer(&self) -> bool {
-        self.status().is_some()
-    }
 }
 
-fn plainly(error: &bollard::errors::Error) -> String {
+fn describe(error: &bollard::errors::Error) -> String {
     match error {
         bollard::errors::Error::DockerResponseServerError { status_code, message } => {
             format!("{} (HTTP {status_code})", message.trim())
@@ -97,78 +90,79 @@ fn plainly(error: &bollard::errors::Error) -> String {
     }
 }
 
-/// What a container of the load is made of.
+/// The settings of a container to create.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContainerSpec {
-    /// Its name in the engine.
+    /// Name in the engine.
     pub name: String,
-    /// Its image.
+    /// Image.
     pub image: String,
-    /// Its command; empty for the image's own.
+    /// Command; empty for the image's default.
     pub command: Vec<String>,
-    /// `KEY=VALUE`.
+    /// Environment as `KEY=VALUE`.
     pub env: Vec<String>,
-    /// Its labels.
+    /// Labels.
     pub labels: HashMap<String, String>,
     /// Memory limit in bytes.
     pub memory: i64,
     /// Process limit.
     pub pids: i64,
-    /// Whether it has a terminal.
+    /// Allocates a terminal.
     pub tty: bool,
     /// Log driver.
     pub log_driver: String,
-    /// Its options.
+    /// Options of the log driver.
     pub log_options: HashMap<String, String>,
 }
 
-/// A container as the engine lists it.
+/// A container in a list of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its id.
+pub struct ListedContainer {
+    /// Id.
     pub id: String,
-    /// Its name.
+    /// Name without the leading slash.
     pub name: String,
-    /// Whether it runs.
+    /// True if it is running.
     pub running: bool,
-    /// Its labels.
+    /// Labels.
     pub labels: HashMap<String, String>,
 }
 
 impl Docker {
-    /// A client; nothing is sent yet.
-    #[must_use]
-    pub fn new(host: Host) -> Self {
-        let tasks = TaskTracker::new();
-        let target = Arc::new(host.clone());
-        let transport = move |request: BollardRequest| {
-            let (target, tasks) = (Arc::clone(&target), tasks.clone());
-            Box::pin(async move { send(&target, &tasks, request).await })
-                as std::pin::Pin<Box<dyn Future<Output = _> + Send>>
-        };
-        let api = bollard::Docker::connect_with_custom_transport(
-            transport,
-            Some("http://engine"),
-            CALL_DEADLINE.as_secs(),
-            API_DEFAULT_VERSION,
-        )
-        .unwrap_or_else(|_| unreachable!("bollard builds a custom transport without looking at anything"));
-        Self { api, host }
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn host(&self) -> &Host {
-        &self.host
-    }
-
-    /// Who is there.
+    /// Creates a client. Nothing is sent yet.
     ///
     /// # Errors
-    /// If nobody answers, or not as a Docker engine does.
-    pub async fn hello(&self) -> Result<EngineFacts, DockerError> {
-        let what = || format!("reach a Docker engine at {}", self.host);
-        let version = within(what, CONNECT_DEADLINE * 2, self.api.version()).await?;
+    /// If `address` is a socket that does not exist.
+    pub fn connect(address: EngineAddress) -> Result<Self, DockerError> {
+        let seconds = CALL_DEADLINE.as_secs();
+        let api = match &address {
+            EngineAddress::Unix(path) => {
+                bollard::Docker::connect_with_unix(&path.to_string_lossy(), seconds, API_DEFAULT_VERSION)
+            }
+            EngineAddress::Tcp(host) => bollard::Docker::connect_with_http(host, seconds, API_DEFAULT_VERSION),
+        };
+        match api {
+            Ok(api) => Ok(Self { api, address }),
+            Err(source) => Err(DockerError::Answer {
+                what: format!("reach a Docker engine at {address}"),
+                source,
+            }),
+        }
+    }
+
+    /// The address of the engine.
+    #[must_use]
+    pub fn address(&self) -> &EngineAddress {
+        &self.address
+    }
+
+    /// Asks the engine for its version.
+    ///
+    /// # Errors
+    /// If nothing answers at the address, or something other than a Docker engine.
+    pub async fn ping(&self) -> Result<EngineFacts, DockerError> {
+        let what = || format!("reach a Docker engine at {}", self.address);
+        let version = call(what, PING_DEADLINE, self.api.version()).await?;
         let number = version.version.unwrap_or_default();
         let kind = if number.contains("simulated") {
             "simulated"
@@ -179,43 +173,43 @@ impl Docker {
             kind: kind.into(),
             version: number,
             api: version.api_version.unwrap_or_default(),
-            host: self.host.to_string(),
+            host: self.address.to_string(),
             program: None,
             pid: None,
         })
     }
 
-    /// What the engine counts of itself: descriptors and goroutines; `None` for what it does not say.
+    /// The engine's own descriptors and goroutines as `/info` reports them; `None` if it does not.
     ///
     /// # Errors
     /// If the engine does not answer.
-    pub async fn own_counts(&self) -> Result<(Option<i64>, Option<i64>), DockerError> {
-        let what = || "ask the engine for its own counts".into();
-        let info = within(what, CONNECT_DEADLINE, self.api.info()).await?;
+    pub async fn info_counts(&self) -> Result<(Option<i64>, Option<i64>), DockerError> {
+        let what = || "ask the engine for its counts".into();
+        let info = call(what, INFO_DEADLINE, self.api.info()).await?;
         Ok((info.nfd, info.n_goroutines))
     }
 
-    /// How many lines a simulated engine gave up, for want of room, before a client that follows them had read them.
+    /// The number of lines that a simulated engine dropped from a full buffer before its client had read them.
     ///
     /// # Errors
     /// If the engine does not answer.
     pub async fn lines_dropped_unread(&self) -> Result<u64, DockerError> {
-        let what = || "ask the engine for what it dropped".into();
-        let info = within(what, CONNECT_DEADLINE, self.api.info()).await?;
+        let what = || "ask the engine for dropped lines".into();
+        let info = call(what, INFO_DEADLINE, self.api.info()).await?;
         let status = info.driver_status.unwrap_or_default();
-        let found = status.iter().find_map(|pair| match &pair[..] {
+        let dropped = status.iter().find_map(|pair| match &pair[..] {
             [name, value] if name == "Log lines dropped unread" => value.parse().ok(),
             _ => None,
         });
-        Ok(found.unwrap_or(0))
+        Ok(dropped.unwrap_or(0))
     }
 
-    /// Whether there is an image of this name.
+    /// Returns true if the engine has the image `name`.
     ///
     /// # Errors
     /// If the engine does not answer.
     pub async fn has_image(&self, name: &str) -> Result<bool, DockerError> {
-        let answer = within(
+        let answer = call(
             || format!("look for image {name}"),
             CALL_DEADLINE,
             self.api.inspect_image(name),
@@ -228,7 +222,7 @@ impl Docker {
         }
     }
 
-    /// Makes an image `repository:tag` out of a tar archive that comes in pieces, with the Dockerfile lines `changes`.
+    /// Imports the image `repository:tag` from a tar archive that arrives in chunks, with the Dockerfile lines `changes`.
     ///
     /// # Errors
     /// If the engine refuses.
@@ -236,7 +230,7 @@ impl Docker {
         &self,
         repository: &str,
         tag: &str,
-        mut tar: mpsc::Receiver<std::io::Result<Bytes>>,
+        mut archive: mpsc::Receiver<std::io::Result<Bytes>>,
         changes: Vec<String>,
     ) -> Result<(), DockerError> {
         let options = CreateImageOptionsBuilder::new()
@@ -245,12 +239,12 @@ impl Docker {
             .tag(tag)
             .changes(changes)
             .build();
-        let pieces = futures_util::stream::poll_fn(move |context| tar.poll_recv(context));
+        let chunks = futures_util::stream::poll_fn(move |context| archive.poll_recv(context));
         let mut answers = self
             .api
-            .create_image(Some(options), Some(bollard::body_try_stream(pieces)), None);
-        within(
-            || format!("make the image {repository}:{tag}"),
+            .create_image(Some(options), Some(bollard::body_try_stream(chunks)), None);
+        call(
+            || format!("import the image {repository}:{tag}"),
             IMPORT_DEADLINE,
             async move {
                 while let Some(answer) = answers.next().await {
@@ -262,14 +256,14 @@ impl Docker {
         .await
     }
 
-    /// Names of the images with this label.
+    /// Lists the names of all images with `label`.
     ///
     /// # Errors
     /// If the engine does not answer.
     pub async fn images_with(&self, label: &str) -> Result<Vec<String>, DockerError> {
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListImagesOptionsBuilder::new().all(true).filters(&filters).build();
-        let images = within(
+        let images = call(
             || "list images".into(),
             CALL_DEADLINE,
             self.api.list_images(Some(options)),
@@ -277,7 +271,7 @@ impl Docker {
         .await?;
         Ok(images
             .into_iter()
-            // One whose name was taken by another is listed as `<none>:<none>`, which names nothing.
+            // An image whose tag has moved to another image is listed as `<none>:<none>`.
             .map(|i| i.repo_tags.into_iter().find(|t| !t.contains("<none>")).unwrap_or(i.id))
             .collect())
     }
@@ -288,7 +282,7 @@ impl Docker {
     /// If it is in use, or the engine does not answer.
     pub async fn remove_image(&self, name: &str) -> Result<(), DockerError> {
         let options = RemoveImageOptionsBuilder::new().build();
-        within(
+        call(
             || format!("remove image {name}"),
             CALL_DEADLINE,
             self.api.remove_image(name, Some(options), None),
@@ -304,13 +298,13 @@ impl Docker {
     pub async fn create(&self, spec: &ContainerSpec) -> Result<String, DockerError> {
         let options = CreateContainerOptionsBuilder::new().name(&spec.name).build();
         let what = || format!("create container {}", spec.name);
-        within(
+        call(
             what,
             CALL_DEADLINE,
-            self.api.create_container(Some(options), body(spec)),
+            self.api.create_container(Some(options), create_body(spec)),
         )
         .await
-        .map(|made| made.id)
+        .map(|created| created.id)
     }
 
     /// Starts a container.
@@ -318,7 +312,7 @@ impl Docker {
     /// # Errors
     /// If the engine refuses.
     pub async fn start(&self, name: &str) -> Result<(), DockerError> {
-        within(
+        call(
             || format!("start container {name}"),
             CALL_DEADLINE,
             self.api.start_container(name, None),
@@ -332,7 +326,7 @@ impl Docker {
     /// If the engine refuses.
     pub async fn stop(&self, name: &str, seconds: i32) -> Result<(), DockerError> {
         let options = StopContainerOptionsBuilder::new().t(seconds).build();
-        within(
+        call(
             || format!("stop container {name}"),
             CALL_DEADLINE,
             self.api.stop_container(name, Some(options)),
@@ -340,68 +334,68 @@ impl Docker {
         .await
     }
 
-    /// Removes a container with its volumes, running or not; one that is gone already is no error.
+    /// Removes a container with its volumes, running or not. A missing container is not an error.
     ///
     /// # Errors
     /// If the engine refuses.
     pub async fn remove(&self, name: &str) -> Result<(), DockerError> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         let what = || format!("remove container {name}");
-        match within(what, CALL_DEADLINE, self.api.remove_container(name, Some(options))).await {
+        match call(what, CALL_DEADLINE, self.api.remove_container(name, Some(options))).await {
             // 409: "removal of container … is already in progress".
             Err(error) if error.is_not_found() || error.status() == Some(409) => Ok(()),
             other => other,
         }
     }
 
-    /// All containers with a label, `key` or `key=value`, running or not.
+    /// Lists all containers with `label` (`key` or `key=value`), running or not.
     ///
     /// # Errors
     /// If the engine does not answer.
-    pub async fn list(&self, label: &str) -> Result<Vec<Found>, DockerError> {
+    pub async fn list(&self, label: &str) -> Result<Vec<ListedContainer>, DockerError> {
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let all = within(
+        let all = call(
             || format!("list the containers labelled {label}"),
             CALL_DEADLINE,
             self.api.list_containers(Some(options)),
         )
         .await?;
-        Ok(all.into_iter().map(found).collect())
+        Ok(all.into_iter().map(listed).collect())
     }
 
-    /// The names of all running containers, and of the services that they are.
+    /// Lists the names of all running containers and of their Compose services.
     ///
     /// # Errors
     /// If the engine does not answer.
-    pub async fn running(&self) -> Result<BTreeSet<String>, DockerError> {
-        let call = self.api.list_containers(None);
-        let all = within(|| "list the running containers".into(), CALL_DEADLINE, call).await?;
-        let names = all.into_iter().map(found);
+    pub async fn running_names(&self) -> Result<BTreeSet<String>, DockerError> {
+        let request = self.api.list_containers(None);
+        let all = call(|| "list the running containers".into(), CALL_DEADLINE, request).await?;
+        let names = all.into_iter().map(listed);
         Ok(names
             .flat_map(|mut c| [Some(c.name), c.labels.remove(COMPOSE_SERVICE)])
             .flatten()
             .collect())
     }
 
-    /// The names of the running containers of a service in a Compose project.
+    /// Lists the names of the running containers of the Compose service `name`.
     ///
     /// # Errors
     /// If the engine does not answer.
-    pub async fn service(&self, name: &str) -> Result<Vec<String>, DockerError> {
+    pub async fn service_containers(&self, name: &str) -> Result<Vec<String>, DockerError> {
         let found = self.list(&format!("{COMPOSE_SERVICE}={name}")).await?;
         let mut names: Vec<String> = found.into_iter().filter(|c| c.running).map(|c| c.name).collect();
         names.sort();
         Ok(names)
     }
 
-    /// The process id of a running container's first process; `None` if it does not run or has none here.
+    /// Returns the process id of a container's first process; `None` if it is not running or not visible here.
     ///
     /// # Errors
-    /// If there is no such container.
+    /// If the container does not exist.
     pub async fn pid(&self, name: &str) -> Result<Option<u32>, DockerError> {
-        let what = || format!("look at container {name}");
-        let found = within(what, CALL_DEADLINE, self.api.inspect_container(name, None)).await?;
+        let what = || format!("inspect container {name}");
+        let found = call(what, CALL_DEADLINE, self.api.inspect_container(name, None)).await?;
         Ok(found
             .state
             .and_then(|s| s.pid)
@@ -409,19 +403,19 @@ impl Docker {
             .filter(|pid| *pid > 0))
     }
 
-    /// The image that a container runs.
+    /// Describes the image of a container.
     ///
     /// # Errors
-    /// If there is no such container.
-    pub async fn image_of(&self, name: &str) -> Result<ImageFacts, DockerError> {
-        let what = || format!("look at container {name}");
-        let container = within(what, CALL_DEADLINE, self.api.inspect_container(name, None)).await?;
+    /// If the container does not exist.
+    pub async fn image_facts(&self, name: &str) -> Result<ImageFacts, DockerError> {
+        let what = || format!("inspect container {name}");
+        let container = call(what, CALL_DEADLINE, self.api.inspect_container(name, None)).await?;
         let id = container.image.unwrap_or_default();
         let named = container.config.and_then(|c| c.image).unwrap_or_default();
-        let what = || format!("look at image {named}");
-        // Both may be gone from the engine's list while the container runs.
-        let image = within(what, CALL_DEADLINE, self.api.inspect_image(&id)).await.ok();
-        let now = within(what, CALL_DEADLINE, self.api.inspect_image(&named)).await.ok();
+        let what = || format!("inspect image {named}");
+        // Both may be removed from the engine while the container runs.
+        let image = call(what, CALL_DEADLINE, self.api.inspect_image(&id)).await.ok();
+        let now = call(what, CALL_DEADLINE, self.api.inspect_image(&named)).await.ok();
         let labels = image.as_ref().and_then(|i| i.config.as_ref()?.labels.clone());
         Ok(ImageFacts {
             name: named,
@@ -433,7 +427,7 @@ impl Docker {
         })
     }
 
-    /// The last lines of a container's log, both streams together.
+    /// Reads the last lines of a container's log, both streams together.
     ///
     /// # Errors
     /// If its log cannot be read.
@@ -444,13 +438,13 @@ impl Docker {
             .tail(&lines.to_string())
             .build();
         let mut answers = self.api.logs(name, Some(options));
-        within(
+        call(
             || format!("read the log of container {name}"),
             CALL_DEADLINE,
             async move {
                 let mut all = Vec::new();
-                while let Some(piece) = answers.next().await {
-                    all.extend_from_slice(&piece?.into_bytes());
+                while let Some(chunk) = answers.next().await {
+                    all.extend_from_slice(&chunk?.into_bytes());
                 }
                 Ok(all)
             },
@@ -459,21 +453,21 @@ impl Docker {
     }
 }
 
-fn found(listed: ContainerSummary) -> Found {
-    Found {
-        id: listed.id.unwrap_or_default(),
-        name: listed
+fn listed(summary: ContainerSummary) -> ListedContainer {
+    ListedContainer {
+        id: summary.id.unwrap_or_default(),
+        name: summary
             .names
             .unwrap_or_default()
             .first()
             .map_or("", |n| n.trim_start_matches('/'))
             .to_owned(),
-        running: listed.state.is_some_and(|s| s.as_ref() == "running"),
-        labels: listed.labels.unwrap_or_default(),
+        running: summary.state.is_some_and(|s| s.as_ref() == "running"),
+        labels: summary.labels.unwrap_or_default(),
     }
 }
 
-fn body(spec: &ContainerSpec) -> ContainerCreateBody {
+fn create_body(spec: &ContainerSpec) -> ContainerCreateBody {
     let some = |v: &Vec<String>| (!v.is_empty()).then(|| v.clone());
     ContainerCreateBody {
         image: Some(spec.image.clone()),
@@ -499,42 +493,19 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     }
 }
 
-/// A call with a deadline of our own: bollard's covers the headers only.
-async fn within<T>(
+/// Awaits a request with a deadline of our own: bollard's covers the response head only.
+async fn call<T>(
     what: impl Fn() -> String,
     deadline: Duration,
-    call: impl Future<Output = Result<T, bollard::errors::Error>>,
+    request: impl Future<Output = Result<T, bollard::errors::Error>>,
 ) -> Result<T, DockerError> {
-    match timeout(deadline, call).await {
+    let span = tracing::debug_span!("engine call", what = what());
+    let answer = match timeout(deadline, request.instrument(span.clone())).await {
         Ok(answer) => answer.map_err(|source| DockerError::Answer { what: what(), source }),
         Err(_) => Err(DockerError::Deadline { what: what(), deadline }),
+    };
+    if let Err(error) = &answer {
+        tracing::debug!(parent: &span, error = %error);
     }
-}
-
-/// One request on a connection of its own, as bollard's own transports do it; the connection ends with its answer.
-async fn send(
-    host: &Host,
-    tasks: &TaskTracker,
-    mut request: BollardRequest,
-) -> Result<hyper::Response<hyper::body::Incoming>, bollard::errors::Error> {
-    // HTTP/1.1 wants a host, and a Unix socket has none.
-    request
-        .headers_mut()
-        .insert(hyper::header::HOST, hyper::header::HeaderValue::from_static("engine"));
-    macro_rules! on {
-        ($stream:expr) => {{
-            let connected = timeout(CONNECT_DEADLINE, $stream).await;
-            let stream = connected.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-            tasks.spawn(async move {
-                // A broken connection shows in the answer's body.
-                let _ = connection.await;
-            });
-            Ok(sender.send_request(request).await?)
-        }};
-    }
-    match host {
-        Host::Unix(path) => on!(UnixStream::connect(path)),
-        Host::Tcp(address) => on!(TcpStream::connect(address)),
-    }
+    answer
 }

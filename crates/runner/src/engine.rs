@@ -1,134 +1,134 @@
-//! Which engine the load runs on: a real one that answers, or ours, started for this run.
+//! Finds the engine of a run: a real one that answers, or a simulated one that is started.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use leakcheck_model::event::EngineFacts;
 use leakcheck_model::scenario::EngineKind;
 
 use crate::docker::{Docker, DockerError};
-use crate::host::{Host, HostError};
+use crate::engine_address::{AddressError, EngineAddress};
 use crate::process::{Process, ProcessError};
 
 pub(crate) mod counts;
 
 /// The simulated engine is up within milliseconds; a machine under load has taken 15 s.
-const SIMULATED_WITHIN: Duration = Duration::from_secs(60);
+const SIMULATED_START: Duration = Duration::from_secs(60);
 
-/// An engine to run on.
+/// Pause between two attempts to reach a starting engine.
+const START_POLL: Duration = Duration::from_millis(20);
+
+/// An engine that answers.
 pub struct Engine {
     /// Its client.
     pub docker: Docker,
-    /// Who it is.
+    /// Kind, version and address.
     pub facts: EngineFacts,
-    /// The simulated engine's process, which is ours.
+    /// Our child process, for a simulated engine.
     pub process: Option<Process>,
-    /// Why the simulated one was taken though Docker was not ruled out.
-    pub fell_back: Option<String>,
+    /// The reason for falling back to a simulated engine.
+    pub fallback_reason: Option<String>,
 }
 
-/// No engine to run on.
+/// A missing engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The address is none.
+    /// The address is malformed.
     #[error(transparent)]
-    Host(#[from] HostError),
-    /// Nobody answers.
+    Address(#[from] AddressError),
+    /// No engine answers at the address.
     #[error("{source}")]
     Unreachable {
-        /// The call that failed.
+        /// The failed call.
         #[source]
         source: DockerError,
     },
-    /// The simulated engine did not come up.
-    #[error("the simulated engine did not come up: {0}")]
+    /// The simulated engine ended or did not answer in time.
+    #[error("the simulated engine did not start: {0}")]
     Simulated(String),
-    /// It cannot be started.
+    /// The simulated engine cannot be started.
     #[error(transparent)]
     Process(#[from] ProcessError),
 }
 
-/// Where a real engine is looked for: as asked, else `DOCKER_HOST`, else the default socket.
+/// The address of the real engine: `requested`, else `DOCKER_HOST`, else the default socket.
 ///
 /// # Errors
-/// If the address is none.
-pub fn host(asked: Option<&str>) -> Result<Host, HostError> {
-    match asked
-        .map(str::to_owned)
-        .or_else(|| std::env::var("DOCKER_HOST").ok().filter(|h| !h.is_empty()))
-    {
+/// If the address is malformed.
+pub fn address(requested: Option<&str>) -> Result<EngineAddress, AddressError> {
+    let from_env = || std::env::var("DOCKER_HOST").ok().filter(|address| !address.is_empty());
+    match requested.map(str::to_owned).or_else(from_env) {
         Some(text) => text.parse(),
-        None => Ok(Host::default()),
+        None => Ok(EngineAddress::default()),
     }
 }
 
-/// Finds an engine of the wanted kind; `folder` is where a simulated one puts its socket and log.
+/// Finds an engine of this kind. A simulated one puts its socket and log into `folder`.
 ///
 /// # Errors
 /// [`EngineError`].
-pub async fn find(kind: EngineKind, asked: Option<&str>, folder: &Path) -> Result<Engine, EngineError> {
-    let mut engine = reach(kind, asked, folder).await?;
-    if let Some(process) = counts::process_of(engine.docker.host()).await {
+pub async fn find(kind: EngineKind, requested: Option<&str>, folder: &Path) -> Result<Engine, EngineError> {
+    let mut engine = reach(kind, requested, folder).await?;
+    if let Some(process) = counts::process_of(engine.docker.address()).await {
         engine.facts.pid = Some(process.pid());
         engine.facts.program = process.name().ok();
     }
     Ok(engine)
 }
 
-async fn reach(kind: EngineKind, asked: Option<&str>, folder: &Path) -> Result<Engine, EngineError> {
+async fn reach(kind: EngineKind, requested: Option<&str>, folder: &Path) -> Result<Engine, EngineError> {
     if kind == EngineKind::Simulated {
-        return simulated(folder, None).await;
+        return start_simulated(folder, None).await;
     }
-    let docker = Docker::new(host(asked)?);
-    match docker.hello().await {
-        Ok(facts) => Ok(Engine {
+    match ping(&address(requested)?).await {
+        Ok((docker, facts)) => Ok(Engine {
             docker,
             facts,
             process: None,
-            fell_back: None,
+            fallback_reason: None,
         }),
         Err(source) if kind == EngineKind::Docker => Err(EngineError::Unreachable { source }),
-        Err(source) => simulated(folder, Some(source.to_string())).await,
+        Err(source) => start_simulated(folder, Some(source.to_string())).await,
     }
 }
 
-async fn simulated(folder: &Path, fell_back: Option<String>) -> Result<Engine, EngineError> {
-    let socket: PathBuf = folder.join("engine.sock");
-    let ourselves = std::env::current_exe().map_err(|e| EngineError::Simulated(e.to_string()))?;
+async fn ping(address: &EngineAddress) -> Result<(Docker, EngineFacts), DockerError> {
+    let docker = Docker::connect(address.clone())?;
+    let facts = docker.ping().await?;
+    Ok((docker, facts))
+}
+
+async fn start_simulated(folder: &Path, fallback_reason: Option<String>) -> Result<Engine, EngineError> {
+    let socket = folder.join("engine.sock");
+    let own_path = std::env::current_exe().map_err(|e| EngineError::Simulated(e.to_string()))?;
     let command = [
-        ourselves.display().to_string(),
+        own_path.display().to_string(),
         "engine".into(),
         "--socket".into(),
         socket.display().to_string(),
     ];
     let mut process = Process::start(&command, &BTreeMap::new(), None, &folder.join("engine.log"))?;
-    let docker = Docker::new(Host::Unix(socket));
-    let waited = tokio::time::timeout(SIMULATED_WITHIN, async {
+    let address = EngineAddress::Unix(socket);
+    let started = tokio::time::timeout(SIMULATED_START, async {
         loop {
-            if let Ok(facts) = docker.hello().await {
-                return Ok(facts);
+            if let Ok(reached) = ping(&address).await {
+                return Ok(reached);
             }
-            if process.ended().is_some() {
-                return Err(EngineError::Simulated(process.last_words(3)));
+            if process.exit_status().is_some() {
+                return Err(EngineError::Simulated(process.log_tail(3)));
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(START_POLL).await;
         }
-    })
-    .await;
-    let facts = match waited {
-        Ok(answered) => answered?,
-        Err(_) => {
-            return Err(EngineError::Simulated(format!(
-                "no answer within {} s",
-                SIMULATED_WITHIN.as_secs()
-            )));
-        }
-    };
+    });
+    let (docker, facts) = started.await.unwrap_or_else(|_| {
+        let seconds = SIMULATED_START.as_secs();
+        Err(EngineError::Simulated(format!("no answer within {seconds} s")))
+    })?;
     Ok(Engine {
         docker,
         facts,
         process: Some(process),
-        fell_back,
+        fallback_reason,
     })
 }

@@ -1,14 +1,13 @@
-//! The load image, made from leakcheck's own executable: no registry, no Dockerfile, works for static and dynamic builds.
+//! The load image, built from leakcheck's own executable: no registry and no Dockerfile, for static and dynamic builds.
 //!
-//! The executable is read in pieces, for its checksum and again on its way to the engine: held in memory it would be the
-//! largest part of what the harness costs.
+//! The executable is read in chunks, once for its checksum and once for the upload, to keep memory small.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hyper::body::Bytes;
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -17,43 +16,45 @@ use crate::docker::{Docker, DockerError};
 /// Repository of the load image.
 const REPOSITORY: &str = "leakcheck-noise";
 
-/// The label by which our images are found.
+/// Label of every load image.
 pub const IMAGE_LABEL: &str = "leakcheck.image";
 
-/// Where the executable is inside the image.
-const INSIDE: &str = "/leakcheck";
+/// Path of the executable inside the image.
+const EXECUTABLE: &str = "/leakcheck";
 
-/// Bytes of the archive that go to the engine at once, and how many such pieces may wait.
-const PIECE: usize = 128 << 10;
-const PIECES: usize = 4;
+/// Size of an upload chunk in bytes.
+const CHUNK_BYTES: usize = 128 << 10;
 
-/// How long another run may take to make the same image; after that it is made here too.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Chunks that may wait for the engine.
+const CHUNKS_QUEUED: usize = 4;
 
-/// Between two looks whether it is made.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Time that another run may take to import the same image; after that it is imported here too.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// An image that could not be made.
+/// Pause between two attempts to take the lock.
+const LOCK_POLL: Duration = Duration::from_millis(100);
+
+/// A load image that could not be imported.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImageError {
-    /// A file of our own cannot be read.
+    /// A file that belongs into the image cannot be read.
     #[error("failed to read {path}, which goes into the load image")]
     Read {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },
     /// The archive cannot be written.
     #[error("failed to pack the load image")]
     Pack(#[source] io::Error),
-    /// The engine refused.
+    /// The engine refused the import.
     #[error(transparent)]
     Docker(#[from] DockerError),
 }
 
-/// Finds the image of this very executable, or makes it. Returns its name and whether it had to be made.
+/// Finds the image of this executable, or imports it. Returns its name, and true if it was imported.
 ///
 /// # Errors
 /// [`ImageError`].
@@ -67,32 +68,32 @@ pub(crate) async fn ensure(docker: &Docker) -> Result<(String, bool), ImageError
         source,
     };
     let executable = File::open(&path).map_err(unreadable)?;
-    // Version and content: made once, found again, and never an older build's.
+    // Version and checksum: a later run finds the image, and another build does not.
     let checksum = checksum(&executable).map_err(unreadable)?;
     let tag = format!("{}-{checksum:08x}", env!("CARGO_PKG_VERSION"));
     let name = format!("{REPOSITORY}:{tag}");
     if docker.has_image(&name).await? {
         return Ok((name, false));
     }
-    // Of two first runs at once both would make it, and the later would take the name from the earlier one's.
-    let waited = turn(&executable).await;
+    // Two first runs at once would both import it, and the second import would take the tag from the first.
+    let waited = lock(&executable).await;
     if waited && docker.has_image(&name).await? {
         return Ok((name, false));
     }
-    let mut files = vec![(PathBuf::from(INSIDE), path.clone())];
+    let mut files = vec![(PathBuf::from(EXECUTABLE), path.clone())];
     files.extend(
         shared_objects(&executable)?
             .into_iter()
             .map(|file| (file.clone(), file)),
     );
-    let (sender, pieces) = mpsc::channel(PIECES);
+    let (sender, chunks) = mpsc::channel(CHUNKS_QUEUED);
     let packing = tokio::task::spawn_blocking(move || pack(&files, sender));
     let changes = vec![
-        format!("ENTRYPOINT [\"{INSIDE}\"]"),
+        format!("ENTRYPOINT [\"{EXECUTABLE}\"]"),
         format!("LABEL {IMAGE_LABEL}={tag}"),
     ];
-    let imported = docker.import_image(REPOSITORY, &tag, pieces, changes).await;
-    // An engine that hangs up breaks the packing too, and knows better why.
+    let imported = docker.import_image(REPOSITORY, &tag, chunks, changes).await;
+    // If the engine closes the connection, its error explains more than the broken pipe.
     match packing.await {
         Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => return Err(ImageError::Pack(error)),
         _ => imported?,
@@ -100,32 +101,32 @@ pub(crate) async fn ensure(docker: &Docker) -> Result<(String, bool), ImageError
     Ok((name, true))
 }
 
-/// Waits until no other process makes an image of this executable; the lock goes with the file. Whether there was another.
-async fn turn(executable: &File) -> bool {
+/// Locks the executable against other processes that import it; closing the file unlocks it. Returns true if it had to wait.
+async fn lock(executable: &File) -> bool {
     let began = Instant::now();
     let mut waited = false;
     while let Err(std::fs::TryLockError::WouldBlock) = executable.try_lock() {
         waited = true;
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > LOCK_TIMEOUT {
             break;
         }
-        sleep(LOOK_EVERY).await;
+        sleep(LOCK_POLL).await;
     }
     waited
 }
 
 fn checksum(mut file: &File) -> io::Result<u32> {
     let mut sum = crc32fast::Hasher::new();
-    let mut piece = vec![0; PIECE];
+    let mut chunk = vec![0; CHUNK_BYTES];
     loop {
-        match file.read(&mut piece)? {
+        match file.read(&mut chunk)? {
             0 => return Ok(sum.finalize()),
-            length => sum.update(&piece[..length]),
+            length => sum.update(&chunk[..length]),
         }
     }
 }
 
-/// The files that the executable needs beside itself.
+/// Lists the loader and libraries of a dynamically linked executable.
 fn shared_objects(executable: &File) -> Result<Vec<PathBuf>, ImageError> {
     let Some(interpreter) = leakcheck_probe::build::interpreter(executable) else {
         return Ok(Vec::new());
@@ -143,12 +144,12 @@ fn shared_objects(executable: &File) -> Result<Vec<PathBuf>, ImageError> {
     Ok(files)
 }
 
-/// Packs files, each with its place inside the image, and hands the archive on in pieces.
+/// Packs files, each with its path inside the image, and sends the archive in chunks.
 fn pack(files: &[(PathBuf, PathBuf)], sender: mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
-    let pipe = io::BufWriter::with_capacity(PIECE, Pipe(sender.clone()));
+    let pipe = io::BufWriter::with_capacity(CHUNK_BYTES, Pipe(sender.clone()));
     let packed = append(files, pipe);
     if packed.is_err() {
-        // Half an archive must not pass for a whole one.
+        // A truncated archive must not be imported.
         let _ = sender.blocking_send(Err(io::ErrorKind::InvalidData.into()));
     }
     packed
@@ -167,7 +168,7 @@ fn append(files: &[(PathBuf, PathBuf)], out: impl Write) -> io::Result<()> {
     tar.into_inner()?.flush()
 }
 
-/// The writing end of an archive that is on its way.
+/// Writer that sends the archive to the upload.
 struct Pipe(mpsc::Sender<io::Result<Bytes>>);
 
 impl Write for Pipe {
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dynamic_build_has_its_loader_and_libc_beside_it() {
+    fn the_image_of_a_dynamic_build_has_loader_and_libc() {
         let executable = File::open(std::env::current_exe().expect("our path")).expect("ours");
         let files = shared_objects(&executable).expect("readable");
         let libc = files.iter().any(|p| p.to_string_lossy().contains("libc"));
@@ -197,17 +198,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_archive_arrives_whole_in_pieces_and_half_of_one_as_an_error() {
+    async fn a_whole_archive_arrives_in_chunks_and_a_truncated_one_as_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let (path, absent) = (folder.path().join("file"), folder.path().join("absent"));
         let content: Vec<u8> = (0..300_000_u32).map(|i| (i % 251) as u8).collect();
         std::fs::write(&path, &content).expect("written");
         let archive = |files: Vec<(PathBuf, PathBuf)>| async move {
-            let (sender, mut pieces) = mpsc::channel(PIECES);
+            let (sender, mut chunks) = mpsc::channel(CHUNKS_QUEUED);
             let packing = tokio::task::spawn_blocking(move || pack(&files, sender));
             let mut whole = Vec::new();
-            while let Some(piece) = pieces.recv().await {
-                whole.extend_from_slice(&piece?);
+            while let Some(chunk) = chunks.recv().await {
+                whole.extend_from_slice(&chunk?);
             }
             packing.await.expect("no panic").map(|()| whole)
         };
@@ -233,16 +234,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_two_who_make_the_same_image_one_waits() {
+    async fn the_second_of_two_importers_waits() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("executable");
         std::fs::write(&path, "").expect("written");
         let (one, other) = (File::open(&path).expect("opened"), File::open(&path).expect("opened"));
-        assert!(!turn(&one).await);
-        let waiting = turn(&other);
+        assert!(!lock(&one).await);
+        let waiting = lock(&other);
         tokio::pin!(waiting);
-        let early = tokio::time::timeout(LOOK_EVERY * 2, &mut waiting).await;
-        assert!(early.is_err(), "the first is not done yet");
+        let early = tokio::time::timeout(LOCK_POLL * 2, &mut waiting).await;
+        assert!(early.is_err(), "the first still holds the lock");
         drop(one);
         assert!(waiting.await);
     }

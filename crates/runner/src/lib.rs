@@ -1,41 +1,45 @@
-//! A plan, walked over a stage: bring up, sample, drain, bring down; says what happens as events.
+//! Runs a scenario: set-up, sampling, drain, teardown. Everything that happens is recorded as events.
 //!
-//! [`run`] is the table of contents. Real and simulated engines are driven through the same Docker API client; the only
-//! difference is the socket.
+//! [`run`] is the table of contents. Real and simulated engines are driven through the same Docker API client.
 
-mod bring_down;
-mod bring_up;
+mod abort;
+mod attribution;
+mod autodetect;
 mod build;
 pub mod container;
+mod context;
 pub mod docker;
 pub mod engine;
-pub mod host;
+pub mod engine_address;
 mod image;
-mod journal;
-mod learn;
 mod load;
 mod load_plan;
 mod measure;
+mod observer;
 mod open_files;
+mod port_conflict;
 mod process;
 mod program;
+mod recorder;
 mod run;
+mod run_info;
+mod sampling;
 mod scratch;
-mod stage;
-mod taken;
+mod setup;
 mod target;
+mod target_env;
+mod teardown;
 mod traffic;
-mod who;
 mod wire;
 
+pub use autodetect::Autodetect;
 pub use image::IMAGE_LABEL;
-pub use journal::{Audience, Nobody, Notice};
-pub use load::remove_all;
+pub use load::remove_containers;
 pub use load_plan::RUN_LABEL;
+pub use observer::{NoopObserver, RunObserver, Update};
 pub use open_files::{lower_open_files, raise_open_files};
-pub use program::{ProgramError, startable};
-pub use run::{Learn, Outcome, Request, RunError, run};
-pub use scratch::{Scratch, remove_abandoned};
-pub use taken::{Taken, unserved};
-pub use target::LAST_WORDS;
-pub use wire::second_wire;
+pub use port_conflict::{PortConflict, check_ports_free};
+pub use process::LOG_TAIL_INTRO;
+pub use program::{ProgramError, check_program};
+pub use run::{Outcome, Request, RunError, run};
+pub use scratch::{Scratch, ScratchError, remove_abandoned_scratch};

@@ -1,4 +1,4 @@
-//! Which containers a scenario asks for, one by one. Pure.
+//! The containers of a scenario, one by one. Pure.
 
 use std::collections::HashMap;
 
@@ -7,25 +7,25 @@ use leakcheck_model::scenario::{Load, LogConfig};
 
 use crate::docker::ContainerSpec;
 
-/// The label of everything that a run creates, with the run's id.
+/// Label of everything that a run creates; its value is the run's id.
 pub const RUN_LABEL: &str = "leakcheck.run";
 
-/// The label with a container's load group.
+/// Label with the load group of a container.
 pub(crate) const LOAD_LABEL: &str = "leakcheck.load";
 
-/// The label with a container's name within the run: the emitter of its stamps.
+/// Label with the emitter name of a container, which stamps its lines.
 pub(crate) const EMITTER_LABEL: &str = "leakcheck.emitter";
 
-/// A place that a container fills; with churn, one after another.
+/// One container of the load, or with a lifetime one series of containers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Slot {
-    /// Its load group.
+    /// Load group.
     pub load: Load,
-    /// 1, 2, 3, … within the group.
+    /// Number within the group, from 1.
     pub number: u32,
 }
 
-/// Every slot of a scenario, groups mixed so that they start side by side.
+/// Returns the slots of a scenario, with groups interleaved so that they start together.
 #[must_use]
 pub(crate) fn slots(scenario: &Scenario) -> Vec<Slot> {
     let most = scenario.load.iter().map(|l| l.containers).max().unwrap_or(0);
@@ -44,7 +44,7 @@ pub(crate) fn slots(scenario: &Scenario) -> Vec<Slot> {
 }
 
 impl Slot {
-    /// The name within the run of the `generation`th container in this slot (0 is the first).
+    /// The emitter name of container number `generation` in this slot, from 0.
     #[must_use]
     pub(crate) fn emitter(&self, generation: u32) -> String {
         let width = self.load.containers.to_string().len().max(2);
@@ -56,7 +56,7 @@ impl Slot {
         }
     }
 
-    /// What the engine is asked for.
+    /// The settings of container number `generation`.
     #[must_use]
     pub(crate) fn container(&self, run_id: &str, image: &str, generation: u32) -> ContainerSpec {
         let load = &self.load;
@@ -84,8 +84,8 @@ impl Slot {
     }
 }
 
-/// The log driver's options. An engine may have defaults that drop the oldest lines (`max-size=10m`): a line that the
-/// engine dropped would be counted as the target's loss, so json-file is told to keep everything unless the scenario says otherwise.
+/// The options of the log driver. Engine defaults such as `max-size=10m` drop old lines, which would count as lost by the
+/// target. So json-file keeps everything unless the scenario sets options.
 fn log_options(log: &LogConfig) -> HashMap<String, String> {
     if log.driver == "json-file" && log.options.is_empty() {
         return HashMap::from([("max-size".into(), "1000g".into()), ("max-file".into(), "1".into())]);
@@ -93,7 +93,7 @@ fn log_options(log: &LogConfig) -> HashMap<String, String> {
     log.options.clone().into_iter().collect()
 }
 
-/// The command line of `leakcheck noise` (the runner knows it as a command line only).
+/// The command line of `leakcheck noise`.
 fn noise_command(run_id: &str, emitter: &str, load: &Load) -> Vec<String> {
     let mut words = vec!["noise".to_owned()];
     for (name, value) in [
@@ -118,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn groups_start_side_by_side() {
+    fn groups_are_interleaved() {
         let names: Vec<String> = slots(&scenario()).iter().map(|s| s.emitter(0)).collect();
         assert_eq!(names, ["noisy-01", "idle-01", "noisy-02", "noisy-03"]);
     }
 
     #[test]
-    fn a_container_is_labelled_limited_and_told_its_noise() {
+    fn a_container_has_labels_limits_and_its_noise_command() {
         let slot = &slots(&scenario())[0];
         let spec = slot.container("k3", "img:1", 2);
         assert_eq!(spec.name, "leakcheck-k3-noisy-01.2");

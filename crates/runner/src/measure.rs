@@ -1,4 +1,4 @@
-//! The judged part of a run: its planned length, looks on the way, and one extension if it is undecided.
+//! The judged part of a run: its planned length, interim analyses, and one extension if it is inconclusive.
 
 use std::time::Duration;
 
@@ -6,103 +6,114 @@ use leakcheck_judge::interim_analysis::interim_times_s;
 use leakcheck_model::Limit;
 use leakcheck_model::event::{EventKind, Phase};
 
-use crate::stage::{Ended, Stage};
-use crate::who;
+use crate::abort::RunAbort;
+use crate::attribution::Attribution;
+use crate::context::RunContext;
 
-/// Between looks at floors and ceilings, whose fail is certain at once.
-const PLAIN_LOOK: Duration = Duration::from_secs(5);
+/// Time between two checks of limits on values, whose failure is certain at once.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// Measures for the planned length, and once longer if it is undecided. If the user ends it when there is enough for a
-/// verdict, that is its end.
+/// Measures for the planned length, and once longer if the result is inconclusive.
+///
+/// If the user ends the run after at least `min_measured`, the run ends normally there.
 ///
 /// # Errors
-/// [`Ended`].
-pub(crate) async fn measure(stage: &mut Stage) -> Result<(), Ended> {
-    stage.begin(Phase::Measure)?;
-    let began = stage.journal.now();
-    let ended = as_planned(stage).await;
-    let measured_s = stage.journal.now() - began;
-    match (ended, stage.enough) {
-        (Err(Ended::Interrupted), Some(enough)) if measured_s >= enough.as_secs_f64() => {
-            Ok(stage.journal.event(EventKind::EndedByUser { measured_s })?)
+/// [`RunAbort`].
+pub(crate) async fn measure(
+    ctx: &mut RunContext,
+    attribution: &mut Attribution,
+    min_measured: Option<Duration>,
+) -> Result<(), RunAbort> {
+    ctx.recorder.begin_phase(Phase::Measure)?;
+    let began_s = ctx.recorder.now();
+    let result = measure_and_extend(ctx, attribution).await;
+    let measured_s = ctx.recorder.now() - began_s;
+    match (result, min_measured) {
+        (Err(RunAbort::Interrupted), Some(min)) if measured_s >= min.as_secs_f64() => {
+            Ok(ctx.recorder.event(EventKind::EndedByUser { measured_s })?)
         }
-        (ended, _) => ended,
+        (result, _) => result,
     }
 }
 
-async fn as_planned(stage: &mut Stage) -> Result<(), Ended> {
-    let schedule = stage.scenario.schedule.clone();
-    let now = stage.journal.now();
-    if let Some(wire) = &mut stage.wire {
-        wire.begin(now);
+async fn measure_and_extend(ctx: &mut RunContext, attribution: &mut Attribution) -> Result<(), RunAbort> {
+    let schedule = ctx.scenario.schedule.clone();
+    let now_s = ctx.recorder.now();
+    if let Some(proxy) = &mut ctx.sources.fault_proxy {
+        proxy.begin(now_s);
     }
-    judged(stage, schedule.measure.0, 0.0).await?;
-    if !schedule.extend.0.is_zero() && leakcheck_judge::needs_extension(stage.journal.record()) {
-        stage.begin(Phase::Extend)?;
-        judged(stage, schedule.extend.0, schedule.measure.as_secs()).await?;
+    measure_for(ctx, attribution, schedule.measure.0, 0.0).await?;
+    if !schedule.extend.0.is_zero() && leakcheck_judge::needs_extension(ctx.recorder.record()) {
+        ctx.recorder.begin_phase(Phase::Extend)?;
+        measure_for(ctx, attribution, schedule.extend.0, schedule.measure.as_secs()).await?;
     }
     Ok(())
 }
 
-/// Samples for `length`, writes checkpoints down, and ends early on a certain fail. `before_s` were measured already.
-async fn judged(stage: &mut Stage, length: Duration, before_s: f64) -> Result<(), Ended> {
-    let schedule = stage.scenario.schedule.clone();
+/// Samples for `length`, records checkpoints, and ends early once a failure is certain. `before_s` were measured already.
+async fn measure_for(
+    ctx: &mut RunContext,
+    attribution: &mut Attribution,
+    length: Duration,
+    before_s: f64,
+) -> Result<(), RunAbort> {
+    let schedule = ctx.scenario.schedule.clone();
     let began = tokio::time::Instant::now();
-    let mut checkpoints = Every::new(schedule.checkpoint_every.0);
-    let mut plain = Every::new(PLAIN_LOOK);
-    let mut looks = looks_within(before_s, length.as_secs_f64(), stage.scenario.rotation_period_s());
-    // The last sample belongs to the end of the phase: half a tick more lets it in.
+    let mut checkpoints = Periodic::new(schedule.checkpoint_every.0);
+    let mut checks = Periodic::new(CHECK_EVERY);
+    let mut interim = interim_times_within(before_s, length.as_secs_f64(), ctx.scenario.rotation_period_s());
+    // Half a tick more, so that the last sample falls into the phase.
     let end = length + schedule.sample_every.0 / 2;
     loop {
         let elapsed = began.elapsed();
         if elapsed >= end {
             return Ok(());
         }
-        let next = checkpoints.next.min(plain.next).min(end);
-        stage.sampling_for("measuring", next.saturating_sub(elapsed)).await?;
+        let next = checkpoints.next.min(checks.next).min(end);
+        ctx.sample_for("measuring", next.saturating_sub(elapsed)).await?;
         let elapsed = began.elapsed();
-        let (told, looked) = (checkpoints.is_due(elapsed), plain.is_due(elapsed));
-        if told || looked {
-            stage.journal.tell_standing();
+        let (is_checkpoint, is_check) = (checkpoints.is_due(elapsed), checks.is_due(elapsed));
+        if is_checkpoint || is_check {
+            ctx.recorder.show_standings();
         }
-        if told {
-            stage.count_engine().await?;
-            checkpoint(stage)?;
-            who::at_checkpoint(stage).await?;
+        if is_checkpoint {
+            ctx.refresh_engine_counts().await?;
+            record_checkpoint(ctx)?;
+            attribution.at_checkpoint(ctx).await?;
         }
-        if schedule.early_stop && looked && elapsed + PLAIN_LOOK < length {
-            let passed = before_s + elapsed.as_secs_f64();
-            let growth = looks.first().is_some_and(|at| *at <= passed);
-            looks.retain(|at| *at > passed);
-            look(stage, growth, length.saturating_sub(elapsed))?;
+        if schedule.early_stop && is_check && elapsed + CHECK_EVERY < length {
+            let measured_s = before_s + elapsed.as_secs_f64();
+            let with_growth = interim.first().is_some_and(|at| *at <= measured_s);
+            interim.retain(|at| *at > measured_s);
+            stop_if_certain(ctx, with_growth, length.saturating_sub(elapsed))?;
         }
     }
 }
 
-/// Seconds of the judged part at which growth is looked at in `length_s` of it, of which `before_s` went before.
-fn looks_within(before_s: f64, length_s: f64, period_s: Option<f64>) -> Vec<f64> {
-    let mut looks = interim_times_s(before_s + length_s, period_s);
-    looks.retain(|at| *at > before_s);
-    looks
+/// The times of interim analyses, in seconds of the judged part, within `length_s` after `before_s`.
+fn interim_times_within(before_s: f64, length_s: f64, period_s: Option<f64>) -> Vec<f64> {
+    let mut times = interim_times_s(before_s + length_s, period_s);
+    times.retain(|at| *at > before_s);
+    times
 }
 
-fn look(stage: &mut Stage, growth: bool, rest: Duration) -> Result<(), Ended> {
-    let asked = |limit: &Limit| growth || !limit.statistic.is_growth();
-    let certain = stage
-        .journal
-        .judged_by(asked, |record| !leakcheck_judge::certain_failures(record).is_empty());
-    if !certain {
+/// Ends the run if a limit is exceeded for certain; limits on growth count only `with_growth`.
+fn stop_if_certain(ctx: &mut RunContext, with_growth: bool, remaining: Duration) -> Result<(), RunAbort> {
+    let is_checked = |limit: &Limit| with_growth || !limit.statistic.is_growth();
+    let is_certain = ctx.recorder.judge_limits(is_checked, |record| {
+        !leakcheck_judge::certain_failures(record).is_empty()
+    });
+    if !is_certain {
         return Ok(());
     }
-    stage.journal.event(EventKind::StoppedEarly {
-        saved_s: rest.as_secs_f64().round(),
-    })?;
-    Err(Ended::EarlyFail)
+    let saved_s = remaining.as_secs_f64().round();
+    ctx.recorder.event(EventKind::StoppedEarly { saved_s })?;
+    Err(RunAbort::EarlyFail)
 }
 
-/// Announces the last sample as a checkpoint.
-fn checkpoint(stage: &mut Stage) -> Result<(), Ended> {
-    let samples = stage.journal.samples();
+/// Records the last sample as a checkpoint.
+fn record_checkpoint(ctx: &mut RunContext) -> Result<(), RunAbort> {
+    let samples = ctx.recorder.samples();
     let Some(last) = samples.len().checked_sub(1) else {
         return Ok(());
     };
@@ -110,29 +121,29 @@ fn checkpoint(stage: &mut Stage) -> Result<(), Ended> {
         .names
         .iter()
         .zip(&samples.columns)
-        .filter_map(|(n, c)| Some((n.clone(), c[last]?)))
+        .filter_map(|(name, column)| Some((name.clone(), column[last]?)))
         .collect();
-    let phase = stage.journal.phase();
-    Ok(stage.journal.event(EventKind::Checkpoint { phase, values })?)
+    let phase = ctx.recorder.phase();
+    Ok(ctx.recorder.event(EventKind::Checkpoint { phase, values })?)
 }
 
-/// A moment that comes again and again.
-struct Every {
+/// A recurring time; missed ones are skipped.
+struct Periodic {
     period: Duration,
     next: Duration,
 }
 
-impl Every {
+impl Periodic {
     fn new(period: Duration) -> Self {
         Self { period, next: period }
     }
 
     fn is_due(&mut self, now: Duration) -> bool {
-        let due = now >= self.next;
+        let is_due = now >= self.next;
         while now >= self.next {
             self.next += self.period;
         }
-        due
+        is_due
     }
 }
 
@@ -141,27 +152,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_planned_length_is_looked_at_each_minute_from_the_second_on() {
-        assert_eq!(looks_within(0.0, 300.0, None), [120.0, 180.0, 240.0]);
-        assert_eq!(looks_within(0.0, 300.0, Some(45.0)), [180.0, 240.0]);
-        assert_eq!(looks_within(0.0, 120.0, None), [0.0; 0]);
+    fn interim_analyses_come_each_minute_from_the_second_on() {
+        assert_eq!(interim_times_within(0.0, 300.0, None), [120.0, 180.0, 240.0]);
+        assert_eq!(interim_times_within(0.0, 300.0, Some(45.0)), [180.0, 240.0]);
+        assert_eq!(interim_times_within(0.0, 120.0, None), [0.0; 0]);
     }
 
     #[test]
-    fn an_extension_is_looked_at_to_its_own_end() {
-        // Longer than what went before, and shorter.
-        assert_eq!(looks_within(120.0, 300.0, None), [180.0, 240.0, 300.0, 360.0]);
-        assert_eq!(looks_within(300.0, 120.0, None), [360.0]);
+    fn an_extension_has_interim_analyses_to_its_own_end() {
+        // Longer than the first part, and shorter.
+        assert_eq!(interim_times_within(120.0, 300.0, None), [180.0, 240.0, 300.0, 360.0]);
+        assert_eq!(interim_times_within(300.0, 120.0, None), [360.0]);
         // Four rotations are counted from the beginning.
-        assert_eq!(looks_within(120.0, 300.0, Some(60.0)), [240.0, 300.0, 360.0]);
+        assert_eq!(interim_times_within(120.0, 300.0, Some(60.0)), [240.0, 300.0, 360.0]);
     }
 
     #[test]
-    fn a_moment_missed_is_not_made_up_for() {
-        let mut every = Every::new(Duration::from_secs(5));
-        assert!(!every.is_due(Duration::from_secs(4)));
-        assert!(every.is_due(Duration::from_secs(17)));
-        assert!(!every.is_due(Duration::from_secs(19)));
-        assert!(every.is_due(Duration::from_secs(20)));
+    fn a_missed_time_is_skipped() {
+        let mut periodic = Periodic::new(Duration::from_secs(5));
+        assert!(!periodic.is_due(Duration::from_secs(4)));
+        assert!(periodic.is_due(Duration::from_secs(17)));
+        assert!(!periodic.is_due(Duration::from_secs(19)));
+        assert!(periodic.is_due(Duration::from_secs(20)));
     }
 }

@@ -1,4 +1,4 @@
-//! The program that a command means: found, or not, before anything is started.
+//! Finds the program of a command before anything is started.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -6,71 +6,71 @@ use std::path::{Path, PathBuf};
 use leakcheck_model::Scenario;
 use leakcheck_model::suggest::{appended, did_you_mean};
 
-/// A command whose program cannot be started.
+/// A program that cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// There is no such file.
-    #[error("there is no program {}{}", path.display(), appended(meant))]
+    /// The file does not exist.
+    #[error("there is no program {}{}", path.display(), appended(suggestion))]
     Absent {
-        /// Where it was looked for.
+        /// The path that was tried.
         path: PathBuf,
-        /// What was meant, in a sentence, if something is near.
-        meant: String,
+        /// A sentence with the nearest name, or empty.
+        suggestion: String,
     },
-    /// No folder of PATH has it.
-    #[error("there is no program `{name}` in PATH{}", appended(meant))]
+    /// No folder of `PATH` contains it.
+    #[error("there is no program `{name}` in PATH{}", appended(suggestion))]
     NotInPath {
-        /// As given.
+        /// The name as given.
         name: String,
-        /// What was meant, in a sentence, if something is near.
-        meant: String,
+        /// A sentence with the nearest name, or empty.
+        suggestion: String,
     },
-    /// It is a folder, or must not be executed.
+    /// The file is a folder or has no execute permission.
     #[error("{} cannot be executed: {why}", path.display())]
     NotExecutable {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: &'static str,
     },
 }
 
-/// Whether the scenario's target can be started, if it is a command: to be asked before anything else is.
+/// Checks that the program of the scenario's target exists and can be executed, if the target is a command.
 ///
 /// # Errors
-/// [`ProgramError`], which is a mistake of whoever wrote the command.
-pub fn startable(scenario: &Scenario) -> Result<(), ProgramError> {
-    // A word that is filled in is known later.
+/// [`ProgramError`], a mistake in the scenario or command line.
+pub fn check_program(scenario: &Scenario) -> Result<(), ProgramError> {
+    // A placeholder is filled in later.
     let named = scenario.target.command.first().filter(|word| !word.contains('{'));
     let cwd = scenario.target.cwd.as_ref().map(Path::new);
-    named.map_or(Ok(()), |word| find(word, cwd).map(|_| ()))
+    named.map_or(Ok(()), |word| find_program(word, cwd).map(|_| ()))
 }
 
-/// The file that a command's first word means, by path or by `PATH`.
+/// Finds the file of a command's first word, by path or in `PATH`.
 ///
 /// # Errors
 /// [`ProgramError`].
-pub(crate) fn find(word: &str, cwd: Option<&Path>) -> Result<PathBuf, ProgramError> {
+pub(crate) fn find_program(word: &str, cwd: Option<&Path>) -> Result<PathBuf, ProgramError> {
     if word.contains('/') {
         let path = cwd.map_or_else(|| PathBuf::from(word), |cwd| cwd.join(word));
         return executable(&path).map(|()| path);
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = || std::env::split_paths(&path);
-    let mut there = folders().map(|folder| folder.join(word)).filter(|file| file.is_file());
-    if let (Some(found), false) = (there.next(), word.is_empty()) {
+    let mut files = folders().map(|folder| folder.join(word)).filter(|file| file.is_file());
+    if let (Some(found), false) = (files.next(), word.is_empty()) {
         return Ok(found);
     }
-    // `my-daemon` for `./my-daemon` is the commonest slip of all.
+    // A missing `./` is the most common mistake.
     let here = cwd.unwrap_or(Path::new(".")).join(word);
-    let meant = if !word.is_empty() && executable(&here).is_ok() {
+    let suggestion = if !word.is_empty() && executable(&here).is_ok() {
         format!("did you mean `./{word}`?")
     } else {
-        near(word, folders())
+        nearest(word, folders())
     };
     Err(ProgramError::NotInPath {
         name: word.to_owned(),
-        meant,
+        suggestion,
     })
 }
 
@@ -84,16 +84,16 @@ fn executable(path: &Path) -> Result<(), ProgramError> {
     match std::fs::metadata(path) {
         Err(_) => Err(ProgramError::Absent {
             path: path.to_owned(),
-            meant: neighbour(path),
+            suggestion: suggestion_beside(path),
         }),
         Ok(meta) if meta.is_dir() => cannot("it is a folder"),
-        Ok(meta) if meta.permissions().mode() & 0o111 == 0 => cannot("nobody may (chmod +x makes it so)"),
+        Ok(meta) if meta.permissions().mode() & 0o111 == 0 => cannot("it has no execute permission (chmod +x sets it)"),
         Ok(_) => Ok(()),
     }
 }
 
-/// The file beside a path that is not there which was most likely meant.
-fn neighbour(path: &Path) -> String {
+/// A suggestion from the folder of a missing path.
+fn suggestion_beside(path: &Path) -> String {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -105,11 +105,11 @@ fn neighbour(path: &Path) -> String {
         .file_name()
         .map(|n| n.to_string_lossy().into_owned())
         .unwrap_or_default();
-    near(&name, [folder.to_owned()])
+    nearest(&name, [folder.to_owned()])
 }
 
-/// "Did you mean" one of the executable files in these folders.
-fn near(name: &str, folders: impl IntoIterator<Item = PathBuf>) -> String {
+/// A "did you mean" with the nearest executable file in `folders`, or empty.
+fn nearest(name: &str, folders: impl IntoIterator<Item = PathBuf>) -> String {
     let files = folders.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok());
     let names: Vec<String> = files
         .flat_map(|entries| entries.flatten())
@@ -124,18 +124,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_that_is_not_there_is_named_with_what_was_meant() {
+    fn the_error_for_a_missing_program_suggests_the_nearest() {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("daemon");
         std::fs::write(&program, "#!/bin/sh\n").expect("written");
-        let look = |word: &str| find(word, Some(folder.path())).map_err(|error| error.to_string());
-        // A file that is no program
+        let look = |word: &str| find_program(word, Some(folder.path())).map_err(|error| error.to_string());
+        // A file without execute permission
         let error = look("./daemon").expect_err("not executable");
         assert!(error.contains("chmod +x"), "{error}");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("permitted");
         assert_eq!(look("./daemon"), Ok(folder.path().join("./daemon")));
-        // A slip of the finger, a forgotten `./`, a folder that is not there, a folder
-        for (word, said) in [
+        // A typing error, a missing `./`, a missing folder, a folder
+        for (word, expected) in [
             ("./deamon", "did you mean `daemon`?"),
             ("daemon", "did you mean `./daemon`?"),
             ("bin/daemon", "there is no folder"),
@@ -143,7 +143,7 @@ mod tests {
             ("", "in PATH"),
         ] {
             let error = look(word).expect_err(word);
-            assert!(error.contains(said), "{word}: {error}");
+            assert!(error.contains(expected), "{word}: {error}");
         }
         assert!(look("sh").is_ok());
     }

@@ -1,238 +1,220 @@
 //! A run from beginning to end.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use leakcheck_judge::{judge, summarize};
 use leakcheck_model::event::EventKind;
+use leakcheck_model::verdict::ReasonCode;
 use leakcheck_model::{Record, RunResult, Scenario};
-use leakcheck_probe::sight::Sight;
 use leakcheck_report::RunFolder;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, info_span};
 
-use crate::bring_down::{clear_away, drain, settle_accounts};
-use crate::bring_up::bring_up;
-use crate::build::{self, FirstLook};
-use crate::engine::{self, EngineError};
-use crate::journal::{Audience, Journal};
-use crate::load::Churn;
+use crate::abort::RunAbort;
+use crate::attribution::Attribution;
+use crate::autodetect::Autodetect;
+use crate::build;
+use crate::build::before::{BuildCheck, check_before_start, require};
+use crate::context::RunContext;
+use crate::engine::{self, Engine, EngineError};
 use crate::measure::measure;
-use crate::scratch::Scratch;
-use crate::stage::{Ended, Props, Stage};
-use crate::who;
+use crate::observer::RunObserver;
+use crate::recorder::RunRecorder;
+use crate::run_info::{host_facts, new_run_id};
+use crate::sampling::{Sampling, Sources};
+use crate::scratch::{Scratch, ScratchError};
+use crate::setup::{SetupInput, setup};
+use crate::teardown::{cleanup, drain, stop_and_check_lines};
 
-/// What is to be run.
+/// A request to run a scenario.
 pub struct Request {
-    /// The scenario, overrides applied.
+    /// The scenario, with overrides applied.
     pub scenario: Scenario,
-    /// Where run folders go (`reports`).
+    /// Parent of the run folders (`reports`).
     pub reports: PathBuf,
-    /// The engine's address, if the user named one.
+    /// The engine's address, if the user gave one.
     pub docker_host: Option<String>,
     /// The command that repeats the run.
     pub command: String,
-    /// Who listens.
-    pub audience: Box<dyn Audience>,
-    /// The user's wish to end.
+    /// Receiver of updates.
+    pub observer: Box<dyn RunObserver>,
+    /// Cancelled when the user ends the run.
     pub stop: CancellationToken,
-    /// If the user ends the measuring after at least this long, that is a normal end with a verdict; without it, any
-    /// end by the user is an interruption.
-    pub enough: Option<Duration>,
-    /// Completes the scenario by what can be seen of the target once it is there.
-    pub learn: Option<Learn>,
+    /// Time after which the user's end is a normal end with a verdict. `None` makes it always an interruption.
+    pub min_measured: Option<Duration>,
+    /// Completes the scenario from the running target.
+    pub autodetect: Option<Autodetect>,
 }
 
-/// Completes a scenario by what can be seen of its target; says what people should know about it.
-pub type Learn = Box<dyn FnOnce(&mut Scenario, &Sight) -> Result<Vec<String>, String> + Send + Sync>;
-
-/// What a run came to.
+/// The outcome of a run.
 pub struct Outcome {
-    /// As in `result.json`.
+    /// The content of `result.json`.
     pub result: RunResult,
-    /// What was judged.
+    /// The judged record.
     pub record: Record,
-    /// Where everything is.
+    /// The run folder.
     pub folder: PathBuf,
+    /// The error if a report could not be written. The verdict holds all the same.
+    pub report_error: Option<leakcheck_report::Error>,
 }
 
-/// A run that did not begin, or could not be written down.
+/// A run without a verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// There is no engine.
+    /// No engine answers.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The run folder cannot be written.
+    /// The record cannot be written.
     #[error(transparent)]
     Record(#[from] leakcheck_report::Error),
     /// The scenario cannot be written as TOML.
-    #[error("failed to write the scenario as it is run")]
+    #[error("failed to write the scenario")]
     Scenario(#[source] leakcheck_model::scenario::WriteError),
-    /// What is wanted of the target is not there; nothing was measured, and there is no folder.
+    /// The request is wrong for this target. Nothing was measured, and the run folder is removed.
     #[error("{0}")]
-    Mistaken(String),
-    /// Judging or reporting broke, which is a defect of leakcheck.
-    #[error("the report broke: {0}")]
-    Broken(String),
-    /// There is no room for sockets.
-    #[error("failed to create a scratch folder at {path}")]
-    Scratch {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    Usage(String),
+    /// Judging or reporting panicked, a defect of leakcheck.
+    #[error("the report failed: {0}")]
+    Internal(String),
+    /// There is no folder for sockets.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
 }
 
-/// Runs a scenario, and leaves nothing behind but its folder.
+/// Runs a scenario, and leaves nothing behind but the run folder.
 ///
 /// # Errors
-/// If there is no engine and one is needed, or the record cannot be written. Everything else is a verdict.
-pub async fn run(request: Request) -> Result<Outcome, RunError> {
-    // Before the engine, which may have to be started itself.
-    let first = build::first_look(&request.scenario).await;
-    let mut stage = set_up(request, first.as_ref().is_some_and(FirstLook::ends)).await?;
-    let walked = walk(&mut stage, first).await;
-    let mistake = match &walked {
-        Err(Ended::Mistaken(message)) => Some(message.clone()),
-        _ => None,
-    };
-    let written = take_down(&mut stage, walked).await;
-    clear_away(&mut stage).await?;
-    written?;
-    if let Some(message) = mistake {
-        stage.journal.discard()?;
-        return Err(RunError::Mistaken(message));
+/// If no engine answers and one is needed, or the record cannot be written. Everything else is a verdict.
+pub async fn run(mut request: Request) -> Result<Outcome, RunError> {
+    // Before the engine, which may have to be started.
+    let build_check = check_before_start(&request.scenario).await;
+    let (autodetect, min_measured) = (request.autodetect.take(), request.min_measured);
+    let mut ctx = open(request, build_check.as_ref()).await?;
+    let ended = run_phases(&mut ctx, build_check, autodetect, min_measured).await;
+    let usage_error = close(&mut ctx, ended).instrument(info_span!("teardown")).await?;
+    if let Some(message) = usage_error {
+        ctx.recorder.discard()?;
+        return Err(RunError::Usage(message));
     }
-    let cost = stage.self_cost();
-    stage.journal.event(EventKind::SelfMeasured(cost))?;
-    stage.journal.event(EventKind::Finished)?;
-    let folder = stage.journal.folder().path().to_owned();
-    let record = stage.journal.into_record();
-    // Arithmetic and pixels take their time, which belongs to no async thread.
-    let reported = tokio::task::spawn_blocking(move || {
-        let result = summarize(&record, judge(&record));
-        RunFolder::open(&folder)?.write_report(&result, &record)?;
-        Ok(Outcome { result, record, folder })
-    });
-    reported.await.map_err(|error| RunError::Broken(error.to_string()))?
+    ctx.recorder.event(EventKind::SelfMeasured(ctx.sampling.cost()))?;
+    ctx.recorder.event(EventKind::Finished)?;
+    report(ctx.recorder).await
 }
 
-/// What a run stands on; one that ends before anything is started needs no engine.
-async fn set_up(request: Request, ends: bool) -> Result<Stage, RunError> {
-    let run_id = run_id();
+/// Finds the engine and creates the run folder. A run that ends with the build check needs no engine.
+async fn open(request: Request, build_check: Option<&BuildCheck>) -> Result<RunContext, RunError> {
+    let run_id = new_run_id();
     let scratch = Scratch::new(&run_id)?;
     let scenario = request.scenario;
-    let asked = request.docker_host.as_deref().or(scenario.engine.host.as_deref());
-    let engine = if !ends && (scenario.needs_engine() || asked.is_some()) {
-        Some(engine::find(scenario.engine.kind, asked, scratch.path()).await?)
+    let address = request.docker_host.as_deref().or(scenario.engine.host.as_deref());
+    let is_engine_used = scenario.needs_engine() || address.is_some();
+    let engine = if is_engine_used && !build_check.is_some_and(BuildCheck::is_broken) {
+        Some(engine::find(scenario.engine.kind, address, scratch.path()).await?)
     } else {
         None
     };
     let folder = RunFolder::create(&request.reports, &scenario.name, &run_id)?;
-    let text = scenario.to_toml().map_err(RunError::Scenario)?;
-    folder.write_scenario(&text)?;
-    let mut journal = Journal::new(folder, &scenario, request.audience);
-    journal.event(EventKind::RunStarted {
+    folder.write_scenario(&scenario.to_toml().map_err(RunError::Scenario)?)?;
+    let mut recorder = RunRecorder::new(folder, &scenario, request.observer);
+    recorder.event(EventKind::RunStarted {
         run_id: run_id.clone(),
         scenario: scenario.name.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
         command: request.command,
-        host: machine(),
+        host: host_facts(),
     })?;
     if let Some(engine) = &engine {
-        journal.event(EventKind::EngineFound(engine.facts.clone()))?;
-        if let Some(why) = &engine.fell_back {
-            let message = format!("no Docker engine answered ({why}), so the load is simulated");
-            journal.warn(leakcheck_model::ReasonCode::EngineUnreachable, message)?;
-        }
+        record_engine(&mut recorder, engine)?;
     }
-    let (docker, process) = engine.map_or((None, None), |e| (Some(e.docker), e.process));
-    Ok(Stage::new(Props {
+    let (docker, engine) = engine.map_or((None, None), |engine| (Some(engine.docker), engine.process));
+    Ok(RunContext {
+        sampling: Sampling::new(scenario.schedule.sample_every.0),
+        sources: Sources::default(),
+        output: recorder.folder().path().join("delivered"),
         scenario,
         run_id,
-        journal,
-        docker,
-        engine: process,
         stop: request.stop,
-        enough: request.enough,
-        learn: request.learn,
+        recorder,
+        docker,
+        engine,
         scratch,
-    }))
+    })
 }
 
-/// The plan, walked: up, through the judged part, down to the drained target.
-async fn walk(stage: &mut Stage, first: Option<FirstLook>) -> Result<(), Ended> {
-    build::require(stage, first).await?;
-    bring_up(stage).await?;
-    who::before(stage).await?;
-    let churn = stage.load.as_ref().map(crate::load::Load::begin_churn);
-    let measured = measure(stage).await;
-    who::at_end(stage).await?;
-    build::describe_again(stage).await?;
+fn record_engine(recorder: &mut RunRecorder, engine: &Engine) -> Result<(), leakcheck_report::Error> {
+    recorder.event(EventKind::EngineFound(engine.facts.clone()))?;
+    let Some(reason) = &engine.fallback_reason else {
+        return Ok(());
+    };
+    let message = format!("no Docker engine answered ({reason}), so the load is simulated");
+    recorder.warn(ReasonCode::EngineUnreachable, message)
+}
+
+/// Runs the phases from the build check to the drained target.
+async fn run_phases(
+    ctx: &mut RunContext,
+    build_check: Option<BuildCheck>,
+    autodetect: Option<Autodetect>,
+    min_measured: Option<Duration>,
+) -> Result<(), RunAbort> {
+    let build_findings = require(ctx, build_check).await?;
+    let input = SetupInput {
+        autodetect,
+        build_findings,
+    };
+    setup(ctx, input).instrument(info_span!("setup")).await?;
+    let mut attribution = Attribution::take_baseline(ctx).await?;
+    if let Some(load) = &ctx.sources.load {
+        load.start_churn();
+    }
+    let measured = measure(ctx, &mut attribution, min_measured)
+        .instrument(info_span!("measure"))
+        .await;
+    attribution.at_end(ctx).await?;
+    build::check_again(ctx).await?;
     match measured {
-        Ok(()) | Err(Ended::EarlyFail) => drain(stage, churn).await,
-        Err(ended) => {
-            end(churn).await;
-            Err(ended)
+        Ok(()) | Err(RunAbort::EarlyFail) => drain(ctx).instrument(info_span!("drain")).await,
+        Err(abort) => Err(abort),
+    }
+}
+
+/// Records how the phases ended, checks the lines, and removes what the run created. Returns the message of a wrong request.
+async fn close(ctx: &mut RunContext, ended: Result<(), RunAbort>) -> Result<Option<String>, leakcheck_report::Error> {
+    let recorded = match &ended {
+        Err(RunAbort::Interrupted) => ctx.recorder.event(EventKind::Interrupted),
+        Err(RunAbort::Impaired(reason)) => {
+            let reason = reason.clone();
+            ctx.recorder.event(EventKind::Impaired { reason })
         }
+        _ => Ok(()),
+    };
+    let checked = match recorded {
+        Ok(()) => stop_and_check_lines(ctx).await,
+        Err(error) => Err(error),
+    };
+    cleanup(ctx).await?;
+    checked?;
+    match ended {
+        Err(RunAbort::Record(error)) => Err(error),
+        Err(RunAbort::Usage(message)) => Ok(Some(message)),
+        _ => Ok(None),
     }
 }
 
-async fn end(churn: Option<Churn>) {
-    if let Some(churn) = churn {
-        churn.end().await;
-    }
-}
-
-/// Writes down how the walk ended, and counts what can be counted.
-async fn take_down(stage: &mut Stage, walked: Result<(), Ended>) -> Result<(), leakcheck_report::Error> {
-    match walked {
-        Ok(()) | Err(Ended::EarlyFail | Ended::TargetDied | Ended::Mistaken(_)) => {}
-        Err(Ended::Interrupted) => stage.journal.event(EventKind::Interrupted)?,
-        Err(Ended::Impaired(reason)) => stage.journal.event(EventKind::Impaired { reason })?,
-        Err(Ended::Record(error)) => return Err(error),
-    }
-    settle_accounts(stage).await
-}
-
-/// A name that sorts by time and is not taken: date, time, and a few letters of the clock and the process.
-fn run_id() -> String {
-    let now = jiff::Zoned::now();
-    let noise = u64::from(now.timestamp().subsec_nanosecond().unsigned_abs()) ^ (u64::from(std::process::id()) << 20);
-    let letters: String = (0..4)
-        .map(|i| char::from(b"abcdefghjkmnpqrstuvwxyz23456789"[usize::try_from((noise >> (i * 5)) % 31).unwrap_or(0)]))
-        .collect();
-    format!("{}-{letters}", now.strftime("%Y%m%d-%H%M%S"))
-}
-
-/// The machine, for the report.
-fn machine() -> BTreeMap<String, String> {
-    let uname = rustix::system::uname();
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    BTreeMap::from([
-        (
-            "kernel".into(),
-            format!(
-                "{} {}",
-                uname.sysname().to_string_lossy(),
-                uname.release().to_string_lossy()
-            ),
-        ),
-        ("machine".into(), uname.machine().to_string_lossy().into_owned()),
-        ("cores".into(), cores.to_string()),
-    ])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::run_id;
-
-    #[test]
-    fn a_run_id_is_a_word_of_a_stamp_and_of_a_folder() {
-        let id = run_id();
-        assert_eq!(id.len(), 20, "{id}");
-        assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{id}");
-    }
+/// Judges the record and writes the reports, off the async threads.
+async fn report(recorder: RunRecorder) -> Result<Outcome, RunError> {
+    let folder = recorder.folder().path().to_owned();
+    let record = recorder.into_record();
+    let reporting = tokio::task::spawn_blocking(move || {
+        let result = summarize(&record, judge(&record));
+        let written = RunFolder::open(&folder).and_then(|folder| folder.write_report(&result, &record));
+        Outcome {
+            result,
+            record,
+            folder,
+            report_error: written.err(),
+        }
+    });
+    reporting.await.map_err(|error| RunError::Internal(error.to_string()))
 }

@@ -1,6 +1,5 @@
-//! The target: started, awaited until it is ready, stopped. The harness knows it by command line, pid, URL and folder.
+//! The target: started or attached to, awaited until it is ready, stopped.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,54 +11,32 @@ use leakcheck_probe::AwaitedText;
 
 use crate::container::{self, ContainerError};
 use crate::docker::Docker;
-use crate::process::{Process, ProcessError, in_words};
+use crate::load_plan::RUN_LABEL;
+use crate::process::{Process, ProcessError, describe_exit, quote_log_tail};
+use crate::target_env::TargetEnv;
 
-/// A target that says nothing about it is ready within this long, or has failed.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+/// Time for a target to become ready, if the scenario sets none.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Between two looks whether it is ready.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Pause between two readiness checks.
+const READY_POLL: Duration = Duration::from_millis(50);
 
-/// What a target is told, filled into `{…}` of its command and set in its environment.
-pub(crate) struct Surroundings {
-    /// The engine's address, which may be the proxy's; none if the run has no engine.
-    pub engine: Option<String>,
-    /// Where it may write what it collects.
-    pub output: PathBuf,
-    /// A free port of 127.0.0.1.
-    pub port: u16,
-    /// The run's id.
-    pub run: String,
-}
-
-impl Surroundings {
-    /// What every program of the run has in its environment.
-    pub(crate) fn environment(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([
-            ("LEAKCHECK_OUTPUT".into(), self.output.display().to_string()),
-            ("LEAKCHECK_PORT".into(), self.port.to_string()),
-            ("LEAKCHECK_RUN".into(), self.run.clone()),
-        ])
-    }
-}
-
-/// A target that is measured.
+/// The target of a run.
 pub(crate) struct Target {
-    /// Its process, if it is ours.
+    /// The child process, for a started target.
     pub process: Option<Process>,
-    /// Its process id, if it has one here.
+    /// The process id; `None` for a metrics address alone.
     pub pid: Option<u32>,
-    /// Where its metrics are.
+    /// The address of its metrics.
     pub metrics_url: Option<String>,
-    /// Where it writes what it collected: a folder or a glob.
+    /// Folder or glob of the lines that it delivered.
     pub delivered: Option<String>,
-    /// For the report.
+    /// Description for the report.
     pub facts: TargetFacts,
     ready: Ready,
-    /// The port that it is told.
     port: u16,
-    /// The text in its output that says it is ready.
-    awaited: Option<AwaitedText>,
+    /// Search for the text in its output that marks it as ready.
+    ready_text: Option<AwaitedText>,
     stop_within: Duration,
 }
 
@@ -70,44 +47,32 @@ pub(crate) enum TargetError {
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// It ended before it was ready.
-    #[error("the target ended before it was ready: {status}{}", quoted(last_words))]
+    #[error("the target ended before it was ready: {status}{}", quote_log_tail(log_tail))]
     Died {
-        /// How.
+        /// Description of the exit status.
         status: String,
         /// The end of its output.
-        last_words: String,
+        log_tail: String,
     },
-    /// It did not become ready.
-    #[error("the target was not ready within {} s: {missing}{}", within.as_secs_f64(), quoted(last_words))]
+    /// It was not ready in time.
+    #[error("the target was not ready within {} s: {missing}{}", within.as_secs_f64(), quote_log_tail(log_tail))]
     NotReady {
-        /// How long was waited.
+        /// The time-out.
         within: Duration,
-        /// What was waited for.
+        /// The condition that did not hold.
         missing: String,
         /// The end of its output.
-        last_words: String,
+        log_tail: String,
     },
-    /// There is no such process or container.
+    /// The process does not exist.
     #[error("there is no target: {0}")]
     Absent(String),
-    /// There is no such container, or the engine cannot say.
+    /// The container cannot be found.
     #[error(transparent)]
     Container(#[from] ContainerError),
 }
 
-/// What stands between what happened and what a process said last.
-pub const LAST_WORDS: &str = "; its last words were:\n";
-
-/// What it said last, to be put behind an error.
-pub(crate) fn quoted(last_words: &str) -> String {
-    if last_words.is_empty() {
-        String::new()
-    } else {
-        format!("{LAST_WORDS}{last_words}")
-    }
-}
-
-/// A port of 127.0.0.1 that was free a moment ago.
+/// Returns a port of 127.0.0.1 that is free at this moment.
 ///
 /// # Errors
 /// If there is none.
@@ -118,57 +83,49 @@ pub(crate) fn free_port() -> std::io::Result<u16> {
 }
 
 impl Target {
-    /// Starts the scenario's target, or finds it if it runs already.
+    /// Starts the scenario's target, or attaches to it if it is already running.
     ///
     /// # Errors
     /// [`TargetError`].
-    pub(crate) async fn bring_up(
+    pub(crate) async fn start(
         scenario: &Scenario,
-        around: &Surroundings,
+        env: &TargetEnv,
         docker: Option<&Docker>,
         log: &Path,
     ) -> Result<Self, TargetError> {
-        let wanted = &scenario.target;
+        let settings = &scenario.target;
         let mut target = Self {
             process: None,
             pid: None,
-            metrics_url: wanted.metrics_url.as_ref().map(|url| filled(url, around)),
-            delivered: wanted.delivered.as_ref().map(|glob| filled(glob, around)),
+            metrics_url: settings.metrics_url.as_ref().map(|url| env.fill(url)),
+            delivered: settings.delivered.as_ref().map(|glob| env.fill(glob)),
             facts: TargetFacts {
-                kind: wanted.kind.name().into(),
+                kind: settings.kind.name().into(),
                 ..TargetFacts::default()
             },
-            ready: wanted.ready.clone().unwrap_or_default(),
-            port: around.port,
-            awaited: None,
-            stop_within: wanted.stop_within.0,
+            ready: settings.ready.clone().unwrap_or_default(),
+            port: env.port,
+            ready_text: None,
+            stop_within: settings.stop_within.0,
         };
-        target.ready.url = target.ready.url.map(|url| filled(&url, around));
-        match wanted.kind {
+        target.ready.url = target.ready.url.map(|url| env.fill(&url));
+        match settings.kind {
             TargetKind::Capture => {
-                let base = format!("http://127.0.0.1:{}", around.port);
+                let base = format!("http://127.0.0.1:{}", env.port);
                 target.metrics_url.get_or_insert_with(|| format!("{base}/metrics"));
                 target.ready.url.get_or_insert_with(|| format!("{base}/healthz"));
-                target
-                    .delivered
-                    .get_or_insert_with(|| around.output.display().to_string());
-                let command = capture_command(scenario, around)?;
-                target.start(command, scenario, around, log)?;
+                target.delivered.get_or_insert_with(|| env.output.display().to_string());
+                target.start_process(capture_command(scenario, env)?, scenario, env, log)?;
             }
-            TargetKind::Command => {
-                let command = wanted.command.iter().map(|word| filled(word, around)).collect();
-                target.start(command, scenario, around, log)?;
-            }
-            TargetKind::Pid => {
-                let pid = wanted.pid.unwrap_or_default();
-                target.attach(pid)?;
-            }
+            TargetKind::Command => target.start_process(env.fill_all(&settings.command), scenario, env, log)?,
+            TargetKind::Pid => target.attach(settings.pid.unwrap_or_default())?,
             TargetKind::Container => {
-                let name = wanted.container.clone().unwrap_or_default();
+                let name = settings.container.clone().unwrap_or_default();
                 let docker = docker.ok_or_else(|| TargetError::Absent("a container needs an engine".into()))?;
                 let running = container::find(docker, &name).await?;
-                target.facts.image = Some(docker.image_of(&running.name).await.map_err(ContainerError::from)?);
-                target.facts.command = Some(running.words);
+                let image = docker.image_facts(&running.name).await;
+                target.facts.image = Some(image.map_err(ContainerError::from)?);
+                target.facts.command = Some(running.description);
                 target.attach(running.pid)?;
             }
             TargetKind::Metrics => target.facts.command.clone_from(&target.metrics_url),
@@ -183,19 +140,19 @@ impl Target {
         Ok(())
     }
 
-    fn start(
+    fn start_process(
         &mut self,
         command: Vec<String>,
         scenario: &Scenario,
-        around: &Surroundings,
+        env: &TargetEnv,
         log: &Path,
     ) -> Result<(), TargetError> {
-        let mut env = around.environment();
-        // Without an engine of the run, the target keeps whatever it would find by itself.
-        env.extend(around.engine.clone().map(|engine| ("DOCKER_HOST".into(), engine)));
-        env.extend(scenario.target.env.iter().map(|(k, v)| (k.clone(), filled(v, around))));
+        let mut variables = env.variables();
+        // In a run without an engine the target keeps its own DOCKER_HOST.
+        variables.extend(env.engine.clone().map(|engine| ("DOCKER_HOST".into(), engine)));
+        variables.extend(scenario.target.env.iter().map(|(k, v)| (k.clone(), env.fill(v))));
         let cwd = scenario.target.cwd.as_ref().map(PathBuf::from);
-        let process = Process::start(&command, &env, cwd.as_deref(), log)?;
+        let process = Process::start(&command, &variables, cwd.as_deref(), log)?;
         self.pid = Some(process.pid());
         self.facts.pid = self.pid;
         self.facts.command = Some(command.join(" "));
@@ -206,35 +163,35 @@ impl Target {
     /// Waits until the target is ready.
     ///
     /// # Errors
-    /// If it ends, or does not become ready in time.
-    pub(crate) async fn await_ready(&mut self) -> Result<(), TargetError> {
-        let within = self.ready.within.map_or(READY_WITHIN, |w| w.0);
+    /// If it ends, or is not ready in time.
+    pub(crate) async fn wait_ready(&mut self) -> Result<(), TargetError> {
+        let within = self.ready.within.map_or(READY_TIMEOUT, |w| w.0);
         let began = tokio::time::Instant::now();
         loop {
-            let missing = self.missing(began.elapsed()).await;
-            let Some(missing) = missing else { return Ok(()) };
+            let Some(missing) = self.missing_condition(began.elapsed()).await else {
+                return Ok(());
+            };
             if let Some(process) = &mut self.process
-                && let Some(status) = process.ended()
+                && let Some(status) = process.exit_status()
             {
                 return Err(TargetError::Died {
-                    status: in_words(status),
-                    last_words: process.last_words(5),
+                    status: describe_exit(status),
+                    log_tail: process.log_tail(5),
                 });
             }
             if began.elapsed() >= within {
-                let last_words = self.process.as_ref().map_or(String::new(), |p| p.last_words(5));
                 return Err(TargetError::NotReady {
                     within,
                     missing,
-                    last_words,
+                    log_tail: self.log_tail(5),
                 });
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(READY_POLL).await;
         }
     }
 
-    /// What readiness still lacks.
-    async fn missing(&mut self, waited: Duration) -> Option<String> {
+    /// Describes the first condition of readiness that does not hold yet.
+    async fn missing_condition(&mut self, waited: Duration) -> Option<String> {
         let ready = &self.ready;
         if let Some(after) = ready.after
             && waited < after.0
@@ -248,7 +205,7 @@ impl Target {
         }
         let port = ready.port.map(|port| match port {
             Port::Number(number) => number,
-            Port::Given => self.port,
+            Port::Assigned => self.port,
         });
         if let Some(port) = port
             && let Err(error) = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
@@ -256,32 +213,36 @@ impl Target {
             return Some(format!("port {port} does not accept: {error}"));
         }
         if let (Some(text), Some(process)) = (&ready.log, &self.process) {
-            let awaited = self
-                .awaited
+            let search = self
+                .ready_text
                 .get_or_insert_with(|| AwaitedText::new(process.log(), text));
-            if !awaited.is_there() {
+            if !search.is_there() {
                 return Some(format!("`{text}` is not in its output"));
             }
         }
         None
     }
 
-    /// How the target ended by itself, if it has.
-    pub(crate) fn ended(&mut self) -> Option<String> {
-        if let Some(process) = &mut self.process {
-            let status = process.ended()?;
-            let last = process.last_words(3);
-            return Some(format!("{}{}", in_words(status), quoted(&last)));
-        }
-        let gone = self.pid.is_some_and(|pid| leakcheck_probe::Process::open(pid).is_err());
-        gone.then(|| "its process is gone".to_owned())
+    /// The last `lines` lines of the target's output; empty if it is not our child.
+    pub(crate) fn log_tail(&self, lines: usize) -> String {
+        self.process.as_ref().map_or(String::new(), |p| p.log_tail(lines))
     }
 
-    /// Stops the target if it is ours. Says so if it had to be killed.
+    /// Describes how the target ended, if it has.
+    pub(crate) fn exit_description(&mut self) -> Option<String> {
+        if let Some(process) = &mut self.process {
+            let status = process.exit_status()?;
+            let tail = process.log_tail(3);
+            return Some(format!("{}{}", describe_exit(status), quote_log_tail(&tail)));
+        }
+        let is_gone = self.pid.is_some_and(|pid| leakcheck_probe::Process::open(pid).is_err());
+        is_gone.then(|| "its process is gone".to_owned())
+    }
+
+    /// Stops the target if it is our child. Returns a message if it had to be killed.
     pub(crate) async fn stop(&mut self) -> Option<String> {
-        let process = self.process.as_mut()?;
-        let (_, killed) = process.stop(self.stop_within).await;
-        killed.then(|| {
+        let is_killed = self.process.as_mut()?.stop(self.stop_within).await;
+        is_killed.then(|| {
             format!(
                 "the target did not stop within {} s of SIGTERM and was killed",
                 self.stop_within.as_secs_f64()
@@ -290,51 +251,18 @@ impl Target {
     }
 }
 
-/// A word of the scenario with its `{…}` filled in.
-pub(crate) fn filled(word: &str, around: &Surroundings) -> String {
-    let ourselves = || std::env::current_exe().map_or_else(|_| "leakcheck".into(), |path| path.display().to_string());
-    let word = if word.contains("{leakcheck}") {
-        word.replace("{leakcheck}", &ourselves())
-    } else {
-        word.to_owned()
-    };
-    word.replace("{engine}", around.engine.as_deref().unwrap_or_default())
-        .replace("{output}", &around.output.display().to_string())
-        .replace("{port}", &around.port.to_string())
-        .replace("{run}", &around.run)
-}
-
-/// The command line of our own capture core.
-fn capture_command(scenario: &Scenario, around: &Surroundings) -> Result<Vec<String>, TargetError> {
-    let ourselves = std::env::current_exe().map_err(|error| TargetError::Absent(error.to_string()))?;
-    let mut words = vec![ourselves.display().to_string(), "capture".into()];
+/// The command line of leakcheck's own capture daemon.
+fn capture_command(scenario: &Scenario, env: &TargetEnv) -> Result<Vec<String>, TargetError> {
+    let own_path = std::env::current_exe().map_err(|error| TargetError::Absent(error.to_string()))?;
+    let mut words = vec![own_path.display().to_string(), "capture".into()];
     let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
-    option("--docker-host", around.engine.clone().unwrap_or_default());
-    option("--listen", format!("127.0.0.1:{}", around.port));
-    option("--output", around.output.display().to_string());
-    option("--label", format!("{}={}", crate::load_plan::RUN_LABEL, around.run));
+    option("--docker-host", env.engine.clone().unwrap_or_default());
+    option("--listen", format!("127.0.0.1:{}", env.port));
+    option("--output", env.output.display().to_string());
+    option("--label", format!("{RUN_LABEL}={}", env.run));
     if let Some(every) = scenario.target.rotate_every {
         option("--rotate-every", every.to_string());
     }
-    words.extend(scenario.target.arguments.iter().map(|word| filled(word, around)));
+    words.extend(env.fill_all(&scenario.target.arguments));
     Ok(words)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_told_its_surroundings() {
-        let around = Surroundings {
-            engine: Some("unix:///e.sock".into()),
-            output: "/out".into(),
-            port: 7,
-            run: "k3".into(),
-        };
-        assert_eq!(
-            filled("--to={engine} -o {output}/{run} :{port}", &around),
-            "--to=unix:///e.sock -o /out/k3 :7"
-        );
-    }
 }

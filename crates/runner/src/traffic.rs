@@ -1,5 +1,6 @@
-//! The traffic: requests at a pace, or a program that makes the target work. It is counted, because a target that was
-//! given nothing to do leaks nothing.
+//! Traffic: requests at a fixed rate, or a program that makes the target work.
+//!
+//! Answered requests are counted: an idle target would pass any limit.
 
 mod request;
 
@@ -13,32 +14,32 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::process::{Process, ProcessError, in_words};
-use crate::target::{Surroundings, filled, quoted};
+use crate::process::{Process, ProcessError, describe_exit, quote_log_tail};
+use crate::target_env::TargetEnv;
 use request::Request;
 
-/// Requests under way at most; a target that answers none of so many has stopped answering.
+/// Requests in flight at most; a target with so many unanswered has stopped answering.
 const IN_FLIGHT: usize = 64;
 
-/// Share of the requests that were due and must have been answered, for the traffic to count as delivered.
-const ANSWERED: f64 = 0.8;
+/// Share of the due requests that must be answered for the traffic to count as delivered.
+const MIN_ANSWERED: f64 = 0.8;
 
-/// A program that makes traffic has this long to end after SIGTERM.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// Time for a traffic program to end after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Traffic that goes on.
+/// Running traffic.
 pub(crate) enum Traffic {
-    /// Requests of ours.
+    /// Requests sent by leakcheck.
     Requests(Requests),
-    /// A program's.
+    /// A program.
     Program(Process),
 }
 
-/// Traffic that cannot begin.
+/// Traffic that cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrafficError {
-    /// The address is none.
-    #[error("`{0}` is no address of HTTP: write http://127.0.0.1:{{port}}/")]
+    /// The address is malformed.
+    #[error("`{0}` is not an HTTP address: write http://127.0.0.1:{{port}}/")]
     Address(String),
     /// The program cannot be started.
     #[error(transparent)]
@@ -46,32 +47,27 @@ pub(crate) enum TrafficError {
 }
 
 impl Traffic {
-    /// Begins the traffic of a scenario.
+    /// Starts the traffic of a scenario.
     ///
     /// # Errors
     /// [`TrafficError`].
-    pub(crate) fn begin(
-        wanted: &scenario::Traffic,
+    pub(crate) fn start(
+        settings: &scenario::Traffic,
         cwd: Option<&Path>,
-        around: &Surroundings,
+        env: &TargetEnv,
         log: &Path,
     ) -> Result<Self, TrafficError> {
-        if let Some(url) = &wanted.url {
-            let url = filled(url, around);
-            let body = wanted.body.as_deref().map(|body| filled(body, around));
-            let request = Request::new(&wanted.method, &url, body.as_deref()).ok_or(TrafficError::Address(url))?;
-            return Ok(Self::Requests(Requests::begin(request, wanted.per_second)));
-        }
-        let command: Vec<String> = wanted.command.iter().map(|word| filled(word, around)).collect();
-        Ok(Self::Program(Process::start(
-            &command,
-            &around.environment(),
-            cwd,
-            log,
-        )?))
+        let Some(url) = &settings.url else {
+            let command = env.fill_all(&settings.command);
+            return Ok(Self::Program(Process::start(&command, &env.variables(), cwd, log)?));
+        };
+        let url = env.fill(url);
+        let body = settings.body.as_deref().map(|body| env.fill(body));
+        let request = Request::new(&settings.method, &url, body).ok_or(TrafficError::Address(url))?;
+        Ok(Self::Requests(Requests::start(request, settings.per_second)))
     }
 
-    /// Requests that were answered so far; `None` of a program, which counts for itself.
+    /// Requests answered so far; `None` for a program.
     #[must_use]
     pub(crate) fn answered(&self) -> Option<u64> {
         match self {
@@ -80,17 +76,17 @@ impl Traffic {
         }
     }
 
-    /// Ends it. Says why it does not count as delivered, if it does not.
-    pub(crate) async fn end(&mut self) -> Option<String> {
+    /// Stops the traffic. Returns the reason if it does not count as delivered.
+    pub(crate) async fn stop(&mut self) -> Option<String> {
         match self {
-            Self::Requests(requests) => requests.end().await,
+            Self::Requests(requests) => requests.stop().await,
             Self::Program(process) => {
-                let early = process.ended().map(|status| {
-                    let words = quoted(&process.last_words(3));
-                    format!("the traffic's program ended by itself: {}{words}", in_words(status))
+                let ended_early = process.exit_status().map(|status| {
+                    let tail = quote_log_tail(&process.log_tail(3));
+                    format!("the traffic program ended by itself: {}{tail}", describe_exit(status))
                 });
-                let _ = process.stop(STOP_WITHIN).await;
-                early
+                process.stop(STOP_TIMEOUT).await;
+                ended_early
             }
         }
     }
@@ -100,54 +96,53 @@ impl Traffic {
 struct Counts {
     due: AtomicU64,
     answered: AtomicU64,
-    /// What went wrong last.
-    trouble: Mutex<Option<String>>,
+    last_error: Mutex<Option<String>>,
 }
 
 impl Counts {
-    fn failed(&self, why: String) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    fn failed(&self, error: String) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 }
 
-/// Requests at a pace.
+/// Requests at a fixed rate.
 pub(crate) struct Requests {
     counts: Arc<Counts>,
     stop: CancellationToken,
-    pacing: JoinSet<()>,
+    sending: JoinSet<()>,
 }
 
 impl Requests {
-    fn begin(request: Request, per_second: f64) -> Self {
+    fn start(request: Request, per_second: f64) -> Self {
         let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
-        let mut pacing = JoinSet::new();
-        pacing.spawn(paced(request, per_second, Arc::clone(&counts), stop.clone()));
-        Self { counts, stop, pacing }
+        let mut sending = JoinSet::new();
+        sending.spawn(send_at_rate(request, per_second, Arc::clone(&counts), stop.clone()));
+        Self { counts, stop, sending }
     }
 
-    async fn end(&mut self) -> Option<String> {
+    async fn stop(&mut self) -> Option<String> {
         self.stop.cancel();
-        while self.pacing.join_next().await.is_some() {}
+        while self.sending.join_next().await.is_some() {}
         let (due, answered) = (
             self.counts.due.load(Ordering::Relaxed),
             self.counts.answered.load(Ordering::Relaxed),
         );
         #[expect(clippy::cast_precision_loss, reason = "2^53 requests are never made")]
-        if answered as f64 >= ANSWERED * due as f64 {
+        if answered as f64 >= MIN_ANSWERED * due as f64 {
             return None;
         }
-        let trouble = self.counts.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = trouble
+        let last_error = self.counts.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_error = last_error
             .as_ref()
-            .map_or(String::new(), |t| format!("; the last that was not: {t}"));
-        Some(format!("{answered} of {due} requests were answered{last}"))
+            .map_or(String::new(), |e| format!("; the last error: {e}"));
+        Some(format!("{answered} of {due} requests were answered{last_error}"))
     }
 }
 
-/// Makes a request whenever one is due. One that cannot be made because too many are under way is one not answered.
-async fn paced(request: Request, per_second: f64, counts: Arc<Counts>, stop: CancellationToken) {
+/// Sends a request whenever one is due. With too many in flight, a due request counts as unanswered.
+async fn send_at_rate(request: Request, per_second: f64, counts: Arc<Counts>, stop: CancellationToken) {
     let request = Arc::new(request);
-    let mut under_way = JoinSet::new();
+    let mut in_flight = JoinSet::new();
     let mut ticker = interval(Duration::from_secs_f64(1.0 / per_second));
     ticker.set_missed_tick_behavior(MissedTickBehavior::Burst);
     loop {
@@ -155,20 +150,20 @@ async fn paced(request: Request, per_second: f64, counts: Arc<Counts>, stop: Can
             () = stop.cancelled() => break,
             _ = ticker.tick() => {}
         }
-        while under_way.try_join_next().is_some() {}
+        while in_flight.try_join_next().is_some() {}
         counts.due.fetch_add(1, Ordering::Relaxed);
-        if under_way.len() >= IN_FLIGHT {
-            counts.failed(format!("{IN_FLIGHT} requests were under way"));
+        if in_flight.len() >= IN_FLIGHT {
+            counts.failed(format!("{IN_FLIGHT} requests were in flight"));
             continue;
         }
         let (request, counts) = (Arc::clone(&request), Arc::clone(&counts));
-        under_way.spawn(async move {
+        in_flight.spawn(async move {
             match request.send().await {
                 Ok(()) => _ = counts.answered.fetch_add(1, Ordering::Relaxed),
-                Err(why) => counts.failed(why),
+                Err(error) => counts.failed(error),
             }
         });
     }
-    // Those under way are let go of; they are answered or not within their own deadline, and count.
-    while under_way.join_next().await.is_some() {}
+    // The rest ends within its own deadline, and counts.
+    while in_flight.join_next().await.is_some() {}
 }

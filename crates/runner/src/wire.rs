@@ -1,7 +1,6 @@
 //! The wire that breaks: the chaos proxy between engine and target, for scenarios with faults.
 
 use std::path::Path;
-use std::process::Command;
 
 use leakcheck_chaos::{FaultEvent, News, Plan, Proxy, Starter};
 use leakcheck_model::event::EventKind;
@@ -11,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::host::Host;
+use crate::engine_address::EngineAddress;
 
 /// News that is no fault's beginning or end and may wait to be written down.
 const OTHER_NEWS: usize = 8;
@@ -42,24 +41,16 @@ struct FaultInterval {
 pub(crate) enum WireError {
     /// The proxy speaks Unix sockets.
     #[error("faults need an engine on a Unix socket, and this one is at {0}")]
-    NoSocket(Host),
+    NoSocket(EngineAddress),
     /// The proxy cannot listen.
     #[error(transparent)]
     Chaos(#[from] leakcheck_chaos::ChaosError),
 }
 
-/// The program that carries what a wire's own process has no files for: ourselves.
-#[must_use]
-pub fn second_wire() -> Command {
-    let mut program = Command::new(std::env::current_exe().unwrap_or_else(|_| "leakcheck".into()));
-    program.arg("carry");
-    program
-}
-
 impl Wire {
     /// Lays the wire at the socket `listen`; nothing breaks until [`Wire::begin`].
-    pub(crate) fn lay(listen: &Path, engine: &Host, faults: &[Fault]) -> Result<Self, WireError> {
-        let Host::Unix(upstream) = engine else {
+    pub(crate) fn lay(listen: &Path, engine: &EngineAddress, faults: &[Fault]) -> Result<Self, WireError> {
+        let EngineAddress::Unix(upstream) = engine else {
             return Err(WireError::NoSocket(engine.clone()));
         };
         let proxy = Proxy::bind(
@@ -72,7 +63,7 @@ impl Wire {
         let starter = proxy.starter();
         let (sender, events) = mpsc::channel(2 * faults.len() + OTHER_NEWS);
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(proxy.with_second(second_wire()).run(Some(sender), shutdown.clone()));
+        tasks.spawn(proxy.run(Some(sender), shutdown.clone()));
         Ok(Self {
             starter,
             events,
@@ -161,7 +152,7 @@ mod tests {
 
     fn wire(folder: &Path) -> Wire {
         let plan = Plan::parse(FAULTS).expect("a good script");
-        let engine = Host::Unix(folder.join("engine.sock"));
+        let engine = EngineAddress::Unix(folder.join("engine.sock"));
         let mut wire = Wire::lay(&folder.join("wire.sock"), &engine, &plan.faults).expect("a wire");
         wire.begin(100.0);
         wire

@@ -1,35 +1,36 @@
-//! The look before anything is started: no engine, no container, no target may come up for a build that is stale.
+//! The check before anything is started: no engine, load or target comes up for a stale build.
 
 use leakcheck_model::Scenario;
+use leakcheck_model::error_chain;
 use leakcheck_model::event::{EventKind, TargetFacts};
 use leakcheck_model::scenario::TargetKind;
-use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_model::error_chain;
-use leakcheck_probe::build::BuildReport;
+use leakcheck_model::verdict::ReasonCode;
+use leakcheck_probe::build::{BuildFinding, BuildReport};
 
-use super::question::question;
-use super::{take_facts, told};
+use super::facts::{fill_facts, reported_version};
+use super::query::build_query;
+use crate::abort::RunAbort;
 use crate::container;
-use crate::stage::{Ended, Stage};
+use crate::context::RunContext;
 
-/// What the first look came to.
-pub(crate) struct FirstLook {
+/// The result of the check before the start.
+pub(crate) struct BuildCheck {
     report: BuildReport,
     facts: TargetFacts,
-    /// What breaks the scenario's requirements, in words.
-    pub(super) broken: Vec<String>,
+    /// Descriptions of the requirements that are broken.
+    broken: Vec<String>,
 }
 
-impl FirstLook {
-    /// Whether the run ends here.
-    pub(crate) fn ends(&self) -> bool {
+impl BuildCheck {
+    /// Returns true if the run must not start.
+    pub(crate) fn is_broken(&self) -> bool {
         !self.broken.is_empty()
     }
 }
 
-/// Looks at everything that can be known without starting anything. `None` if nothing is said of the target's build, or if
-/// it is a container's, for which the engine has to be asked.
-pub(crate) async fn first_look(scenario: &Scenario) -> Option<FirstLook> {
+/// Checks everything that can be known without an engine. `None` if the scenario says nothing of the build, or if the target is
+/// a container.
+pub(crate) async fn check_before_start(scenario: &Scenario) -> Option<BuildCheck> {
     scenario.target.build.as_ref()?;
     if scenario.target.kind == TargetKind::Container {
         return None;
@@ -38,69 +39,70 @@ pub(crate) async fn first_look(scenario: &Scenario) -> Option<FirstLook> {
         kind: scenario.target.kind.name().into(),
         ..TargetFacts::default()
     };
-    Some(look(scenario, facts).await)
+    Some(check(scenario, facts).await)
 }
 
-async fn look(scenario: &Scenario, mut facts: TargetFacts) -> FirstLook {
-    let mut asked = question(scenario);
-    asked.image.clone_from(&facts.image);
-    facts.pid = asked.pid;
-    let mut report = BuildReport::look(asked).await;
+async fn check(scenario: &Scenario, mut facts: TargetFacts) -> BuildCheck {
+    let mut query = build_query(scenario);
+    query.image.clone_from(&facts.image);
+    facts.pid = query.pid;
+    let mut report = BuildReport::check(query).await;
     let target = &scenario.target;
-    let runs = !matches!(target.kind, TargetKind::Command | TargetKind::Capture);
-    let told = told(scenario, target.metrics_url.as_deref(), runs, &mut report).await;
-    report.take_told(&told);
-    take_facts(&mut facts, &report, told);
-    let wanted = scenario.target.build.clone().unwrap_or_default();
-    FirstLook {
-        broken: report.broken(&wanted.require),
+    let is_running = !matches!(target.kind, TargetKind::Command | TargetKind::Capture);
+    let version = reported_version(scenario, target.metrics_url.as_deref(), is_running, &mut report).await;
+    report.compare_reported(&version);
+    fill_facts(&mut facts, &report, version);
+    let required = scenario.target.build.clone().unwrap_or_default().require;
+    BuildCheck {
+        broken: report.violations(&required),
         report,
         facts,
     }
 }
 
-/// Holds the first look against what the scenario requires, before anything starts.
+/// Ends the run if the build breaks a requirement of the scenario. Otherwise records the findings as warnings and returns them.
 ///
 /// # Errors
-/// [`Ended::Impaired`] with what is stale.
-pub(crate) async fn require(stage: &mut Stage, first: Option<FirstLook>) -> Result<(), Ended> {
-    let first = match first {
-        None => of_container(stage).await?,
-        first => first,
+/// [`RunAbort::Impaired`] with the broken requirements.
+pub(crate) async fn require(ctx: &mut RunContext, check: Option<BuildCheck>) -> Result<Vec<BuildFinding>, RunAbort> {
+    let check = match check {
+        None => check_container(ctx).await?,
+        check => check,
     };
-    let Some(first) = first else { return Ok(()) };
-    if first.ends() {
-        stage.journal.event(EventKind::TargetDescribed(first.facts))?;
-        let reason = Reason::new(ReasonCode::StaleBuild, first.broken.join("; "));
-        return Err(Ended::Impaired(reason));
+    let Some(check) = check else { return Ok(Vec::new()) };
+    if check.is_broken() {
+        ctx.recorder.event(EventKind::TargetDescribed(check.facts))?;
+        return Err(RunAbort::impaired(ReasonCode::StaleBuild, check.broken.join("; ")));
     }
-    for finding in &first.report.findings {
-        stage.journal.warn(ReasonCode::StaleBuild, finding.to_string())?;
+    for finding in &check.report.findings {
+        ctx.recorder.warn(ReasonCode::StaleBuild, finding.to_string())?;
     }
-    stage.known_of_build = first.report.findings;
-    Ok(())
+    Ok(check.report.findings)
 }
 
-/// The first look at a container's image, which the engine tells.
-async fn of_container(stage: &Stage) -> Result<Option<FirstLook>, Ended> {
-    let target = &stage.scenario.target;
-    let (Some(docker), Some(_), TargetKind::Container) = (&stage.docker, &target.build, target.kind) else {
+/// Checks the image of a container, which the engine describes.
+async fn check_container(ctx: &RunContext) -> Result<Option<BuildCheck>, RunAbort> {
+    let target = &ctx.scenario.target;
+    let (Some(docker), Some(_), TargetKind::Container) = (&ctx.docker, &target.build, target.kind) else {
         return Ok(None);
     };
-    let absent = |why: String| Ended::Impaired(Reason::new(ReasonCode::TargetNotReady, why));
+    let absent = |message: String| RunAbort::impaired(ReasonCode::TargetNotReady, message);
     let name = target.container.clone().unwrap_or_default();
     let running = container::find(docker, &name)
         .await
-        .map_err(|e| absent(error_chain(&e)))?;
+        .map_err(|error| absent(error_chain(&error)))?;
     let image = docker
-        .image_of(&running.name)
+        .image_facts(&running.name)
         .await
-        .map_err(|e| absent(error_chain(&e)))?;
+        .map_err(|error| absent(error_chain(&error)))?;
     let facts = TargetFacts {
         kind: target.kind.name().into(),
-        command: Some(running.words),
+        command: Some(running.description),
         image: Some(image),
         ..TargetFacts::default()
     };
-    Ok(Some(look(&stage.scenario, facts).await))
+    Ok(Some(check(&ctx.scenario, facts).await))
 }
+
+#[cfg(test)]
+mod tests;

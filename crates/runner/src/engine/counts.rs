@@ -1,120 +1,129 @@
-//! The engine's own process, counted beside the target, so that a leak of the engine is not put down to the target.
+//! Counts of the engine's own process, so that a leak of the engine is not blamed on the target.
 //!
-//! Descriptors, threads and memory come from /proc at every tick, as the target's do. What only the engine can tell
-//! (goroutines; descriptors where its process cannot be seen) costs a call of /info, for which dockerd starts two programs of its own:
-//! it is asked at checkpoints, and the last answer stands until the next, unless a limit wants it at every tick.
+//! Descriptors, threads and memory come from /proc at every tick, like the target's. Goroutines, and descriptors where the
+//! process is not visible, cost a call of /info, for which dockerd starts two programs. So that call is made at checkpoints,
+//! and its answer is repeated until the next, unless a limit needs it at every tick.
 
 use leakcheck_model::Scenario;
 use leakcheck_model::scenario::{EngineMetric, MetricSource};
 use leakcheck_probe::{ProcSample, Process, listener_of};
 
 use crate::docker::Docker;
-use crate::host::Host;
+use crate::engine_address::EngineAddress;
 
-/// What is counted of the engine.
+/// The columns of the engine.
 pub(crate) struct EngineCounts {
     docker: Docker,
     process: Option<Process>,
     columns: Vec<Column>,
-    told: Told,
-    asks_each_tick: bool,
+    info: InfoCounts,
+    calls_each_tick: bool,
 }
 
-/// What the engine says of itself.
+/// Counts from `/info`.
 #[derive(Clone, Copy, Default)]
-struct Told {
+struct InfoCounts {
     fds: Option<f64>,
     goroutines: Option<f64>,
 }
 
-/// An answer to what is asked at checkpoints.
-pub(crate) struct News {
-    told: Option<Told>,
-    /// Whether the process that was counted has ended, and which one has its place.
-    is_gone: bool,
+/// The result of a refresh at a checkpoint.
+pub(crate) struct Refreshed {
+    info: Option<InfoCounts>,
+    is_process_gone: bool,
+    /// The process that replaced the previous one.
     process: Option<Process>,
 }
 
-/// One column of the table.
 struct Column {
     name: String,
-    what: EngineMetric,
+    count: EngineMetric,
 }
 
-/// The process that serves an engine's socket, if it is one of this machine.
-pub(crate) async fn process_of(host: &Host) -> Option<Process> {
-    let Host::Unix(socket) = host else { return None };
+/// Finds the process that listens on an engine's socket, if it runs on this machine.
+pub(crate) async fn process_of(address: &EngineAddress) -> Option<Process> {
+    let EngineAddress::Unix(socket) = address else {
+        return None;
+    };
     Process::open(listener_of(socket).await?).ok()
 }
 
 impl EngineCounts {
-    /// What the engine shows of what the scenario names. A count that it does not show has a column only if a limit is on it.
-    pub(crate) async fn of(scenario: &Scenario, docker: &Docker) -> Self {
+    /// Creates a column for each engine metric of the scenario that has a value or a limit.
+    pub(crate) async fn new(scenario: &Scenario, docker: &Docker) -> Self {
         let mut counts = Self {
             docker: docker.clone(),
-            process: process_of(docker.host()).await,
+            process: process_of(docker.address()).await,
             columns: Vec::new(),
-            told: ask(docker).await,
-            asks_each_tick: false,
+            info: call_info(docker).await,
+            calls_each_tick: false,
         };
         let now = counts.sample();
         for (name, metric) in scenario.all_metrics() {
-            let MetricSource::Engine(what) = metric.source else {
+            let MetricSource::Engine(count) = metric.source else {
                 continue;
             };
             let is_limited = scenario.limits.contains_key(&name);
-            if is_limited || counts.value(what, now.as_ref()).is_some() {
-                let is_told = what == EngineMetric::Goroutines || counts.process.is_none();
-                counts.asks_each_tick |= is_limited && is_told;
-                counts.columns.push(Column { name, what });
+            if is_limited || counts.value(count, now.as_ref()).is_some() {
+                let needs_info = count == EngineMetric::Goroutines || counts.process.is_none();
+                counts.calls_each_tick |= is_limited && needs_info;
+                counts.columns.push(Column { name, count });
             }
         }
         counts
     }
 
-    /// The names of its columns.
+    /// The column names.
     pub(crate) fn names(&self) -> impl Iterator<Item = String> {
         self.columns.iter().map(|column| column.name.clone())
     }
 
     /// One value for each column.
     pub(crate) async fn row(&mut self) -> Vec<Option<f64>> {
-        if self.asks_each_tick {
-            self.told = ask(&self.docker).await;
+        if self.calls_each_tick {
+            self.info = call_info(&self.docker).await;
         }
         let now = self.sample();
-        let values = self.columns.iter().map(|column| self.value(column.what, now.as_ref()));
+        let values = self.columns.iter().map(|column| self.value(column.count, now.as_ref()));
         values.collect()
     }
 
-    /// What is to be asked at a checkpoint: what only the engine can tell, and its process, if it was started anew. To be
-    /// awaited while the sampler's clock ticks, because a busy engine takes its time.
-    pub(crate) fn asking(&self) -> impl Future<Output = News> + use<> {
+    /// Calls `/info` if a column needs it, and finds the engine's new process if the previous one has ended.
+    ///
+    /// The future borrows nothing: a busy engine is slow, and sampling goes on meanwhile.
+    pub(crate) fn refresh(&self) -> impl Future<Output = Refreshed> + use<> {
         let docker = self.docker.clone();
-        let is_told = |column: &Column| column.what == EngineMetric::Goroutines;
-        let asks = self.columns.iter().any(is_told) || self.process.is_none();
-        let is_gone = self.process.as_ref().is_some_and(|p| !p.is_alive());
+        let is_goroutines = |column: &Column| column.count == EngineMetric::Goroutines;
+        let needs_info = self.columns.iter().any(is_goroutines) || self.process.is_none();
+        let is_process_gone = self.process.as_ref().is_some_and(|p| !p.is_alive());
         async move {
-            News {
-                told: if asks { Some(ask(&docker).await) } else { None },
-                is_gone,
-                process: if is_gone { process_of(docker.host()).await } else { None },
+            Refreshed {
+                info: if needs_info {
+                    Some(call_info(&docker).await)
+                } else {
+                    None
+                },
+                is_process_gone,
+                process: if is_process_gone {
+                    process_of(docker.address()).await
+                } else {
+                    None
+                },
             }
         }
     }
 
-    /// Takes in what was asked. What there is to tell if the engine's process has ended: what is measured since is not what was
-    /// asked.
-    pub(crate) fn learn(&mut self, news: News) -> Option<String> {
-        self.told = news.told.unwrap_or(self.told);
-        if !news.is_gone {
+    /// Takes over the result of a refresh. Returns a message if the engine's process has ended.
+    pub(crate) fn apply(&mut self, refreshed: Refreshed) -> Option<String> {
+        self.info = refreshed.info.unwrap_or(self.info);
+        if !refreshed.is_process_gone {
             return None;
         }
         let before = self.process.take()?.pid();
-        self.process = news.process;
+        self.process = refreshed.process;
         Some(match &self.process {
             Some(now) => format!(
-                "the engine was started again while it was measured: process {before} is gone, {} answers",
+                "the engine was restarted during the run: process {before} is gone, process {} answers",
                 now.pid()
             ),
             None => format!("the engine's process {before} is gone"),
@@ -126,25 +135,25 @@ impl EngineCounts {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts and bytes far below 2^53")]
-    fn value(&self, what: EngineMetric, now: Option<&ProcSample>) -> Option<f64> {
-        match what {
+    fn value(&self, count: EngineMetric, now: Option<&ProcSample>) -> Option<f64> {
+        match count {
             EngineMetric::Threads => now.map(|s| s.threads as f64),
             EngineMetric::Rss => now.map(|s| s.rss_bytes as f64),
             EngineMetric::Fds if self.process.is_some() => now.and_then(|s| s.fds).map(|n| n as f64),
-            EngineMetric::Fds => self.told.fds,
-            EngineMetric::Goroutines => self.told.goroutines,
+            EngineMetric::Fds => self.info.fds,
+            EngineMetric::Goroutines => self.info.goroutines,
         }
     }
 }
 
-async fn ask(docker: &Docker) -> Told {
-    let Ok((fds, goroutines)) = docker.own_counts().await else {
-        return Told::default();
+async fn call_info(docker: &Docker) -> InfoCounts {
+    let Ok((fds, goroutines)) = docker.info_counts().await else {
+        return InfoCounts::default();
     };
-    // An engine that does not count says nothing, or 0, or -1 (as dockerd does of descriptors that it cannot list).
+    // An engine without a count reports nothing, 0, or -1 (dockerd, for descriptors that it cannot list).
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
     let count = |n: Option<i64>| n.filter(|n| *n > 0).map(|n| n as f64);
-    Told {
+    InfoCounts {
         fds: count(fds),
         goroutines: count(goroutines),
     }

@@ -1,135 +1,137 @@
-//! One request of HTTP, on a connection of its own: made, answered, read to its end and closed, as a stranger's would be.
+//! One HTTP request, on a connection of its own like a stranger's.
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use leakcheck_model::error_chain;
+use reqwest::{Client, Method, Url};
 
-/// An answer that takes longer is none.
+/// Time-out of a request, with its whole answer.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A status line is short; a target that sends more without a newline speaks no HTTP.
-const STATUS_LINE: u64 = 1024;
+/// Bytes of an answer that are read at most.
+const MAX_BODY_BYTES: usize = 16 << 20;
 
-/// What is read of an answer at most.
-const ANSWER: u64 = 16 << 20;
-
-/// A request that can be made again and again.
+/// A request that can be sent again and again.
 pub(super) struct Request {
-    authority: String,
-    bytes: Vec<u8>,
+    client: Client,
+    method: Method,
+    url: Url,
+    body: Option<String>,
 }
 
 impl Request {
-    /// A request to an `http://` address; `None` if it is none.
+    /// Creates a request; `None` if `url` is not an `http://` address.
     #[must_use]
-    pub(super) fn new(method: &str, url: &str, body: Option<&str>) -> Option<Self> {
-        let rest = url.strip_prefix("http://")?;
-        let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let clean = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
-        if host.is_empty() || !clean(host) || !clean(path) {
-            return None;
-        }
-        let slash = if path.starts_with('/') { "" } else { "/" };
-        let length = body.map_or(String::new(), |b| format!("Content-Length: {}\r\n", b.len()));
-        let head = format!(
-            "{method} {slash}{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: leakcheck\r\n{length}Connection: close\r\n\r\n"
-        );
-        let has_port = host
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let authority = if has_port {
-            host.to_owned()
-        } else {
-            format!("{host}:80")
-        };
-        let bytes = [head.as_bytes(), body.unwrap_or_default().as_bytes()].concat();
-        Some(Self { authority, bytes })
+    pub(super) fn new(method: &str, url: &str, body: Option<String>) -> Option<Self> {
+        let url = Url::parse(url).ok().filter(|url| url.scheme() == "http")?;
+        let client = Client::builder()
+            .user_agent("leakcheck")
+            .timeout(DEADLINE)
+            .pool_max_idle_per_host(0)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build();
+        Some(Self {
+            client: client.ok()?,
+            method: method.parse().ok()?,
+            url,
+            body,
+        })
     }
 
-    /// Makes it.
+    /// Sends the request and reads the answer.
     ///
     /// # Errors
-    /// What happened instead of an answer with 2xx or 3xx.
+    /// The reason why there was no answer with status 2xx or 3xx.
     pub(super) async fn send(&self) -> Result<(), String> {
-        let seconds = DEADLINE.as_secs();
-        let answered = tokio::time::timeout(DEADLINE, self.exchange()).await;
-        let status = answered
-            .map_err(|_| format!("no answer within {seconds} s"))?
-            .map_err(|error| error.to_string())?;
-        match status.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok()) {
-            Some(200..=399) => Ok(()),
-            Some(code) => Err(format!("HTTP {code}")),
-            None => Err(format!("no HTTP: `{}`", status.escape_debug())),
+        let mut request = self.client.request(self.method.clone(), self.url.clone());
+        request = request.header(reqwest::header::CONNECTION, "close");
+        if let Some(body) = &self.body {
+            request = request.body(body.clone());
+        }
+        let mut answer = request.send().await.map_err(|error| describe(&error))?;
+        let status = answer.status();
+        let mut read = 0;
+        while let Some(chunk) = answer.chunk().await.map_err(|error| describe(&error))? {
+            read += chunk.len();
+            if read >= MAX_BODY_BYTES {
+                break;
+            }
+        }
+        if status.is_success() || status.is_redirection() {
+            Ok(())
+        } else {
+            Err(format!("HTTP {}", status.as_u16()))
         }
     }
+}
 
-    /// The status line of the answer, when all of it is read.
-    async fn exchange(&self) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(&self.authority).await?;
-        stream.write_all(&self.bytes).await?;
-        let mut reader = BufReader::new(stream).take(STATUS_LINE);
-        let mut status = Vec::new();
-        reader.read_until(b'\n', &mut status).await?;
-        reader.set_limit(ANSWER);
-        tokio::io::copy(&mut reader, &mut tokio::io::sink()).await?;
-        Ok(String::from_utf8_lossy(&status).trim_end().to_owned())
+fn describe(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        format!("no answer within {} s", DEADLINE.as_secs())
+    } else {
+        error_chain(error)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
-    /// Answers one request with this; gives what was asked.
-    async fn asked(method: &str, path: &str, body: Option<&str>, answer: &'static str) -> (String, Result<(), String>) {
+    /// Sends one request to a server with a fixed answer; returns what the server received, and the result.
+    async fn exchange(
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+        answer: &'static str,
+    ) -> (String, Result<(), String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
-        let request = Request::new(method, &format!("http://127.0.0.1:{port}{path}"), body).expect("an address");
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let request = Request::new(method, &url, body.map(str::to_owned)).expect("an address");
         let serve = async {
-            let (mut stream, _) = listener.accept().await.expect("a caller");
-            let mut asked = vec![0; 4096];
-            let read = stream.read(&mut asked).await.expect("a request");
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut received = vec![0; 4096];
+            let read = stream.read(&mut received).await.expect("a request");
             stream.write_all(answer.as_bytes()).await.expect("an answer");
-            String::from_utf8_lossy(&asked[..read]).into_owned()
+            String::from_utf8_lossy(&received[..read]).into_owned()
         };
         tokio::join!(serve, request.send())
     }
 
     #[tokio::test]
-    async fn a_request_is_what_http_asks_for_and_its_answer_is_understood() {
-        let (asked, answered) = asked("POST", "/job?x=1", Some("{}"), "HTTP/1.1 202 Accepted\r\n\r\n").await;
-        assert!(
-            asked.starts_with("POST /job?x=1 HTTP/1.1\r\nHost: 127.0.0.1:"),
-            "{asked}"
-        );
-        assert!(
-            asked.ends_with("Content-Length: 2\r\nConnection: close\r\n\r\n{}"),
-            "{asked}"
-        );
-        assert_eq!(answered, Ok(()));
+    async fn a_request_has_its_body_and_closes_its_connection() {
+        let (received, result) = exchange("POST", "/job?x=1", Some("{}"), "HTTP/1.1 202 Accepted\r\n\r\n").await;
+        assert!(received.starts_with("POST /job?x=1 HTTP/1.1\r\n"), "{received}");
+        for part in [
+            "connection: close\r\n",
+            "user-agent: leakcheck\r\n",
+            "content-length: 2\r\n",
+            "\r\n\r\n{}",
+        ] {
+            assert!(received.contains(part), "{part}: {received}");
+        }
+        assert_eq!(result, Ok(()));
     }
 
     #[tokio::test]
-    async fn an_error_is_no_answer() {
-        let (asked, answered) = asked("GET", "", None, "HTTP/1.1 503 Service Unavailable\r\n\r\n").await;
-        assert!(asked.starts_with("GET / HTTP/1.1\r\n"), "{asked}");
-        assert_eq!(answered, Err("HTTP 503".into()));
-        let (_, answered) = self::asked("GET", "/", None, "hello\n").await;
-        assert_eq!(answered, Err("no HTTP: `hello`".into()));
+    async fn an_error_status_or_another_protocol_is_an_error() {
+        let (received, result) = exchange("GET", "", None, "HTTP/1.1 503 Service Unavailable\r\n\r\n").await;
+        assert!(received.starts_with("GET / HTTP/1.1\r\n"), "{received}");
+        assert_eq!(result, Err("HTTP 503".into()));
+        let (_, result) = exchange("GET", "/", None, "HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n").await;
+        assert_eq!(result, Ok(()), "a redirection is not followed");
+        let (_, result) = exchange("GET", "/", None, "hello\n").await;
+        assert!(result.is_err_and(|why| why.contains("HTTP")));
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
-        for url in [
-            "127.0.0.1:80",
-            "https://a",
-            "http://",
-            "http://a b/",
-            "http://a/\r\nX: y",
-        ] {
+    fn only_http_addresses_are_accepted() {
+        for url in ["127.0.0.1:80", "https://a", "http://", "http://a b/"] {
             assert!(Request::new("GET", url, None).is_none(), "{url}");
         }
+        assert!(Request::new("G T", "http://a/", None).is_none());
     }
 }

@@ -1,15 +1,15 @@
-//! Whether it is worth while to look closely: a limited metric has, by the plain difference of its two ends, grown beyond its limit.
+//! Decides whether a snapshot is worth taking: a limited metric has grown beyond its limit by the difference of its ends.
 //!
-//! Not the judge's word: it is said cheaply, at each checkpoint, and a look too many costs milliseconds.
+//! This is cheaper than the judge, and a needless snapshot costs milliseconds.
 
 use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::{Phase, Samples};
 
-/// Samples at either end whose median is the end.
-const END: usize = 5;
+/// Samples at either end whose median is taken.
+const END_SAMPLES: usize = 5;
 
-/// Whether any limit looks exceeded.
-pub(super) fn is_due(limits: &[(String, Limit)], samples: &Samples) -> bool {
+/// Returns true if a metric seems to exceed its limit.
+pub(super) fn suspects_growth(limits: &[(String, Limit)], samples: &Samples) -> bool {
     limits.iter().any(|(metric, limit)| exceeds(metric, limit, samples))
 }
 
@@ -18,22 +18,25 @@ fn exceeds(metric: &str, limit: &Limit, samples: &Samples) -> bool {
         return false;
     };
     let judged: Vec<(f64, f64)> = samples.series(metric, Phase::is_judged).collect();
-    if !limit.comparison.is_ceiling() || judged.len() < 2 * END {
+    if !limit.comparison.is_ceiling() || judged.len() < 2 * END_SAMPLES {
         return false;
     }
-    let (first, last) = (middle(&judged[..END]), middle(&judged[judged.len() - END..]));
+    let (first, last) = (
+        median_point(&judged[..END_SAMPLES]),
+        median_point(&judged[judged.len() - END_SAMPLES..]),
+    );
     let net = last.1 - first.1;
     let measured = match limit.statistic {
         Statistic::GrowthPerMin | Statistic::EndpointPerMin => net / ((last.0 - first.0) / 60.0),
         Statistic::PerRotation => {
             let rotations: Vec<f64> = samples.series("rotations", Phase::is_judged).map(|(_, v)| v).collect();
-            let turned = rotations
+            let count = rotations
                 .last()
                 .zip(rotations.first())
                 .map_or(0.0, |(now, then)| now - then);
-            net / turned.max(1.0)
+            net / count.max(1.0)
         }
-        // What must drain away once the load is gone is suspect as soon as it is more than that.
+        // A value that must return to its level is suspect as soon as it exceeds that.
         Statistic::Growth | Statistic::Drained => net,
         Statistic::Max | Statistic::Last | Statistic::Mean => last.1,
         _ => return false,
@@ -41,8 +44,8 @@ fn exceeds(metric: &str, limit: &Limit, samples: &Samples) -> bool {
     !limit.comparison.holds(measured, bound)
 }
 
-/// The median of times and that of values.
-fn middle(points: &[(f64, f64)]) -> (f64, f64) {
+/// Returns the median of the times and of the values.
+fn median_point(points: &[(f64, f64)]) -> (f64, f64) {
     let median = |of: fn(&(f64, f64)) -> f64| {
         let mut all: Vec<f64> = points.iter().map(of).collect();
         all.sort_by(f64::total_cmp);
@@ -57,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    fn due(rule: &str, value: impl Fn(f64) -> f64) -> bool {
+    fn suspects(rule: &str, value: impl Fn(f64) -> f64) -> bool {
         let mut samples = Samples::new(vec!["fds".into(), "rotations".into()]);
         for t in 0..60 {
             let t_s = f64::from(t);
@@ -65,11 +68,11 @@ mod tests {
             let phase = Phase::Measure;
             samples.push(&Sample { t_s, phase, values });
         }
-        is_due(&[("fds".into(), rule.parse().expect("a limit"))], &samples)
+        suspects_growth(&[("fds".into(), rule.parse().expect("a limit"))], &samples)
     }
 
     #[test]
-    fn growth_beyond_a_limit_is_suspect_whatever_the_limit_is_on() {
+    fn growth_beyond_any_kind_of_limit_is_suspect() {
         for rule in [
             "growth_per_min < 30",
             "endpoint_per_min < 30",
@@ -78,14 +81,18 @@ mod tests {
             "drained <= 5",
             "max <= 90",
         ] {
-            assert!(due(rule, |t| 40.0 + t), "{rule}");
-            assert!(!due(rule, |_| 40.0), "{rule}");
+            assert!(suspects(rule, |t| 40.0 + t), "{rule}");
+            assert!(!suspects(rule, |_| 40.0), "{rule}");
         }
     }
 
     #[test]
-    fn one_sample_that_stands_out_and_a_floor_are_not_suspect() {
-        assert!(!due("growth_per_min < 30", |t| if t < 59.0 { 40.0 } else { 400.0 }));
-        assert!(!due("min >= 100", |t| 40.0 + t));
+    fn an_outlier_and_a_lower_limit_are_not_suspect() {
+        assert!(!suspects("growth_per_min < 30", |t| if t < 59.0 {
+            40.0
+        } else {
+            400.0
+        }));
+        assert!(!suspects("min >= 100", |t| 40.0 + t));
     }
 }

@@ -1,39 +1,39 @@
-//! When a metric grew, by the checkpoints, and what happened as often meanwhile.
+//! Locates the growth of a metric between checkpoints, and counts what else happened then.
 
 use leakcheck_model::Samples;
-use leakcheck_probe::attribution::Course;
+use leakcheck_probe::attribution::GrowthPeriod;
 
-/// The share of the growth that a stretch must have to be the time in which it happened.
-const MOST: f64 = 0.9;
+/// Share of the growth that an interval must contain to be named.
+const MIN_SHARE: f64 = 0.9;
 
-/// Growth in more than this share of the time is steady: there is no stretch to name.
+/// Growth over more than this share of the time is steady, and no interval is named.
 const STEADY: f64 = 0.5;
 
-/// Values whose median is the level at a moment, so that one sample with a request in flight does not count.
-const LEVEL: usize = 3;
+/// Values whose median is the level, so that one sample with a request in flight does not matter.
+const LEVEL_VALUES: usize = 3;
 
-/// A moment between which and another one growth is looked for: the baseline, a checkpoint, the end.
+/// The time of the baseline, a checkpoint or the end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Mark {
     /// Seconds of the run's clock.
     pub(super) t_s: f64,
-    /// What had happened until then.
+    /// Counts of possible causes until then.
     pub(super) causes: Causes,
 }
 
-/// What a leak may follow: each is a count since the run began.
+/// Counts of events that a leak may follow, since the run began.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Causes {
     /// Rotations, if the target counts them.
     pub(super) rotations: Option<f64>,
-    /// Containers started.
+    /// Started containers.
     pub(super) starts: u64,
-    /// Faults begun.
+    /// Begun faults.
     pub(super) faults: u64,
 }
 
 impl Causes {
-    /// What happened since `earlier`, most telling first: what is rare and goes with the growth explains more than what is always there.
+    /// Returns the events since `earlier`, rare kinds first, because they explain growth better than what always happens.
     #[expect(clippy::cast_precision_loss, reason = "containers and faults are few")]
     fn since(&self, earlier: &Self) -> Vec<(&'static str, f64)> {
         let faults = self.faults.saturating_sub(earlier.faults) as f64;
@@ -49,23 +49,28 @@ impl Causes {
     }
 }
 
-/// The level of a metric at a moment: the median of the last values until then.
+/// Returns the level of a metric at `at_s`: the median of the last values until then.
 pub(super) fn level(samples: &Samples, metric: &str, at_s: f64) -> Option<f64> {
     let column = samples.column(metric)?;
     let until = samples.t_s.partition_point(|t| *t <= at_s);
-    let mut last: Vec<f64> = column[..until].iter().rev().filter_map(|v| *v).take(LEVEL).collect();
+    let mut last: Vec<f64> = column[..until]
+        .iter()
+        .rev()
+        .filter_map(|v| *v)
+        .take(LEVEL_VALUES)
+        .collect();
     last.sort_by(f64::total_cmp);
     last.get(last.len() / 2).copied()
 }
 
-/// When a metric grew between the first mark and the last one, which is now; marks between them are checkpoints.
-pub(super) fn of(samples: &Samples, metric: &str, marks: &[Mark], sample_every_s: f64) -> Course {
+/// Locates the growth of a metric between the first and the last mark; the marks between them are checkpoints.
+pub(super) fn locate_growth(samples: &Samples, metric: &str, marks: &[Mark], sample_every_s: f64) -> GrowthPeriod {
     let (Some(first), Some(last)) = (marks.first(), marks.last()) else {
-        return Course::default();
+        return GrowthPeriod::default();
     };
     let levels: Option<Vec<f64>> = marks.iter().map(|m| level(samples, metric, m.t_s)).collect();
     let whole = (last.t_s - first.t_s).max(0.0);
-    if let Some((from, to, share)) = levels.as_deref().and_then(|levels| stretch(levels, marks))
+    if let Some((from, to, share)) = levels.as_deref().and_then(|levels| interval(levels, marks))
         && marks[to].t_s - marks[from].t_s <= STEADY * whole
     {
         let seconds = |mark: &Mark| mark.t_s - first.t_s;
@@ -85,21 +90,21 @@ pub(super) fn of(samples: &Samples, metric: &str, marks: &[Mark], sample_every_s
                 seconds(&marks[to])
             ),
         };
-        return Course {
+        return GrowthPeriod {
             when: Some(when),
             share,
             causes: marks[to].causes.since(&marks[from].causes),
         };
     }
-    Course {
+    GrowthPeriod {
         when: (whole >= sample_every_s).then(|| format!("in the {whole:.0} s since the baseline")),
         share: 1.0,
         causes: last.causes.since(&first.causes),
     }
 }
 
-/// The shortest stretch between two marks that has most of the growth, and its share of it.
-fn stretch(levels: &[f64], marks: &[Mark]) -> Option<(usize, usize, f64)> {
+/// Returns the shortest interval between two marks that contains most of the growth, and its share.
+fn interval(levels: &[f64], marks: &[Mark]) -> Option<(usize, usize, f64)> {
     let total = levels.last()? - levels.first()?;
     if total <= 0.0 {
         return None;
@@ -107,7 +112,7 @@ fn stretch(levels: &[f64], marks: &[Mark]) -> Option<(usize, usize, f64)> {
     let pairs = (0..levels.len()).flat_map(|from| (from + 1..levels.len()).map(move |to| (from, to)));
     pairs
         .map(|(from, to)| (from, to, (levels[to] - levels[from]) / total))
-        .filter(|(_, _, share)| *share >= MOST)
+        .filter(|(_, _, share)| *share >= MIN_SHARE)
         .min_by(|a, b| (marks[a.1].t_s - marks[a.0].t_s).total_cmp(&(marks[b.1].t_s - marks[b.0].t_s)))
         .map(|(from, to, share)| (from, to, share.min(1.0)))
 }
@@ -118,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// A minute at 1 Hz with checkpoints each 10 s and 6 rotations a second.
+    /// A minute at 1 Hz with a checkpoint every 10 s and 6 rotations a second.
     fn minute(value: impl Fn(f64) -> f64) -> (Samples, Vec<Mark>) {
         let mut samples = Samples::new(vec!["fds".into(), "rotations".into()]);
         for t in 0..=60 {
@@ -140,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn growth_that_happened_between_two_checkpoints_is_put_there_with_what_happened_then() {
+    fn growth_between_two_checkpoints_is_located_with_its_causes() {
         let (samples, marks) = minute(|t| if t < 23.0 { 40.0 } else { 90.0 });
-        let course = of(&samples, "fds", &marks, 1.0);
+        let course = locate_growth(&samples, "fds", &marks, 1.0);
         assert_eq!(
             course.when.as_deref(),
             Some("between checkpoint 2 and 3 (20 to 30 s after the baseline)")
@@ -151,10 +156,10 @@ mod tests {
     }
 
     #[test]
-    fn a_late_onset_and_an_early_end_are_told_from_steady_growth() {
+    fn late_and_early_growth_is_distinguished_from_steady_growth() {
         let when = |value: fn(f64) -> f64| {
             let (samples, marks) = minute(value);
-            of(&samples, "fds", &marks, 1.0).when.unwrap_or_default()
+            locate_growth(&samples, "fds", &marks, 1.0).when.unwrap_or_default()
         };
         assert_eq!(
             when(|t| 40.0 + (t - 40.0).max(0.0)),
@@ -168,9 +173,9 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_that_is_not_sampled_has_a_course_all_the_same() {
+    fn growth_of_a_metric_without_samples_spans_the_whole_time() {
         let (samples, marks) = minute(|t| t);
-        let course = of(&samples, "children", &marks, 1.0);
+        let course = locate_growth(&samples, "children", &marks, 1.0);
         assert_eq!(course.when.as_deref(), Some("in the 60 s since the baseline"));
         assert_eq!(course.causes.last(), Some(&("rotation", 360.0 - 6.0)));
     }

@@ -1,49 +1,48 @@
-//! Where a Docker engine listens: `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2375`.
+//! The address of a Docker engine: `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2375`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The socket that Docker listens on unless told otherwise.
+/// Docker's default socket.
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
 /// An engine's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
+pub enum EngineAddress {
     /// A Unix socket.
     Unix(PathBuf),
     /// Plain HTTP: host and port.
     Tcp(String),
 }
 
-/// An address that is none.
+/// A text that is not an engine's address.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not an engine's address: write unix:///var/run/docker.sock or tcp://127.0.0.1:2375")]
-pub struct HostError(String);
+#[error("`{0}` is not an engine address: write unix:///var/run/docker.sock or tcp://127.0.0.1:2375")]
+pub struct AddressError(String);
 
-impl Default for Host {
+impl Default for EngineAddress {
     fn default() -> Self {
         Self::Unix(PathBuf::from(DEFAULT_SOCKET))
     }
 }
 
-impl FromStr for Host {
-    type Err = HostError;
+impl FromStr for EngineAddress {
+    type Err = AddressError;
 
-    fn from_str(text: &str) -> Result<Self, HostError> {
-        let wrong = || HostError(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         match text.split_once("://") {
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(PathBuf::from(path))),
             Some(("tcp" | "http", address)) if address.contains(':') => {
                 Ok(Self::Tcp(address.trim_end_matches('/').to_owned()))
             }
             None if text.starts_with('/') => Ok(Self::Unix(PathBuf::from(text))),
-            _ => Err(wrong()),
+            _ => Err(AddressError(text.to_owned())),
         }
     }
 }
 
-impl fmt::Display for Host {
+impl fmt::Display for EngineAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
@@ -59,19 +58,22 @@ mod tests {
     #[test]
     fn addresses_are_read_and_printed_alike() {
         for text in ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"] {
-            assert_eq!(text.parse::<Host>().expect(text).to_string(), text);
+            assert_eq!(text.parse::<EngineAddress>().expect(text).to_string(), text);
         }
         assert_eq!(
-            "/run/d.sock".parse::<Host>().expect("a path"),
-            Host::Unix("/run/d.sock".into())
+            "/run/d.sock".parse::<EngineAddress>().expect("a path"),
+            EngineAddress::Unix("/run/d.sock".into())
         );
     }
 
     #[test]
-    fn what_is_no_address_is_told_what_one_looks_like() {
+    fn the_error_for_another_text_shows_the_format() {
         for text in ["", "docker.sock", "ssh://host", "tcp://host", "unix://relative"] {
             assert!(
-                text.parse::<Host>().expect_err(text).to_string().contains("unix:///"),
+                text.parse::<EngineAddress>()
+                    .expect_err(text)
+                    .to_string()
+                    .contains("unix:///"),
                 "{text}"
             );
         }

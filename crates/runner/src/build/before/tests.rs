@@ -1,4 +1,4 @@
-//! Every kind of target against every requirement, before anything is started.
+//! Every kind of target against every build requirement, before anything is started.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use leakcheck_model::Scenario;
 
-use super::first_look;
+use super::check_before_start;
 
-/// What is wrong with the repository or with what the target says of itself.
+/// A defect of the repository.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Wrong {
+enum Defect {
     Nothing,
     /// A source file is newer than the executable.
     Stale,
@@ -39,7 +39,7 @@ fn date(path: &Path, seconds_ago: u64) {
     dated.expect("dated");
 }
 
-/// Seconds since this executable was built: the sources must be older, however long ago that was.
+/// Seconds since this executable was built. The sources must be older.
 fn own_age() -> u64 {
     let built = std::env::current_exe()
         .and_then(std::fs::metadata)
@@ -47,8 +47,8 @@ fn own_age() -> u64 {
     built.expect("a time").elapsed().map_or(0, |age| age.as_secs())
 }
 
-/// A repository with source, a script, and an agent that is newer than both.
-fn repository(wrong: Wrong) -> tempfile::TempDir {
+/// A repository with a source file, a script, and an agent that is newer than both.
+fn repository(defect: Defect) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let repo = folder.path();
     for (name, text) in [
@@ -67,18 +67,18 @@ fn repository(wrong: Wrong) -> tempfile::TempDir {
     git(repo, &["init", "--quiet"]);
     git(repo, &["add", "."]);
     git(repo, &["commit", "--quiet", "-m", "first"]);
-    match wrong {
-        Wrong::Nothing => {}
-        Wrong::Stale => date(&repo.join("main.go"), 100),
-        // No source, so that it is uncommitted and nothing else.
-        Wrong::Changed => std::fs::write(repo.join("notes.txt"), "b\n").expect("written"),
+    match defect {
+        Defect::Nothing => {}
+        Defect::Stale => date(&repo.join("main.go"), 100),
+        // Not a source file, so that the build stays fresh.
+        Defect::Changed => std::fs::write(repo.join("notes.txt"), "b\n").expect("written"),
     }
     folder
 }
 
-/// What is missing for the requirement, of a target that is told by these lines of TOML; empty if it may start.
+/// Returns the broken requirement of a target with these lines of TOML; empty if it may start.
 async fn broken(repo: &Path, target: &str, extra: &str, require: &str) -> String {
-    // An address alone has no descriptors to be counted.
+    // A metrics address alone has no descriptors.
     let judged = if target.contains("\"metrics\"") {
         "[metrics]\nm = { metrics = \"m\" }\n[limits]\nm"
     } else {
@@ -88,11 +88,11 @@ async fn broken(repo: &Path, target: &str, extra: &str, require: &str) -> String
     let build = format!("build = {{ repo = \"{repo}\", require = [{require}]{extra} }}");
     let text = format!("name = \"t\"\n{judged} = \"max < 50\"\n[target]\n{target}\n{build}\n");
     let scenario = Scenario::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}: {text}"));
-    let look = first_look(&scenario).await.expect("it is looked at");
-    look.broken.join("; ")
+    let check = check_before_start(&scenario).await.expect("the build is checked");
+    check.broken.join("; ")
 }
 
-/// A process of the repository's agent, ended with its handle.
+/// A process that is killed on drop.
 struct Running(Child);
 
 impl Drop for Running {
@@ -108,8 +108,8 @@ fn run(program: &Path, words: &[&str]) -> Running {
     Running(command.spawn().expect("it starts"))
 }
 
-/// Serves what a target says of itself; ends with the test's process.
-fn telling(commit: String) -> String {
+/// Serves a version page until the test process ends, and returns its address.
+fn serve_version(commit: String) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
     let address = listener.local_addr().expect("its address");
     std::thread::spawn(move || {
@@ -124,10 +124,10 @@ fn telling(commit: String) -> String {
 }
 
 #[tokio::test]
-async fn every_kind_of_target_is_held_to_every_requirement_before_anything_starts() {
+async fn every_requirement_is_checked_for_every_kind_of_target() {
     // Given each state of the repository, and each kind of target that leads to an executable of it
-    for wrong in [Wrong::Nothing, Wrong::Stale, Wrong::Changed] {
-        let folder = repository(wrong);
+    for defect in [Defect::Nothing, Defect::Stale, Defect::Changed] {
+        let folder = repository(defect);
         let repo = folder.path();
         let agent = repo.join("agent");
         let process = run(&agent, &["300"]);
@@ -158,21 +158,21 @@ async fn every_kind_of_target_is_held_to_every_requirement_before_anything_start
             ),
         ];
         for (what, target, extra) in &targets {
-            // When it is looked at
+            // When it is checked
             let fresh = broken(repo, target, extra, "\"fresh\"").await;
             let committed = broken(repo, target, extra, "\"committed\"").await;
             // Then each requirement is broken by what breaks it, and by nothing else
             assert_eq!(
                 fresh.contains("before the last change of"),
-                wrong == Wrong::Stale,
-                "{wrong:?} {what}: {fresh}"
+                defect == Defect::Stale,
+                "{defect:?} {what}: {fresh}"
             );
-            assert_eq!(fresh.is_empty(), wrong != Wrong::Stale, "{wrong:?} {what}: {fresh}");
+            assert_eq!(fresh.is_empty(), defect != Defect::Stale, "{defect:?} {what}: {fresh}");
             let changed = "1 uncommitted change(s) in the source: notes.txt";
             assert_eq!(
                 committed,
-                if wrong == Wrong::Changed { changed } else { "" },
-                "{wrong:?} {what}"
+                if defect == Defect::Changed { changed } else { "" },
+                "{defect:?} {what}"
             );
         }
         // And a process of something else is no fresh build of this repository, whatever its age
@@ -182,8 +182,8 @@ async fn every_kind_of_target_is_held_to_every_requirement_before_anything_start
 }
 
 #[tokio::test]
-async fn what_is_named_by_a_bare_word_by_our_own_name_or_by_an_interpreter_is_found() {
-    let folder = repository(Wrong::Nothing);
+async fn programs_in_path_our_own_and_scripts_are_found() {
+    let folder = repository(Defect::Nothing);
     let repo = folder.path();
     let command = |words: &str| format!("kind = \"command\"\ncommand = [{words}]\ncwd = \"{}\"", repo.display());
     // Our own executable has a list of its sources beside it.
@@ -193,21 +193,24 @@ async fn what_is_named_by_a_bare_word_by_our_own_name_or_by_an_interpreter_is_fo
     // A program of the system is older than the source of today, and is not built from it.
     let sleep = broken(repo, &command("\"sleep\", \"300\""), "", "\"fresh\"").await;
     assert!(sleep.contains("sleep was built"), "{sleep}");
-    // What an interpreter reads is the source itself; where it does not show, that is said.
+    // A script is its own source. If it cannot be found, that is reported.
     let script = command("\"sh\", \"agent.sh\"");
     assert_eq!(broken(repo, &script, "", "\"fresh\"").await, "");
     let process = run(Path::new("sh"), &[&repo.join("agent.sh").display().to_string()]);
     let pid = format!("kind = \"pid\"\npid = {}", process.0.id());
     assert_eq!(broken(repo, &pid, "", "\"fresh\"").await, "");
     let hidden = broken(repo, &command("\"sh\", \"-c\", \"sleep 300\""), "", "\"fresh\"").await;
-    assert!(hidden.contains("could not be found out"), "{hidden}");
+    assert!(
+        hidden.contains("it is unknown whether the executable is fresh"),
+        "{hidden}"
+    );
     let gone = broken(repo, "kind = \"pid\"\npid = 4194304", "", "\"fresh\"").await;
     assert!(gone.contains("there is no process 4194304"), "{gone}");
 }
 
 #[tokio::test]
-async fn what_a_target_says_of_itself_is_heard_before_anything_starts() {
-    let folder = repository(Wrong::Nothing);
+async fn the_reported_version_is_checked_before_anything_starts() {
+    let folder = repository(Defect::Nothing);
     let repo = folder.path();
     let head = Command::new("git")
         .arg("-C")
@@ -227,7 +230,7 @@ async fn what_a_target_says_of_itself_is_heard_before_anything_starts() {
         ),
         ("0123abc".to_owned(), "built from commit 0123abc", ""),
     ] {
-        let url = telling(commit.clone());
+        let url = serve_version(commit.clone());
         let command = format!(", version_command = [\"echo\", \"agent 1.2.3 (commit {commit})\"]");
         let agent = repo.join("agent").display().to_string();
         for (target, extra) in [
@@ -240,9 +243,9 @@ async fn what_a_target_says_of_itself_is_heard_before_anything_starts() {
             (format!("kind = \"pid\"\npid = {}", process.0.id()), &*command),
         ] {
             for (require, expected) in [("\"fresh\"", fresh), ("\"committed\"", committed)] {
-                let said = broken(repo, &target, extra, require).await;
-                let is_right = said.contains(expected) && said.is_empty() == expected.is_empty();
-                assert!(is_right, "{target} {require}: `{said}`");
+                let message = broken(repo, &target, extra, require).await;
+                let is_right = message.contains(expected) && message.is_empty() == expected.is_empty();
+                assert!(is_right, "{target} {require}: `{message}`");
             }
         }
     }

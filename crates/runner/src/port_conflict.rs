@@ -1,5 +1,6 @@
-//! Whether somebody else answers already where the target is to be asked: it would be called ready, and measured, for a
-//! stranger's answers.
+//! Detects ports of the target that another process already serves.
+//!
+//! Otherwise the answers of that process would be measured as the target's.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -9,62 +10,65 @@ use leakcheck_model::scenario::{Port, TargetKind};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// On the loopback a port answers or refuses at once.
-const WITHIN: Duration = Duration::from_millis(500);
+/// Time-out of a connection over loopback, which answers or refuses at once.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A port of this machine that is served before the target is started.
+/// A port of 127.0.0.1 that is in use before the target is started.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error(
-    "port {port} of 127.0.0.1 is served before the target is started: {what} would be another process's; end that one, or let the \
-     target serve `{{port}}`, which is free"
+    "port {port} of 127.0.0.1 is in use before the target is started: {what} would come from another process; stop that one, \
+     or let the target listen on `{{port}}`, which is free"
 )]
-pub struct Taken {
+pub struct PortConflict {
     /// The port.
     pub port: u16,
-    /// What is asked there.
+    /// The use of the port: readiness, metrics or traffic.
     pub what: &'static str,
 }
 
-impl Taken {
-    /// Whether the target's readiness hangs on it, which is then nobody's.
+impl PortConflict {
+    /// Returns true if the port decides whether the target is ready.
     pub(crate) fn is_readiness(&self) -> bool {
         self.what == "readiness"
     }
 }
 
-/// Whether nobody serves the port by which the target is to be known as ready: to be asked before anything is started.
+/// Fails if the port of the target's readiness check is already in use.
 ///
 /// # Errors
-/// [`Taken`], with which no run can begin.
-pub async fn unserved(scenario: &Scenario) -> Result<(), Taken> {
-    let found = taken(scenario).await.into_iter().find(Taken::is_readiness);
-    found.map_or(Ok(()), Err)
+/// [`PortConflict`].
+pub async fn check_ports_free(scenario: &Scenario) -> Result<(), PortConflict> {
+    let conflict = port_conflicts(scenario)
+        .await
+        .into_iter()
+        .find(PortConflict::is_readiness);
+    conflict.map_or(Ok(()), Err)
 }
 
-/// The ports that are to tell of a started command and are served already by something else, readiness first.
-pub(crate) async fn taken(scenario: &Scenario) -> Vec<Taken> {
-    let mut found: Vec<Taken> = Vec::new();
-    for asked in asked(scenario) {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, asked.port));
-        let is_known = found.iter().any(|f| f.port == asked.port);
-        if !is_known && is_served(address).await {
-            found.push(asked);
+/// Returns all ports of the scenario's command that are already in use, readiness first.
+pub(crate) async fn port_conflicts(scenario: &Scenario) -> Vec<PortConflict> {
+    let mut found: Vec<PortConflict> = Vec::new();
+    for candidate in fixed_ports(scenario) {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, candidate.port));
+        let is_known = found.iter().any(|f| f.port == candidate.port);
+        if !is_known && is_in_use(address).await {
+            found.push(candidate);
         }
     }
     found
 }
 
-/// Whether somebody answers there. A free port among those that the system gives out may be given to the very connection
-/// that asks for it, which is then connected with itself.
-async fn is_served(address: SocketAddr) -> bool {
-    match timeout(WITHIN, TcpStream::connect(address)).await {
+/// Returns true if a process listens at `address`. A connection to a free ephemeral port may connect to itself, which does not
+/// count.
+async fn is_in_use(address: SocketAddr) -> bool {
+    match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
         Ok(Ok(connected)) => connected.local_addr().ok() != Some(address),
         _ => false,
     }
 }
 
-/// The fixed ports at which a command is asked something.
-fn asked(scenario: &Scenario) -> Vec<Taken> {
+/// The fixed ports that a run uses of its command.
+fn fixed_ports(scenario: &Scenario) -> Vec<PortConflict> {
     let target = &scenario.target;
     if target.kind != TargetKind::Command {
         return Vec::new();
@@ -83,11 +87,11 @@ fn asked(scenario: &Scenario) -> Vec<Taken> {
         (at(traffic), "traffic"),
     ]
     .into_iter()
-    .filter_map(|(port, what)| Some(Taken { port: port?, what }))
+    .filter_map(|(port, what)| Some(PortConflict { port: port?, what }))
     .collect()
 }
 
-/// The fixed port of this machine in a URL: none in `http://127.0.0.1:{port}/`, which is a free one.
+/// The fixed loopback port of a URL; `None` for `{port}`, which is replaced by a free one.
 fn port_of(url: &str) -> Option<u16> {
     let authority = url.strip_prefix("http://")?.split('/').next()?;
     let (host, port) = authority.rsplit_once(':')?;
@@ -101,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_fixed_port_of_this_machine_can_be_taken() {
+    fn only_fixed_loopback_ports_are_checked() {
         assert_eq!(port_of("http://127.0.0.1:8001/metrics"), Some(8001));
         assert_eq!(port_of("http://localhost:80"), Some(80));
         assert_eq!(port_of("http://127.0.0.1:{port}/metrics"), None);
@@ -110,8 +114,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_is_found_once_it_is_served_before_the_target() {
-        // A port that is ours all the time: one that was closed may be served on by a process that is just being started
+    async fn a_port_in_use_is_found() {
+        // Keep the port reserved: a closed one may be reused by another process at once.
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
         let port = socket.local_addr().expect("its address").port();
@@ -120,9 +124,9 @@ mod tests {
              ready = {{ url = \"http://127.0.0.1:{port}/healthz\" }}\n[limits]\nfds = \"max < 9\"\n"
         );
         let scenario = Scenario::parse(&toml).expect("a scenario");
-        assert_eq!(taken(&scenario).await, []);
+        assert_eq!(port_conflicts(&scenario).await, []);
         let _listener = socket.listen(1).expect("listens");
         let what = "readiness";
-        assert_eq!(taken(&scenario).await, [Taken { port, what }]);
+        assert_eq!(port_conflicts(&scenario).await, [PortConflict { port, what }]);
     }
 }

@@ -1,19 +1,19 @@
-//! What is known of a target's build from its scenario: which repository, which file, which process.
+//! The repository, file and process of a scenario's target, for the stale-build check.
 
 use std::path::{Path, PathBuf};
 
 use leakcheck_model::Scenario;
 use leakcheck_model::scenario::{Target, TargetKind};
-use leakcheck_probe::build::{BuildQuestion, is_interpreter, program_among};
+use leakcheck_probe::build::{BuildInputs, is_interpreter, script_among};
 
-use crate::program;
+use crate::program::find_program;
 
-/// What is to be compared before the target is started, or of one that runs already.
-pub(super) fn question(scenario: &Scenario) -> BuildQuestion {
+/// Returns what is known of the target's build from its scenario alone.
+pub(super) fn build_query(scenario: &Scenario) -> BuildInputs {
     let target = &scenario.target;
     let build = target.build.clone().unwrap_or_default();
     let named = build.binary.map(|path| folder(target).join(path));
-    BuildQuestion {
+    BuildInputs {
         repo: (!build.repo.is_empty()).then(|| PathBuf::from(build.repo)),
         binary: named.or_else(|| executable(target)),
         pid: target.pid.filter(|_| target.kind == TargetKind::Pid),
@@ -25,12 +25,12 @@ fn folder(target: &Target) -> PathBuf {
     target.cwd.as_ref().map(PathBuf::from).unwrap_or_default()
 }
 
-/// The file that will be started, or that an interpreter which will be started reads.
+/// The file that will be started, or the script that an interpreter will read.
 fn executable(target: &Target) -> Option<PathBuf> {
     match target.kind {
         TargetKind::Capture => std::env::current_exe().ok(),
         TargetKind::Command => program_of(target),
-        // What runs already is found by its process, its image, or what it says.
+        // A running target is found by its process, its image, or its reported version.
         TargetKind::Pid | TargetKind::Container | TargetKind::Metrics => None,
     }
 }
@@ -41,10 +41,10 @@ fn program_of(target: &Target) -> Option<PathBuf> {
         return std::env::current_exe().ok();
     }
     let cwd = target.cwd.as_deref().map(Path::new);
-    // One that is not there is told as such by the check itself.
-    let found = program::find(first, cwd).unwrap_or_else(|_| folder(target).join(first));
+    // The check itself reports a missing file.
+    let found = find_program(first, cwd).unwrap_or_else(|_| folder(target).join(first));
     if is_interpreter(&found) {
-        return program_among(&target.command, &folder(target));
+        return script_among(&target.command, &folder(target));
     }
     Some(found)
 }
