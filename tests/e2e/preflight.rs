@@ -176,7 +176,7 @@ fn a_container_of_an_image_that_is_stale_is_not_put_under_load() {
     container.build(&base, &head[..10]);
     let output = run(folder.path(), "docker", &target);
     let (_, message) = stale_before_start(folder.path(), &output);
-    assert!(message.contains("it was not started anew"), "{message}");
+    assert!(message.contains("recreate the container"), "{message}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sockets: Vec<_> = (0..2500)
         .map(|_| std::os::unix::net::UnixStream::pair())
         .collect::<Result<_, _>>()?;
-    let snapshot = leakcheck_probe::attribution::Snapshot::take(&process, leakcheck_probe::attribution::MOST_FDS);
+    let snapshot = leakcheck_probe::attribution::Snapshot::take(&process, leakcheck_probe::attribution::MAX_FDS);
     println!(
         "who holds {} descriptors: {:.1} ms",
         2 * sockets.len(),

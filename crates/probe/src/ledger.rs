@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use leakcheck_model::lines::{EmitterLines, LineCounts, group_of};
-use leakcheck_model::stamp::{self, MARK, MAX_LINE_BYTES, Sent, Stamp, Stream};
+use leakcheck_model::stamp::{self, MAX_LINE_BYTES, PREFIX, Sent, Stamp, Stream};
 use memchr::memmem::Finder;
 
 pub use delivered::{Delivered, DeliveredError, Progress};
@@ -70,7 +70,7 @@ impl Ledger {
     /// For the stamps of this run.
     #[must_use]
     pub fn new(run_id: &str) -> Self {
-        let mark = [MARK, run_id.as_bytes(), b" "].concat();
+        let mark = [PREFIX, run_id.as_bytes(), b" "].concat();
         Self::with(Finder::new(&mark).into_owned())
     }
 

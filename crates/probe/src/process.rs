@@ -1,52 +1,54 @@
-//! One process, read through /proc: threads, file descriptors, memory, processor time.
+//! A single process, read through /proc: threads, file descriptors, memory, processor time.
 //!
-//! The handle is an open folder (`O_PATH` of /proc/PID), so that a process id that the kernel gives to another
-//! process is never read by mistake: once ours is reaped, every read through the handle fails.
+//! The handle keeps /proc/PID open. If the kernel gives the id to another process, every read through the handle fails
+//! instead of reading that process.
 
-use std::ffi::OsString;
 use std::fmt;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt as _;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags};
+use procfs::{ProcError, ProcResult};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
 pub use error::ProcessError;
-use error::explain;
-pub(crate) use memory::kilobytes;
 pub use stat::Stat;
 
+mod descendants;
 mod error;
 mod memory;
 mod stat;
-mod tree;
 
-/// A process that is watched. Costs three file descriptors of ours: what is read at each look stays open, because opening
-/// a file of /proc costs the kernel as much as writing it.
+/// The number of bytes of a command line that are read. The first words are enough to name a program.
+const COMMAND_LINE_BYTES: u64 = 4096;
+
+/// The kernel reports the number of descriptors as the size of the `fd` folder (Linux 6.2 and later).
+static HAS_FD_COUNT: LazyLock<bool> =
+    LazyLock::new(|| std::fs::metadata("/proc/self/fd").is_ok_and(|folder| folder.len() > 0));
+
+/// An open process. It costs three of our own file descriptors: `stat` and `statm` stay open, because opening a file of
+/// /proc costs as much as reading it.
 pub struct Process {
     pid: u32,
-    folder: OwnedFd,
-    stat: OwnedFd,
-    statm: OwnedFd,
+    proc: procfs::process::Process,
+    stat: File,
+    statm: File,
     start_ticks: u64,
-    /// Ticks of a second in /proc (100 on every Linux that people run, but asked for).
-    ticks_per_second: f64,
-    page_bytes: u64,
 }
 
-/// What one look at a process saw.
+/// A sample of one process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProcSample {
-    /// Threads.
+    /// The number of threads.
     pub threads: u64,
-    /// Open file descriptors; `None` if the kernel does not let us count them.
+    /// The number of open file descriptors; `None` if the kernel does not permit counting them.
     pub fds: Option<u64>,
-    /// Resident memory, bytes.
+    /// Resident memory in bytes.
     pub rss_bytes: u64,
-    /// Processor time used since it began, user and system, seconds.
+    /// Processor time since the start, user and system, in seconds.
     pub cpu_s: f64,
 }
 
@@ -57,110 +59,88 @@ impl fmt::Debug for Process {
 }
 
 impl Process {
-    /// Begins to watch a process.
+    /// Opens the process with this id.
     ///
     /// # Errors
-    /// [`ProcessError::Gone`] if there is none of this id (or it is a zombie), else as the kernel says.
+    /// [`ProcessError::Gone`] if there is no such process or it is a zombie, else the error of the kernel.
     pub fn open(pid: u32) -> Result<Self, ProcessError> {
-        let folder = rustix::fs::openat(
-            CWD,
-            format!("/proc/{pid}"),
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(|errno| explain(pid, "", errno))?;
-        let open = |name: &str| {
-            rustix::fs::openat(&folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-                .map_err(|errno| explain(pid, name, errno))
-        };
+        let id = i32::try_from(pid).map_err(|_| ProcessError::Gone { pid })?;
+        let failed = |file: &'static str| move |error| ProcessError::from_procfs(pid, file, error);
+        let proc = procfs::process::Process::new(id).map_err(failed(""))?;
         let mut process = Self {
             pid,
-            stat: open("stat")?,
-            statm: open("statm")?,
-            folder,
+            stat: proc.open_relative("stat").map_err(failed("stat"))?,
+            statm: proc.open_relative("statm").map_err(failed("statm"))?,
+            proc,
             start_ticks: 0,
-            #[expect(clippy::cast_precision_loss, reason = "a hundred or so")]
-            ticks_per_second: rustix::param::clock_ticks_per_second() as f64,
-            page_bytes: rustix::param::page_size() as u64,
         };
         process.start_ticks = process.stat()?.start_ticks;
         Ok(process)
     }
 
-    /// Its id.
+    /// Returns the process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Its name, as the kernel keeps it (15 letters at most).
+    /// Returns the name that the kernel keeps (15 bytes at most).
     ///
     /// # Errors
-    /// [`ProcessError::Gone`] if it is gone.
+    /// The same as [`Process::stat`].
     pub fn name(&self) -> Result<String, ProcessError> {
-        let mut buffer = [0; 64];
-        let name = self.read_small("comm", &mut buffer)?;
-        Ok(String::from_utf8_lossy(name).trim_end().to_owned())
+        Ok(self.read("stat", procfs::process::Process::stat)?.comm)
     }
 
-    /// Its command line, as it was started or has rewritten it.
+    /// Returns the first 4 KiB of the command line.
     ///
     /// # Errors
-    /// [`ProcessError::Gone`] if it is gone.
+    /// [`ProcessError::Gone`] if the process has ended.
     pub fn command_line(&self) -> Result<Vec<String>, ProcessError> {
-        // More than the first words of a long one helps nobody.
-        let mut buffer = [0; 4096];
-        let text = self.read_small("cmdline", &mut buffer)?;
+        let mut text = Vec::new();
+        let file = self.open_file("cmdline")?;
+        file.take(COMMAND_LINE_BYTES)
+            .read_to_end(&mut text)
+            .map_err(|e| self.error("cmdline", e.into()))?;
         let words = text.split(|b| *b == 0).filter(|w| !w.is_empty());
         Ok(words.map(|w| String::from_utf8_lossy(w).into_owned()).collect())
     }
 
-    /// When it began, in clock ticks after the boot: with the id, this names a process for good.
+    /// Returns the start time in clock ticks after the boot. Together with the id it identifies a process for good.
     #[must_use]
     pub fn start_ticks(&self) -> u64 {
         self.start_ticks
     }
 
-    /// When it began, seconds after the boot.
-    #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a tick is 10 ms; 52 bits of them are a million years"
-    )]
-    pub fn start_s(&self) -> f64 {
-        self.start_ticks as f64 / self.ticks_per_second
-    }
-
-    /// Whether it still runs.
+    /// Returns `true` if the process still runs.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.stat().is_ok()
     }
 
-    /// /proc/PID/stat.
+    /// Reads /proc/PID/stat.
     ///
     /// # Errors
-    /// [`ProcessError::Gone`] also for a zombie.
+    /// [`ProcessError::Gone`] if the process has ended or is a zombie.
     pub fn stat(&self) -> Result<Stat, ProcessError> {
         let mut buffer = [0; 2048];
         let text = self.read_again("stat", &self.stat, &mut buffer)?;
-        let stat = Stat::parse(text).ok_or_else(|| self.malformed("stat"))?;
-        // The first thread may have ended before the others; then the process lives on though its state says zombie.
+        let stat = Stat::parse(text).ok_or_else(|| self.error("stat", ProcError::Incomplete(None)))?;
+        // A process whose first thread has ended lives on in the others, although its state says zombie.
         if stat.is_ended() && stat.threads <= 1 {
             return Err(self.gone());
         }
         Ok(stat)
     }
 
-    /// Threads, file descriptors, memory and processor time, in a time that does not depend on what the process has open
+    /// Reads threads, file descriptors, memory and processor time. The cost does not depend on the number of descriptors
     /// (docs/benchmarks.md has it).
     ///
     /// # Errors
-    /// As [`Process::stat`]; that the file descriptors alone cannot be counted is no error but a `None`.
-    #[expect(clippy::cast_precision_loss, reason = "ticks of processor time")]
+    /// The same as [`Process::stat`]. Descriptors that may not be counted are `None` and no error.
     pub fn sample(&self) -> Result<ProcSample, ProcessError> {
         let stat = self.stat()?;
-        let fds = match self.fds() {
+        let fds = match self.fd_count() {
             Ok(_) if stat.is_ended() => None,
             Ok(count) => Some(count),
             Err(ProcessError::NotPermitted { .. }) => None,
@@ -170,91 +150,86 @@ impl Process {
             threads: stat.threads,
             fds,
             rss_bytes: self.rss_bytes()?,
-            cpu_s: (stat.user_ticks + stat.system_ticks) as f64 / self.ticks_per_second,
+            cpu_s: seconds(stat.user_ticks + stat.system_ticks),
         })
     }
 
-    /// Processor time of children that have ended and were waited for, and of theirs, seconds.
+    /// Returns the processor time of reaped children and of their reaped descendants, in seconds.
     ///
     /// # Errors
-    /// As [`Process::stat`].
-    #[expect(clippy::cast_precision_loss, reason = "ticks of processor time")]
+    /// The same as [`Process::stat`].
     pub fn waited_cpu_s(&self) -> Result<f64, ProcessError> {
-        Ok(self.stat()?.waited_ticks as f64 / self.ticks_per_second)
+        Ok(seconds(self.stat()?.waited_ticks))
     }
 
-    /// How many file descriptors are open. O(1) since Linux 6.2, where the folder's size is their number, which anybody may
-    /// see, also of another user's process.
+    /// Returns the number of open file descriptors. The cost is constant since Linux 6.2, where any user may count them.
     ///
     /// # Errors
     /// [`ProcessError::NotPermitted`] on an older kernel for another user's process.
-    pub fn fds(&self) -> Result<u64, ProcessError> {
-        let folder = rustix::fs::statat(&self.folder, "fd", AtFlags::empty()).map_err(|e| self.explain("fd", e))?;
-        match u64::try_from(folder.st_size) {
-            Ok(count) if count > 0 => Ok(count),
-            _ => Ok(self.folder("fd")?.len() as u64),
+    pub fn fd_count(&self) -> Result<u64, ProcessError> {
+        let count = self.proc.fd_count().map_err(|e| self.error("fd", e))? as u64;
+        // Where the kernel reports no size (or zero), procfs lists the folder and counts `.` and `..` too.
+        if !*HAS_FD_COUNT {
+            return Ok(count.saturating_sub(2));
         }
+        if count > 2 {
+            return Ok(count);
+        }
+        Ok(self.proc.fd().map_err(|e| self.error("fd", e))?.count() as u64)
     }
 
-    /// The names in a folder of the process (`fd`, `task`), without the dots.
-    pub(crate) fn folder(&self, name: &str) -> Result<Vec<OsString>, ProcessError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = rustix::fs::openat(&self.folder, name, flags, Mode::empty()).map_err(|e| self.explain(name, e))?;
-        let mut names = Vec::new();
-        for entry in Dir::new(open).map_err(|e| self.explain(name, e))? {
-            let entry = entry.map_err(|e| self.explain(name, e))?;
-            let bytes = entry.file_name().to_bytes();
-            if bytes != b"." && bytes != b".." {
-                names.push(OsString::from_vec(bytes.to_vec()));
-            }
-        }
-        Ok(names)
-    }
-
-    /// The executable that really runs; ` (deleted)` follows if its file is gone.
+    /// Returns the path of the running executable, with ` (deleted)` appended if its file is gone.
     ///
     /// # Errors
     /// [`ProcessError::NotPermitted`] for another user's process.
     pub fn exe(&self) -> Result<PathBuf, ProcessError> {
-        self.link("exe")
+        self.read("exe", procfs::process::Process::exe)
     }
 
-    /// Where a link in the process's folder leads (`exe`, `fd/3`).
-    pub(crate) fn link(&self, name: &str) -> Result<PathBuf, ProcessError> {
-        let target = rustix::fs::readlinkat(&self.folder, name, Vec::new()).map_err(|e| self.explain(name, e))?;
-        Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
+    /// Reads something through the procfs crate; `file` names it in errors.
+    pub(crate) fn read<T>(
+        &self,
+        file: &str,
+        read: impl FnOnce(&procfs::process::Process) -> ProcResult<T>,
+    ) -> Result<T, ProcessError> {
+        read(&self.proc).map_err(|e| self.error(file, e))
     }
 
-    /// Opens a file of the process's folder (`exe` opens the executable itself, even a deleted one).
-    pub(crate) fn open_file(&self, name: &str) -> Result<std::fs::File, ProcessError> {
-        rustix::fs::openat(&self.folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map(std::fs::File::from)
-            .map_err(|e| self.explain(name, e))
+    /// Opens a file of /proc/PID (`exe` opens the executable itself, even a deleted one).
+    pub(crate) fn open_file(&self, name: &str) -> Result<File, ProcessError> {
+        self.read(name, |proc| proc.open_relative(name))
     }
 
-    /// Waits until the process ends; for any process, not only children of ours.
+    /// Returns `true` if the process is in the same namespace of this kind (`net`, `mnt`) as leakcheck itself.
+    pub(crate) fn shares_namespace(&self, kind: &str) -> bool {
+        let of = |proc: &procfs::process::Process| proc.namespaces().ok()?.0.remove(std::ffi::OsStr::new(kind));
+        let ours = procfs::process::Process::myself().ok().as_ref().and_then(of);
+        ours.is_some() && of(&self.proc) == ours
+    }
+
+    /// Waits until the process ends. It need not be a child of ours.
     ///
     /// # Errors
-    /// If the kernel gives no handle to wait on, or there is no I/O driver in this runtime.
+    /// An error of the kernel, or no I/O driver in this runtime.
     pub async fn ended(&self) -> Result<(), ProcessError> {
         let pid = i32::try_from(self.pid)
             .ok()
             .and_then(Pid::from_raw)
             .ok_or_else(|| self.gone())?;
-        let handle = match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
-            Ok(handle) => handle,
-            Err(Errno::SRCH) => return Ok(()),
-            Err(errno) => return Err(self.explain("pidfd", errno)),
-        };
-        // If ours still lived after the handle was made, then the handle is of ours and not of a successor.
-        if !self.is_alive() {
-            return Ok(());
-        }
         let io = |source| ProcessError::Io {
             pid: self.pid,
             file: "pidfd".into(),
             source,
         };
+        let handle = match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
+            Ok(handle) => handle,
+            Err(Errno::SRCH) => return Ok(()),
+            Err(errno) => return Err(io(errno.into())),
+        };
+        // If the process is still alive now, then the handle is its own and not that of a successor with its id.
+        if !self.is_alive() {
+            return Ok(());
+        }
         #[expect(
             deprecated,
             reason = "its replacement is unsafe code, and an OwnedFd is what makes this call sound"
@@ -264,10 +239,10 @@ impl Process {
         Ok(())
     }
 
-    /// Whether it ended within this time.
+    /// Returns `true` if the process ended within `limit`.
     ///
     /// # Errors
-    /// As [`Process::ended`].
+    /// The same as [`Process::ended`].
     pub async fn ended_within(&self, limit: Duration) -> Result<bool, ProcessError> {
         match tokio::time::timeout(limit, self.ended()).await {
             Ok(result) => result.map(|()| true),
@@ -275,49 +250,35 @@ impl Process {
         }
     }
 
-    /// Reads a file that stays open, from its beginning: the kernel writes it anew, or says that the process is gone.
-    fn read_again<'b>(&self, name: &str, file: &OwnedFd, buffer: &'b mut [u8]) -> Result<&'b [u8], ProcessError> {
-        let length = rustix::io::pread(file, &mut *buffer, 0).map_err(|e| self.explain(name, e))?;
+    /// Reads an open file from its beginning: the kernel writes it anew, or reports that the process is gone.
+    fn read_again<'b>(&self, name: &str, file: &File, buffer: &'b mut [u8]) -> Result<&'b [u8], ProcessError> {
+        let length = std::os::unix::fs::FileExt::read_at(file, buffer, 0).map_err(|e| self.error(name, e.into()))?;
         Ok(&buffer[..length])
     }
 
-    /// Reads a file that fits the buffer in one call, as /proc's small files do.
-    fn read_small<'b>(&self, name: &str, buffer: &'b mut [u8]) -> Result<&'b [u8], ProcessError> {
-        let file = rustix::fs::openat(&self.folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|e| self.explain(name, e))?;
-        let length = rustix::io::read(&file, &mut *buffer).map_err(|e| self.explain(name, e))?;
-        Ok(&buffer[..length])
+    fn error(&self, file: &str, error: ProcError) -> ProcessError {
+        match ProcessError::from_procfs(self.pid, file, error) {
+            ProcessError::Gone { .. } => self.gone(),
+            other => other,
+        }
     }
 
+    /// The error for a process that has ended: gone, or its id given to another process.
     fn gone(&self) -> ProcessError {
-        // The handle is dead: is the id another's now?
-        let successor = std::fs::read(format!("/proc/{}/stat", self.pid)).ok();
-        let other = successor
-            .as_deref()
-            .and_then(Stat::parse)
-            .is_some_and(|s| s.start_ticks != self.start_ticks);
-        if other && self.start_ticks > 0 {
+        let successor = procfs::process::Process::new(self.pid.cast_signed()).and_then(|process| process.stat());
+        let is_other = successor.is_ok_and(|stat| stat.starttime != self.start_ticks);
+        if is_other && self.start_ticks > 0 {
             ProcessError::Restarted { pid: self.pid }
         } else {
             ProcessError::Gone { pid: self.pid }
         }
     }
+}
 
-    fn explain(&self, file: &str, errno: Errno) -> ProcessError {
-        match errno {
-            Errno::NOENT | Errno::SRCH if file != "smaps_rollup" => self.gone(),
-            _ => explain(self.pid, file, errno),
-        }
-    }
-
-    fn malformed(&self, file: &str) -> ProcessError {
-        ProcessError::Io {
-            pid: self.pid,
-            file: file.into(),
-            source: std::io::Error::new(
-                std::io::ErrorKind::InvalidData,
-                "not in the form that the kernel documents",
-            ),
-        }
-    }
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a tick is 10 ms; 52 bits of them are a million years"
+)]
+fn seconds(ticks: u64) -> f64 {
+    ticks as f64 / procfs::ticks_per_second() as f64
 }

@@ -7,17 +7,17 @@ use std::process::{Command, Stdio};
 
 use leakcheck_model::event::Attribution;
 use leakcheck_probe::Process;
-use leakcheck_probe::attribution::{Circumstances, MOST_FDS, Snapshot};
+use leakcheck_probe::attribution::{GrowthContext, MAX_FDS, Snapshot};
 
 /// What grew while `work` ran, whose result is held until after the second look.
 fn growth<T>(work: impl FnOnce() -> T) -> Attribution {
     let process = Process::open(std::process::id()).expect("we run");
-    let before = Snapshot::take(&process, MOST_FDS);
+    let before = Snapshot::take(&process, MAX_FDS);
     let held = work();
-    let after = Snapshot::take(&process, MOST_FDS);
+    let after = Snapshot::take(&process, MAX_FDS);
     drop(held);
     assert_eq!(after.unseen, Vec::<String>::new());
-    after.since(&before, &Circumstances::default())
+    after.since(&before, &GrowthContext::default())
 }
 
 fn grew(attribution: &Attribution, kind: &str, peer: Option<&str>) -> i64 {
@@ -169,5 +169,5 @@ async fn the_docker_engine_is_found_by_its_socket() {
     }
     let pid = leakcheck_probe::listener_of(socket).await.expect("somebody listens");
     let process = Process::open(pid).expect("it runs");
-    assert!(pid != 1 && process.fds().expect("countable") > 3, "{process:?}");
+    assert!(pid != 1 && process.fd_count().expect("countable") > 3, "{process:?}");
 }

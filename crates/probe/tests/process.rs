@@ -39,7 +39,12 @@ fn open_files_are_counted_as_the_folder_lists_them() {
     // Given a shell with what it inherits, which then opens three more and says so by a child
     let mut child = shell("read go; exec 3</dev/null 4</dev/null 5</dev/null; sleep 300 & read more; kill $!");
     let process = Process::open(child.id()).expect("it runs");
-    let (before, _) = until(|| Some((process.fds().ok()?, process.stat().ok().filter(|s| s.state == 'S')?)));
+    let (before, _) = until(|| {
+        Some((
+            process.fd_count().ok()?,
+            process.stat().ok().filter(|s| s.state == 'S')?,
+        ))
+    });
     child
         .stdin
         .as_mut()
@@ -107,7 +112,7 @@ fn a_process_that_was_watched_is_gone_after_its_end() {
     assert!(!process.is_alive());
     for result in [
         process.sample().map(|_| ()),
-        process.fds().map(|_| ()),
+        process.fd_count().map(|_| ()),
         process.children().map(|_| ()),
     ] {
         assert!(

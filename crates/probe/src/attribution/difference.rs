@@ -1,41 +1,52 @@
-//! What there is more of in one snapshot than in another.
+//! The growth between two snapshots.
 
 use std::collections::{BTreeMap, HashMap};
 
 use leakcheck_model::event::{Attribution, GrownFds, GrownTasks};
 
-use super::{Circumstances, Course, FdGroup, Groups, Snapshot, sentence};
+use super::group::{FdGroup, Groups};
+use super::sentence;
+use super::snapshot::Snapshot;
+use super::timeline::{GrowthContext, GrowthPeriod};
 
-/// Kinds that are listed; the rest of a long tail helps nobody.
-const LISTED: usize = 20;
+/// The number of groups that are listed.
+const MAX_LISTED: usize = 20;
 
-/// Different names of one pattern (`worker-1`, `worker-2`, …) from which on they are shown as one (`worker-*`).
-const ALIKE: usize = 3;
+/// The number of names of one pattern (`worker-1`, `worker-2`, …) from which they are shown as one (`worker-*`).
+const MIN_OF_PATTERN: usize = 3;
 
-pub(super) fn between(before: &Snapshot, after: &Snapshot, circumstances: &Circumstances) -> Attribution {
+impl Snapshot {
+    /// Returns the growth since an earlier snapshot, with sentences that name it.
+    #[must_use]
+    pub fn since(&self, earlier: &Self, context: &GrowthContext) -> Attribution {
+        between(earlier, self, context)
+    }
+}
+
+fn between(before: &Snapshot, after: &Snapshot, context: &GrowthContext) -> Attribution {
     let mut attribution = Attribution::default();
     if let (Some(before), Some(after)) = (&before.fds, &after.fds) {
         let total = total(after) - total(before);
         attribution.fds = fds(before, after);
-        let sentence = sentence::of_fds(total, &attribution.fds, &circumstances.fds);
+        let sentence = sentence::of_fds(total, &attribution.fds, &context.fds);
         attribution.sentences.extend(sentence);
     }
     if let (Some(before), Some(after)) = (&before.tasks, &after.tasks) {
-        add("task", "", before, after, &circumstances.tasks, &mut attribution);
+        add("task", "", before, after, &context.tasks, &mut attribution);
     }
     let (then, now) = (&before.threads, &after.threads);
-    add("thread", "thread ", then, now, &circumstances.threads, &mut attribution);
+    add("thread", "thread ", then, now, &context.threads, &mut attribution);
     let (then, now) = (&before.children, &after.children);
     add(
         "child process",
         "child ",
         then,
         now,
-        &circumstances.children,
+        &context.children,
         &mut attribution,
     );
-    let (grown, sentence) = sentence::of_memory(&before.memory, &after.memory, &circumstances.memory);
-    attribution.memory = grown.into_iter().take(LISTED).collect();
+    let (grown, sentence) = sentence::of_memory(&before.memory, &after.memory, &context.memory);
+    attribution.memory = grown.into_iter().take(MAX_LISTED).collect();
     attribution.sentences.extend(sentence);
     let is_blind = before.fds.is_none() || after.fds.is_none();
     if is_blind || !attribution.sentences.is_empty() {
@@ -44,7 +55,7 @@ pub(super) fn between(before: &Snapshot, after: &Snapshot, circumstances: &Circu
     attribution
 }
 
-/// What could not be seen in one of the two looks is not said to have grown, but it is said that it was not seen.
+/// Returns a sentence about what could not be read in one of the two snapshots.
 fn unseen(before: &Snapshot, after: &Snapshot) -> Option<String> {
     let mut all: Vec<&str> = before.unseen.iter().chain(&after.unseen).map(String::as_str).collect();
     all.sort_unstable();
@@ -63,16 +74,19 @@ fn fds(before: &BTreeMap<FdGroup, u64>, after: &BTreeMap<FdGroup, u64>) -> Vec<G
     let patterns = Patterns::of(before.keys().chain(after.keys()).map(|(_, peer)| peer));
     let shown = |groups: &Groups| regroup(groups, |(kind, peer)| (kind.clone(), patterns.show(peer)));
     let grown = growth(&shown(&before), &shown(&after));
-    let listed = grown.into_iter().take(LISTED).map(|((kind, peer), grew_by)| GrownFds {
-        kind,
-        peer: Some(peer).filter(|p| !p.is_empty()),
-        grew_by,
-    });
+    let listed = grown
+        .into_iter()
+        .take(MAX_LISTED)
+        .map(|((kind, peer), grew_by)| GrownFds {
+            kind,
+            peer: Some(peer).filter(|p| !p.is_empty()),
+            grew_by,
+        });
     listed.collect()
 }
 
-/// Adds the growth of threads, tasks or children. One that merely waits elsewhere than before has not grown.
-fn add(what: &str, prefix: &str, before: &Groups, after: &Groups, course: &Course, to: &mut Attribution) {
+/// Adds the growth of threads, tasks or children. A thread that waits in another call than before is no growth.
+fn add(what: &str, prefix: &str, before: &Groups, after: &Groups, period: &GrowthPeriod, to: &mut Attribution) {
     let patterns = Patterns::of(before.keys().chain(after.keys()).map(|(name, _)| name));
     let shown = |groups: &Groups| regroup(groups, |(name, state)| (patterns.show(name), state.clone()));
     let (before, after) = (shown(before), shown(after));
@@ -82,7 +96,7 @@ fn add(what: &str, prefix: &str, before: &Groups, after: &Groups, course: &Cours
         .map(|((name, _), n)| (name, n))
         .collect();
     let mut listed = Vec::new();
-    for ((name, state), grew_by) in growth(&before, &after).into_iter().take(LISTED) {
+    for ((name, state), grew_by) in growth(&before, &after).into_iter().take(MAX_LISTED) {
         if let Some(of_name) = names.get(&name) {
             let state = Some(state).filter(|s| !s.is_empty());
             listed.push(GrownTasks {
@@ -96,7 +110,7 @@ fn add(what: &str, prefix: &str, before: &Groups, after: &Groups, course: &Cours
         what,
         total(&after) - total(&before),
         &listed,
-        course,
+        period,
     ));
     to.tasks.extend(listed.into_iter().map(|t| GrownTasks {
         name: format!("{prefix}{}", t.name),
@@ -116,7 +130,7 @@ fn regroup(groups: &Groups, key: impl Fn(&(String, String)) -> (String, String))
     out
 }
 
-/// What grew, most first.
+/// Returns the groups that grew, the largest growth first.
 fn growth(before: &Groups, after: &Groups) -> Vec<((String, String), i64)> {
     let mut grown: Vec<_> = after
         .iter()
@@ -132,24 +146,25 @@ fn growth(before: &Groups, after: &Groups) -> Vec<((String, String), i64)> {
     grown
 }
 
-/// Names that differ only in their numbers or ids.
+/// Patterns of names that differ only in their numbers or ids.
 struct Patterns {
-    many: HashMap<String, usize>,
+    /// The number of different names by pattern.
+    names: HashMap<String, usize>,
 }
 
 impl Patterns {
     fn of<'n>(names: impl Iterator<Item = &'n String>) -> Self {
-        let mut many = HashMap::new();
+        let mut counts = HashMap::new();
         let distinct: std::collections::BTreeSet<&String> = names.collect();
         for name in distinct {
-            *many.entry(pattern(name)).or_default() += 1;
+            *counts.entry(pattern(name)).or_default() += 1;
         }
-        Self { many }
+        Self { names: counts }
     }
 
     fn show(&self, name: &str) -> String {
         let pattern = pattern(name);
-        if self.many.get(&pattern).is_some_and(|n| *n >= ALIKE) {
+        if self.names.get(&pattern).is_some_and(|n| *n >= MIN_OF_PATTERN) {
             pattern
         } else {
             name.to_owned()
@@ -157,7 +172,7 @@ impl Patterns {
     }
 }
 
-/// The name with each number, and each id of twelve or more hexadecimal digits, as `*`.
+/// Replaces each number, and each id of twelve or more hexadecimal digits, by `*`.
 fn pattern(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut word = String::new();
@@ -209,18 +224,18 @@ mod tests {
     }
 
     #[test]
-    fn the_records_own_leak_is_told_in_a_sentence() {
+    fn the_leak_of_the_case_study_is_described_in_a_sentence() {
         let before = descriptors(&[("unix-socket", "docker.sock", 55), ("pipe", "", 2)]);
         let after = descriptors(&[("unix-socket", "docker.sock", 625), ("pipe", "", 4)]);
-        let circumstances = Circumstances {
-            fds: Course {
+        let context = GrowthContext {
+            fds: GrowthPeriod {
                 when: Some("between checkpoint 3 and 4".into()),
                 causes: vec![("rotation", 550.0)],
-                ..Course::default()
+                ..GrowthPeriod::default()
             },
-            ..Circumstances::default()
+            ..GrowthContext::default()
         };
-        let attribution = after.since(&before, &circumstances);
+        let attribution = after.since(&before, &context);
         assert_eq!(
             attribution.sentences,
             [
@@ -235,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn numbered_names_are_one_group_also_if_one_of_them_was_there_before() {
+    fn numbered_names_are_one_group_even_if_one_of_them_existed_before() {
         let before = descriptors(&[("file", "/tmp/cache-1", 1), ("file", "/etc/a.conf", 1)]);
         let after = descriptors(&[
             ("file", "/tmp/cache-1", 1),
@@ -243,7 +258,7 @@ mod tests {
             ("file", "/tmp/cache-33", 1),
             ("file", "/etc/a.conf", 1),
         ]);
-        let fds = after.since(&before, &Circumstances::default()).fds;
+        let fds = after.since(&before, &GrowthContext::default()).fds;
         assert_eq!(
             fds,
             [GrownFds {
@@ -256,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_waits_elsewhere_is_no_growth() {
+    fn a_thread_that_waits_in_another_call_is_no_growth() {
         let before = Snapshot {
             threads: groups(&[("worker", "futex", 2)]),
             ..Snapshot::default()
@@ -265,11 +280,11 @@ mod tests {
             threads: groups(&[("worker", "epoll_wait", 2)]),
             ..Snapshot::default()
         };
-        assert_eq!(after.since(&before, &Circumstances::default()), Attribution::default());
+        assert_eq!(after.since(&before, &GrowthContext::default()), Attribution::default());
     }
 
     #[test]
-    fn tasks_threads_and_children_are_told_apart() {
+    fn tasks_threads_and_children_are_listed_separately() {
         let before = Snapshot {
             tasks: Some(groups(&[("reader", "reading", 5)])),
             ..Snapshot::default()
@@ -284,7 +299,7 @@ mod tests {
             children: groups(&[("helper", "zombie", 4)]),
             ..Snapshot::default()
         };
-        let sentences = after.since(&before, &Circumstances::default()).sentences;
+        let sentences = after.since(&before, &GrowthContext::default()).sentences;
         assert_eq!(
             sentences,
             [
@@ -296,33 +311,33 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_looked_at_is_not_said_to_have_grown() {
+    fn resources_that_were_not_read_are_not_reported_as_growth() {
         let after = descriptors(&[("pipe", "", 9)]);
         assert_eq!(
-            after.since(&Snapshot::default(), &Circumstances::default()),
+            after.since(&Snapshot::default(), &GrowthContext::default()),
             Attribution::default()
         );
         let before = Snapshot {
             unseen: vec!["the file descriptors are too many".into()],
             ..Snapshot::default()
         };
-        let sentences = after.since(&before, &Circumstances::default()).sentences;
+        let sentences = after.since(&before, &GrowthContext::default()).sentences;
         assert_eq!(sentences, ["not seen: the file descriptors are too many"]);
     }
 
     #[test]
-    fn only_the_growth_of_a_stretch_is_put_down_to_what_happened_in_it() {
+    fn only_the_growth_within_a_period_is_attributed_to_its_events() {
         // 57 grew in all, 50 of them while 10 containers started
-        let circumstances = Circumstances {
-            fds: Course {
+        let context = GrowthContext {
+            fds: GrowthPeriod {
                 when: Some("after checkpoint 2".into()),
                 share: 50.0 / 57.0,
                 causes: vec![("rotation", 500.0), ("container start", 10.0)],
             },
-            ..Circumstances::default()
+            ..GrowthContext::default()
         };
         let sentences = descriptors(&[("pipe", "", 57)])
-            .since(&descriptors(&[]), &circumstances)
+            .since(&descriptors(&[]), &context)
             .sentences;
         let expected = "+57 file descriptors: 57 are pipes; opened after checkpoint 2, 0.10 for each of 500 rotations, \
                         5.00 for each of 10 container starts";

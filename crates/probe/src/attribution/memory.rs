@@ -1,44 +1,51 @@
 //! Resident memory by kind of mapping.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::Read as _;
+
+use procfs::process::{MMapPath, MemoryMap, MemoryMaps};
+use procfs::{FromBufRead as _, ProcResult};
 
 use crate::process::{Process, ProcessError};
 
-/// Most bytes of /proc/PID/smaps that are read: some 15 000 mappings. The kernel holds the process's memory lock while
-/// it walks each of them.
-const MOST_BYTES: u64 = 16 << 20;
+/// The number of bytes of /proc/PID/smaps that are read: some 15 000 mappings. The kernel holds the memory lock of the
+/// process while it walks each of them.
+const MAX_BYTES: u64 = 16 << 20;
 
-/// Resident bytes of all mappings, by kind.
+/// Returns the resident bytes of all mappings by kind.
 pub(super) fn groups(process: &Process) -> Result<BTreeMap<String, u64>, ProcessError> {
-    let file = process.open_file("smaps")?;
-    Ok(sum(BufReader::new(file.take(MOST_BYTES)).lines().map_while(Result::ok)))
+    process.read("smaps", |proc| {
+        let mut text = Vec::new();
+        proc.open_relative("smaps")?.take(MAX_BYTES).read_to_end(&mut text)?;
+        sum(&text)
+    })
 }
 
-fn sum(lines: impl Iterator<Item = String>) -> BTreeMap<String, u64> {
+fn sum(smaps: &[u8]) -> ProcResult<BTreeMap<String, u64>> {
+    // A last line that was cut off at the limit is left out.
+    let whole = memchr::memrchr(b'\n', smaps).map_or(0, |end| end + 1);
     let mut groups = BTreeMap::new();
-    let mut kind = String::new();
-    for line in lines {
-        let first = line.split_ascii_whitespace().next().unwrap_or_default();
-        if let Some(kib) = line.strip_prefix("Rss:").and_then(|v| v.trim().strip_suffix("kB")) {
-            let bytes = kib.trim().parse::<u64>().unwrap_or_default() * 1024;
-            if bytes > 0 {
-                *groups.entry(kind.clone()).or_default() += bytes;
-            }
-        } else if !first.ends_with(':') {
-            // A mapping's head: address, permissions, offset, device, inode, path.
-            kind = named(line.splitn(6, ' ').nth(5).unwrap_or_default().trim());
+    for mapping in MemoryMaps::from_buf_read(&smaps[..whole])? {
+        let bytes = mapping.extension.map.get("Rss").copied().unwrap_or_default();
+        if bytes > 0 {
+            *groups.entry(kind(&mapping)).or_default() += bytes;
         }
     }
-    groups
+    Ok(groups)
 }
 
-fn named(path: &str) -> String {
-    match path {
-        "" => "anonymous memory".into(),
-        "[heap]" => "the heap".into(),
-        "[stack]" => "the stack".into(),
-        other => other.trim_start_matches('[').trim_end_matches(']').into(),
+fn kind(mapping: &MemoryMap) -> String {
+    match &mapping.pathname {
+        MMapPath::Anonymous => "anonymous memory".into(),
+        MMapPath::Heap => "the heap".into(),
+        MMapPath::Stack | MMapPath::TStack(_) => "the stack".into(),
+        MMapPath::Vdso => "vdso".into(),
+        MMapPath::Vvar => "vvar".into(),
+        MMapPath::Vsyscall => "vsyscall".into(),
+        MMapPath::Vsys(_) => "shared memory".into(),
+        MMapPath::Path(path) => path.display().to_string(),
+        MMapPath::Other(name) => name.clone(),
+        MMapPath::Rollup => "rollup".into(),
     }
 }
 
@@ -46,17 +53,20 @@ fn named(path: &str) -> String {
 mod tests {
     use super::*;
 
+    const TEXT: &str = "55d0-55d1 r-xp 00000000 fd:00 12      /usr/bin/agent\nSize: 8 kB\nRss: 4 kB\nVmFlags: rd ex\n\
+        55d2-55d3 rw-p 00000000 00:00 0      [heap]\nRss:  100 kB\n\
+        7f00-7f01 rw-p 00000000 00:00 0 \nRss: 8 kB\n7f02-7f03 rw-p 00000000 00:00 0 \nRss: 8 kB\n";
+
     #[test]
-    fn mappings_of_a_kind_are_added_up() {
-        let text = "55d0-55d1 r-xp 00000000 fd:00 12      /usr/bin/agent\nSize: 8 kB\nRss: 4 kB\nVmFlags: rd ex\n\
-            55d2-55d3 rw-p 00000000 00:00 0      [heap]\nRss:  100 kB\n\
-            7f00-7f01 rw-p 00000000 00:00 0 \nRss: 8 kB\n7f02-7f03 rw-p 00000000 00:00 0 \nRss: 8 kB\n";
-        let groups = sum(text.lines().map(str::to_owned));
-        let expected = [
-            ("/usr/bin/agent", 4096),
-            ("anonymous memory", 16384),
-            ("the heap", 102_400),
-        ];
-        assert_eq!(groups, expected.map(|(k, v)| (k.to_owned(), v)).into());
+    fn mappings_of_a_kind_are_added_up_and_a_cut_line_is_left_out() {
+        for text in [TEXT.to_owned(), format!("{TEXT}7f04-7f05 rw")] {
+            let groups = sum(text.as_bytes()).expect("the kernel's format");
+            let expected = [
+                ("/usr/bin/agent", 4096),
+                ("anonymous memory", 16384),
+                ("the heap", 102_400),
+            ];
+            assert_eq!(groups, expected.map(|(k, v)| (k.to_owned(), v)).into());
+        }
     }
 }

@@ -1,24 +1,24 @@
-//! A difference in a sentence: `+572 file descriptors: 570 are unix sockets to docker.sock`.
+//! Growth in a sentence: `+572 file descriptors: 570 are unix sockets to docker.sock`.
 
 use std::collections::BTreeMap;
 
 use leakcheck_model::event::{GrownFds, GrownMemory, GrownTasks};
 
-use super::Course;
+use super::timeline::GrowthPeriod;
 
-/// Kinds that a sentence names.
-const NAMED: usize = 3;
+/// The number of groups that a sentence names.
+const MAX_NAMED: usize = 3;
 
-/// Memory growth below this is noise of the allocator.
-const MEMORY: u64 = 1 << 20;
+/// Memory growth below this many bytes is noise of the allocator.
+const MIN_MEMORY: u64 = 1 << 20;
 
-/// Of descriptors; none if there are not more of them.
-pub(super) fn of_fds(total: i64, grown: &[GrownFds], course: &Course) -> Option<String> {
+/// Describes the growth of descriptors; `None` if there is none.
+pub(super) fn of_fds(total: i64, grown: &[GrownFds], period: &GrowthPeriod) -> Option<String> {
     if total <= 0 {
         return None;
     }
-    let parts = grown.iter().take(NAMED).map(|g| {
-        let what = fd_in_words(&g.kind, g.peer.as_deref(), g.grew_by != 1);
+    let parts = grown.iter().take(MAX_NAMED).map(|g| {
+        let what = describe_fd(&g.kind, g.peer.as_deref(), g.grew_by != 1);
         format!("{} {} {what}", g.grew_by, if g.grew_by == 1 { "is" } else { "are" })
     });
     let what = if total == 1 {
@@ -26,15 +26,15 @@ pub(super) fn of_fds(total: i64, grown: &[GrownFds], course: &Course) -> Option<
     } else {
         "file descriptors"
     };
-    Some(sentence(total, what, parts.collect(), "opened", course))
+    Some(sentence(total, what, parts.collect(), "opened", period))
 }
 
-/// Of tasks, threads or child processes.
-pub(super) fn of_tasks(what: &str, total: i64, grown: &[GrownTasks], course: &Course) -> Option<String> {
+/// Describes the growth of tasks, threads or child processes; `None` if there is none.
+pub(super) fn of_tasks(what: &str, total: i64, grown: &[GrownTasks], period: &GrowthPeriod) -> Option<String> {
     if total <= 0 {
         return None;
     }
-    let parts = grown.iter().take(NAMED).map(|g| {
+    let parts = grown.iter().take(MAX_NAMED).map(|g| {
         let state = g.state.as_deref().map(|s| format!(" ({s})")).unwrap_or_default();
         format!(
             "{} {} `{}`{state}",
@@ -49,27 +49,27 @@ pub(super) fn of_tasks(what: &str, total: i64, grown: &[GrownTasks], course: &Co
     } else {
         format!("{what}{several}")
     };
-    Some(sentence(total, &what, parts.collect(), "begun", course))
+    Some(sentence(total, &what, parts.collect(), "begun", period))
 }
 
-/// Resident memory by what grew most, and in a sentence; nothing if it is no more than the allocator's noise.
+/// Returns the growth of resident memory by kind, largest first, and describes it; nothing if it is allocator noise.
 pub(super) fn of_memory(
     before: &BTreeMap<String, u64>,
     after: &BTreeMap<String, u64>,
-    course: &Course,
+    period: &GrowthPeriod,
 ) -> (Vec<GrownMemory>, Option<String>) {
     let sum = |groups: &BTreeMap<String, u64>| groups.values().sum::<u64>();
     let total = sum(after).saturating_sub(sum(before));
-    if before.is_empty() || total < MEMORY {
+    if before.is_empty() || total < MIN_MEMORY {
         return (Vec::new(), None);
     }
     let more = |(kind, bytes): (&String, &u64)| GrownMemory {
         kind: kind.clone(),
         grew_by: bytes.saturating_sub(before.get(kind).copied().unwrap_or_default()),
     };
-    let mut grown: Vec<GrownMemory> = after.iter().map(more).filter(|g| g.grew_by >= MEMORY / 4).collect();
+    let mut grown: Vec<GrownMemory> = after.iter().map(more).filter(|g| g.grew_by >= MIN_MEMORY / 4).collect();
     grown.sort_by_key(|g| std::cmp::Reverse(g.grew_by));
-    let parts = grown.iter().take(NAMED);
+    let parts = grown.iter().take(MAX_NAMED);
     let parts: Vec<String> = parts
         .map(|g| format!("{} in {}", bytes(g.grew_by as f64), g.kind))
         .collect();
@@ -77,24 +77,24 @@ pub(super) fn of_memory(
         "+{} of resident memory: {}{}",
         bytes(total as f64),
         parts.join(", "),
-        course.in_words("taken", total as f64, bytes)
+        period.describe("taken", total as f64, bytes)
     );
     (grown, Some(sentence))
 }
 
-fn sentence(total: i64, what: &str, parts: Vec<String>, verb: &str, course: &Course) -> String {
+fn sentence(total: i64, what: &str, parts: Vec<String>, verb: &str, period: &GrowthPeriod) -> String {
     let parts = if parts.is_empty() {
         String::new()
     } else {
         format!(": {}", parts.join(", "))
     };
-    let course = course.in_words(verb, total as f64, |each| format!("{each:.2}"));
-    format!("+{total} {what}{parts}{course}")
+    let context = period.describe(verb, total as f64, |each| format!("{each:.2}"));
+    format!("+{total} {what}{parts}{context}")
 }
 
-fn fd_in_words(kind: &str, peer: Option<&str>, several: bool) -> String {
+fn describe_fd(kind: &str, peer: Option<&str>, plural: bool) -> String {
     let a = |word: &str| {
-        if several {
+        if plural {
             format!("{word}s")
         } else {
             format!("a {word}")
@@ -106,7 +106,7 @@ fn fd_in_words(kind: &str, peer: Option<&str>, several: bool) -> String {
             format!(
                 "{}{}",
                 a("unix socket"),
-                to(if several { "that are" } else { "that is" })
+                to(if plural { "that are" } else { "that is" })
             )
         }
         "unix-socket" => format!("{}{}", a("unix socket"), to("to")),
@@ -119,7 +119,7 @@ fn fd_in_words(kind: &str, peer: Option<&str>, several: bool) -> String {
         "udp" => format!("{}{}", a("udp socket"), to("to")),
         "inotify" => format!("{} (inotify)", a("file watcher")),
         "file" => {
-            if several {
+            if plural {
                 format!("open files{}", to("at"))
             } else {
                 format!("an open file{}", to("at"))
@@ -131,7 +131,7 @@ fn fd_in_words(kind: &str, peer: Option<&str>, several: bool) -> String {
     }
 }
 
-/// Bytes as people say them.
+/// Formats bytes in KiB or MiB.
 fn bytes(bytes: f64) -> String {
     const KIB: f64 = 1024.0;
     if bytes < KIB * KIB {
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_said_as_people_say_it() {
+    fn every_kind_of_descriptor_has_a_singular_and_a_plural() {
         for (kind, peer, one, several) in [
             (
                 "unix-socket",
@@ -176,17 +176,17 @@ mod tests {
                 "deleted files still open at /a",
             ),
         ] {
-            assert_eq!(fd_in_words(kind, peer, false), one);
-            assert_eq!(fd_in_words(kind, peer, true), several);
+            assert_eq!(describe_fd(kind, peer, false), one);
+            assert_eq!(describe_fd(kind, peer, true), several);
         }
     }
 
     #[test]
-    fn memory_is_told_by_what_it_is_and_small_growth_is_not() {
+    fn memory_growth_is_described_by_kind_and_small_growth_is_not() {
         let groups = |heap: u64| BTreeMap::from([("the heap".to_owned(), heap << 20), ("libc".to_owned(), 2 << 20)]);
-        let rotations = Course {
+        let rotations = GrowthPeriod {
             causes: vec![("rotation", 480.0)],
-            ..Course::default()
+            ..GrowthPeriod::default()
         };
         let (grown, sentence) = of_memory(&groups(10), &groups(130), &rotations);
         assert_eq!(

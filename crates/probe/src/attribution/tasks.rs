@@ -1,17 +1,17 @@
-//! Tasks by name and state, from the target itself: the capture core's `/debug/tasks`, or Go's goroutine profile.
+//! Tasks by name and state, as the target lists them: at `/debug/tasks` (the capture daemon) or in Go's goroutine profile.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Groups;
+use super::group::Groups;
 use crate::scrape;
 
-/// How long a dump may take. Go stops all goroutines for its profile; with 100 000 of them that takes a good second.
+/// The deadline for a list. Go stops all goroutines for its profile, which takes a second with 100 000 of them.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Packages of Go's standard library that only wait on somebody's behalf: the first function of another package says who.
-const LIBRARY: [&str; 18] = [
+/// Packages of Go's standard library. The first function outside of them names the code that waits.
+const STANDARD_PACKAGES: [&str; 18] = [
     "runtime",
     "internal/",
     "net",
@@ -32,19 +32,20 @@ const LIBRARY: [&str; 18] = [
     "log",
 ];
 
-/// Asks a target, whose other pages are at `url` (its /metrics, say), for its tasks. `None` if it has no such page.
+/// Fetches the tasks of a target that serves `url` (its /metrics, for example); `None` if it does not list them.
+#[tracing::instrument(name = "tasks", level = "debug")]
 pub async fn fetch(url: &str) -> Option<Groups> {
     let base = reqwest::Url::parse(url).ok()?;
     let page = |path: &str| base.join(path).ok().map(|u| u.to_string());
     if let Ok(text) = scrape::fetch_text(&page("/debug/tasks")?, DEADLINE).await
-        && let Some(groups) = of_capture(&text)
+        && let Some(groups) = parse_task_list(&text)
     {
         return Some(groups);
     }
     let text = scrape::fetch_text(&page("/debug/pprof/goroutine?debug=1")?, DEADLINE)
         .await
         .ok()?;
-    of_go(&text)
+    parse_goroutines(&text)
 }
 
 #[derive(Deserialize)]
@@ -54,8 +55,8 @@ struct Task {
     state: String,
 }
 
-/// An array of objects with `name` and `state`; more keys do not matter.
-fn of_capture(text: &str) -> Option<Groups> {
+/// Reads an array of objects with `name` and `state`; other keys are ignored.
+fn parse_task_list(text: &str) -> Option<Groups> {
     let mut groups = Groups::new();
     for task in serde_json::from_str::<Vec<Task>>(text).ok()? {
         *groups.entry((task.name, task.state)).or_default() += 1;
@@ -63,8 +64,9 @@ fn of_capture(text: &str) -> Option<Groups> {
     Some(groups)
 }
 
-/// `3 @ 0x1 0x2` begins a group of three with the same stack; its functions follow, innermost first.
-fn of_go(text: &str) -> Option<Groups> {
+/// Reads a goroutine profile: `3 @ 0x1 0x2` begins a group of three with the same stack; its functions follow, innermost
+/// first.
+fn parse_goroutines(text: &str) -> Option<Groups> {
     let (_, text) = text.split_once("goroutine profile: total")?;
     let mut groups = Groups::new();
     for block in text.split("\n\n") {
@@ -77,17 +79,19 @@ fn of_go(text: &str) -> Option<Groups> {
         };
         let functions: Vec<&str> = lines.filter_map(function).collect();
         let Some(innermost) = functions.first() else { continue };
-        let who = functions
+        let owner = functions
             .iter()
-            .find(|f| !is_library(f))
+            .find(|f| !is_standard(f))
             .or(functions.last())
             .unwrap_or(innermost);
-        *groups.entry(((*who).to_owned(), (*innermost).to_owned())).or_default() += count;
+        *groups
+            .entry(((*owner).to_owned(), (*innermost).to_owned()))
+            .or_default() += count;
     }
     Some(groups)
 }
 
-/// `#<tab>0x4364c7<tab>main.reader+0x47<tab>/src/main.go:42`
+/// Returns the function of a line: `#<tab>0x4364c7<tab>main.reader+0x47<tab>/src/main.go:42`.
 fn function(line: &str) -> Option<&str> {
     let name = line
         .strip_prefix('#')?
@@ -98,8 +102,8 @@ fn function(line: &str) -> Option<&str> {
     Some(name.split('+').next().unwrap_or(name))
 }
 
-fn is_library(function: &str) -> bool {
-    LIBRARY.iter().any(|package| {
+fn is_standard(function: &str) -> bool {
+    STANDARD_PACKAGES.iter().any(|package| {
         function
             .strip_prefix(package)
             .is_some_and(|r| package.ends_with('/') || r.starts_with('.') || r.starts_with('/'))
@@ -115,16 +119,16 @@ mod tests {
     }
 
     #[test]
-    fn the_capture_cores_tasks_are_grouped_by_name_and_state() {
+    fn a_task_list_is_grouped_by_name_and_state() {
         let text = r#"[{"name":"reader","container":"a","state":"reading","age":1.5},
             {"name":"reader","container":"b","state":"reading","age":2},{"name":"sink","container":null,"state":"idle","age":9}]"#;
         let expected = [group("reader", "reading", 2), group("sink", "idle", 1)];
-        assert_eq!(of_capture(text), Some(expected.into()));
-        assert_eq!(of_capture("<html>"), None);
+        assert_eq!(parse_task_list(text), Some(expected.into()));
+        assert_eq!(parse_task_list("<html>"), None);
     }
 
     #[test]
-    fn goroutines_are_grouped_by_the_first_function_that_is_not_the_librarys() {
+    fn goroutines_are_grouped_by_the_first_function_outside_the_standard_library() {
         let text = "goroutine profile: total 4\n3 @ 0x1 0x2 0x3\n\
             #\t0x1\tinternal/poll.runtime_pollWait+0x47\t/go/src/runtime/netpoll.go:343\n\
             #\t0x2\tnet.(*conn).Read+0x44\t\t/go/src/net/net.go:179\n\
@@ -134,7 +138,7 @@ mod tests {
             group("example.com/agent.(*Stream).read", "internal/poll.runtime_pollWait", 3),
             group("runtime/pprof.writeGoroutine", "runtime/pprof.writeGoroutine", 1),
         ];
-        assert_eq!(of_go(text), Some(expected.into()));
-        assert_eq!(of_go("[]"), None);
+        assert_eq!(parse_goroutines(text), Some(expected.into()));
+        assert_eq!(parse_goroutines("[]"), None);
     }
 }

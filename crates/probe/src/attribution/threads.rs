@@ -1,14 +1,18 @@
-//! Threads by name and by what they wait in.
+//! Threads by name and by the system call in which they wait.
 
-use super::Groups;
-use crate::process::{Process, ProcessError, Stat};
+use std::io::Read as _;
 
-/// Most threads that are looked at; each costs four small files.
-const MOST: usize = 5000;
+use procfs::process::{Syscall, Task};
 
-/// System calls in which threads wait, by number: the names that a person would look up.
+use super::group::Groups;
+use crate::process::{Process, ProcessError};
+
+/// The number of threads that are read. Each costs three small files.
+const MAX_THREADS: usize = 5000;
+
+/// Names of the system calls in which threads usually wait. Other calls are reported by number.
 #[cfg(target_arch = "x86_64")]
-const CALLS: [(u64, &str); 18] = [
+const SYSTEM_CALLS: &[(i64, &str)] = &[
     (0, "read"),
     (1, "write"),
     (7, "poll"),
@@ -28,8 +32,8 @@ const CALLS: [(u64, &str); 18] = [
     (281, "epoll_pwait"),
     (288, "accept4"),
 ];
-#[cfg(not(target_arch = "x86_64"))]
-const CALLS: [(u64, &str); 15] = [
+#[cfg(target_arch = "aarch64")]
+const SYSTEM_CALLS: &[(i64, &str)] = &[
     (22, "epoll_pwait"),
     (63, "read"),
     (64, "write"),
@@ -46,47 +50,52 @@ const CALLS: [(u64, &str); 15] = [
     (242, "accept4"),
     (260, "wait4"),
 ];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const SYSTEM_CALLS: &[(i64, &str)] = &[];
 
-/// All threads of a process.
+/// Counts all threads of a process.
 pub(super) fn groups(process: &Process) -> Result<Groups, ProcessError> {
     let mut groups = Groups::new();
-    for id in process.folder("task")?.into_iter().take(MOST) {
-        let Some(id) = id.to_str() else { continue };
-        let read = |file: &str| {
-            let mut text = String::new();
-            let mut file = process.open_file(&format!("task/{id}/{file}")).ok()?;
-            std::io::Read::read_to_string(&mut file, &mut text).ok()?;
-            Some(text.trim().to_owned())
-        };
-        // A thread that has ended since the folder was listed has no name.
-        let Some(name) = read("comm") else { continue };
-        let state = read("stat").and_then(|s| Stat::parse(s.as_bytes()));
-        let waits = read("syscall")
-            .and_then(|s| call(&s))
-            .or_else(|| read("wchan").filter(|w| !w.is_empty() && w != "0"));
-        let state = waits.unwrap_or_else(|| state_in_words(state.map_or('?', |s| s.state)).to_owned());
-        *groups.entry((name, state)).or_default() += 1;
+    let tasks = process.read("task", procfs::process::Process::tasks)?;
+    for task in tasks.flatten().take(MAX_THREADS) {
+        // A thread that has ended since the folder was listed has no files.
+        let Ok(stat) = task.stat() else { continue };
+        let waits_in = waits_in(process, &task).unwrap_or_else(|| state_name(stat.state).to_owned());
+        *groups.entry((stat.comm, waits_in)).or_default() += 1;
     }
     Ok(groups)
 }
 
-/// The system call in /proc/PID/task/TID/syscall: its number and arguments, or `running`.
-fn call(text: &str) -> Option<String> {
-    let number = text.split_ascii_whitespace().next()?;
-    if number == "running" {
-        return Some("running".into());
-    }
-    // -1: blocked, but not in a system call.
-    let number: u64 = number.parse().ok()?;
-    let name = CALLS
-        .iter()
-        .find(|(n, _)| *n == number)
-        .map(|(_, name)| (*name).to_owned());
-    Some(name.unwrap_or_else(|| format!("system call {number}")))
+/// Returns the system call of a thread, or the kernel function if the call is not visible.
+fn waits_in(process: &Process, task: &Task) -> Option<String> {
+    let call = task.syscall().ok().and_then(call_name);
+    call.or_else(|| {
+        let mut text = String::new();
+        let mut file = process.open_file(&format!("task/{}/wchan", task.tid)).ok()?;
+        file.read_to_string(&mut text).ok()?;
+        Some(text.trim().to_owned()).filter(|function| !function.is_empty() && function != "0")
+    })
 }
 
-/// The state's letter in words (proc_pid_stat(5)).
-pub(super) fn state_in_words(state: char) -> &'static str {
+fn call_name(call: Syscall) -> Option<String> {
+    match call {
+        Syscall::Running => Some("running".into()),
+        Syscall::Blocked { syscall_number, .. } => name_in(SYSTEM_CALLS, syscall_number),
+        _ => None,
+    }
+}
+
+/// Returns the name of a call, or its number if the table does not have it. A negative number is no system call.
+fn name_in(table: &[(i64, &str)], number: i64) -> Option<String> {
+    if number < 0 {
+        return None;
+    }
+    let known = table.iter().find(|(n, _)| *n == number);
+    Some(known.map_or_else(|| format!("system call {number}"), |(_, name)| (*name).to_owned()))
+}
+
+/// Returns the name of a state letter (proc_pid_stat(5)).
+pub(super) fn state_name(state: char) -> &'static str {
     match state {
         'R' => "running",
         'S' => "sleeping",
@@ -105,10 +114,14 @@ mod tests {
 
     #[test]
     fn system_calls_have_names_and_unknown_ones_their_number() {
-        let futex = CALLS.iter().find(|(_, name)| *name == "futex").expect("listed").0;
-        assert_eq!(call(&format!("{futex} 0x1 0x80")).as_deref(), Some("futex"));
-        assert_eq!(call("99999 0x1").as_deref(), Some("system call 99999"));
-        assert_eq!(call("running").as_deref(), Some("running"));
-        assert_eq!(call("-1 0x7ffe"), None);
+        assert_eq!(name_in(&[(202, "futex")], 202).as_deref(), Some("futex"));
+        assert_eq!(name_in(SYSTEM_CALLS, 99_999).as_deref(), Some("system call 99999"));
+        assert_eq!(name_in(SYSTEM_CALLS, -1), None);
+        assert_eq!(call_name(Syscall::Running).as_deref(), Some("running"));
+    }
+
+    #[test]
+    fn an_architecture_without_a_table_has_numbers_and_not_the_names_of_another() {
+        assert_eq!(name_in(&[], 202).as_deref(), Some("system call 202"));
     }
 }

@@ -1,31 +1,31 @@
-//! What an ELF executable says of itself (elf(5)): its build id, which is a note of type 3 named GNU that the linker makes
-//! from the contents, and the dynamic loader that it needs.
+//! The build id and the dynamic loader of an ELF executable (elf(5)). The build id is a note of type 3 named GNU, which the
+//! linker makes from the contents.
 
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
-/// Largest table or note that is read; real ones have a few hundred bytes.
-const PART_BYTES: u64 = 64 << 10;
+/// The number of bytes of a table or note that are read; real ones have a few hundred.
+const MAX_PART_BYTES: u64 = 64 << 10;
 
-/// Segment type of the dynamic loader's path.
+/// The segment type of the path of the dynamic loader.
 const PT_INTERP: u32 = 3;
 
-/// Segment type of notes.
+/// The segment type of notes.
 const PT_NOTE: u32 = 4;
 
-/// Note type of the build id.
+/// The note type of the build id.
 const NT_GNU_BUILD_ID: u32 = 3;
 
-/// The build id in hexadecimal; `None` if the file is no 64-bit little-endian ELF, or has none.
+/// Returns the build id in hexadecimal; `None` if there is none, or the file is no 64-bit little-endian ELF.
 pub(super) fn build_id(file: &File) -> Option<String> {
     in_segments(file, PT_NOTE, |notes, align| {
         in_notes(notes, if align == 8 { 8 } else { 4 })
     })
 }
 
-/// The dynamic loader; `None` if the file is no 64-bit little-endian ELF, or static.
+/// Returns the dynamic loader; `None` if the file is static, or no 64-bit little-endian ELF.
 #[must_use]
 pub fn interpreter(file: &File) -> Option<PathBuf> {
     in_segments(file, PT_INTERP, |text, _| {
@@ -34,8 +34,8 @@ pub fn interpreter(file: &File) -> Option<PathBuf> {
     })
 }
 
-/// What `look` finds in the first segment of this type that has it; it is given the segment and its alignment.
-fn in_segments<T>(file: &File, wanted: u32, look: impl Fn(&[u8], u64) -> Option<T>) -> Option<T> {
+/// Returns the first result of `read` for a segment of this type, which it gets together with the alignment.
+fn in_segments<T>(file: &File, wanted: u32, read: impl Fn(&[u8], u64) -> Option<T>) -> Option<T> {
     let head = part(file, 0, 64)?;
     if head.get(..6)? != b"\x7fELF\x02\x01" {
         return None;
@@ -47,25 +47,25 @@ fn in_segments<T>(file: &File, wanted: u32, look: impl Fn(&[u8], u64) -> Option<
             return None;
         }
         let segment = part(file, u64_at(header, 8)?, u64_at(header, 32)?)?;
-        look(&segment, u64_at(header, 48)?)
+        read(&segment, u64_at(header, 48)?)
     })
 }
 
 fn in_notes(mut notes: &[u8], align: usize) -> Option<String> {
     loop {
         let (name, text) = (u32_at(notes, 0)? as usize, u32_at(notes, 4)? as usize);
-        let begins = 12 + name.next_multiple_of(align.min(4));
-        let begins = begins.next_multiple_of(align);
-        let ends = begins.checked_add(text)?;
+        let start = 12 + name.next_multiple_of(align.min(4));
+        let start = start.next_multiple_of(align);
+        let end = start.checked_add(text)?;
         if u32_at(notes, 8)? == NT_GNU_BUILD_ID && notes.get(12..12 + name)? == b"GNU\0" {
-            return Some(notes.get(begins..ends)?.iter().map(|b| format!("{b:02x}")).collect());
+            return Some(notes.get(start..end)?.iter().map(|b| format!("{b:02x}")).collect());
         }
-        notes = notes.get(ends.next_multiple_of(align)..)?;
+        notes = notes.get(end.next_multiple_of(align)..)?;
     }
 }
 
 fn part(file: &File, at: u64, length: u64) -> Option<Vec<u8>> {
-    let length = usize::try_from(length.min(PART_BYTES)).ok()?;
+    let length = usize::try_from(length.min(MAX_PART_BYTES)).ok()?;
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, at).ok()?;
     Some(bytes)
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn this_very_executable_names_its_loader_if_it_is_dynamic() {
+    fn the_test_executable_names_its_loader_if_it_is_dynamic() {
         let file = File::open(std::env::current_exe().expect("our path")).expect("ours");
         if let Some(loader) = interpreter(&file) {
             assert!(
@@ -126,7 +126,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_can_be_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = in_notes(&bytes, 4);
             let _ = in_notes(&bytes, 8);
             let mut file = tempfile::tempfile().expect("a file");

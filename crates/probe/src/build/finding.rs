@@ -1,119 +1,105 @@
-//! What can be wrong with a build, and how it is said.
+//! The findings of the stale-build check, and their messages.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// One thing that is wrong with a build.
+/// A problem of a build, or a comparison that could not be made.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BuildFinding {
-    /// The source has changes that no commit has.
+    /// The source has uncommitted changes.
     Uncommitted {
         /// The first few files.
         files: Vec<String>,
-        /// How many there are.
+        /// The number of changed files.
         count: usize,
     },
-    /// The executable is older than a file that it is made of.
+    /// The executable is older than one of its source files.
     OlderThanSource {
         /// The executable.
         binary: PathBuf,
         /// The newest source file.
         source: PathBuf,
-        /// How much older.
+        /// The difference of their ages.
         by: Duration,
     },
-    /// The executable says of itself that it was built from another commit.
-    OtherCommit {
-        /// What it says.
-        built_from: String,
-        /// What is checked out.
+    /// The target or its image reports that it was built from another commit.
+    ReportedOtherCommit {
+        /// The target or the image.
+        reporter: String,
+        /// The commit that it reports.
+        reported: String,
+        /// The commit that is checked out.
         checked_out: String,
     },
-    /// The target, or its image, says of itself that it was built from another commit.
-    ToldOtherCommit {
-        /// Who says it.
-        who: String,
-        /// What it says.
-        told: String,
-        /// What is checked out.
-        checked_out: String,
-    },
-    /// The container runs another image than its image's name means now.
+    /// The container runs an older image than the one that its name refers to now.
     ImageReplaced {
-        /// The image's name.
+        /// The name of the image.
         name: String,
-        /// What runs.
+        /// The id of the image that runs.
         running: String,
-        /// What the name means now.
+        /// The id of the image with this name now.
         now: String,
     },
-    /// The executable says of itself that it was built from uncommitted changes.
+    /// The target or its image reports that it was built from uncommitted changes.
     BuiltFromChanges {
-        /// The executable.
-        binary: PathBuf,
+        /// The target or the image.
+        reporter: String,
     },
     /// There is no executable.
     NoBinary {
-        /// Where it should be.
+        /// Its expected path.
         binary: PathBuf,
     },
-    /// The process runs an executable whose file is gone.
+    /// The process runs an executable whose file is deleted.
     Deleted {
-        /// Where it was.
+        /// Its former path.
         path: PathBuf,
     },
-    /// The process runs another executable than its path has now.
+    /// The executable of the process was replaced on disk.
     Replaced {
         /// The path.
         path: PathBuf,
-        /// What the process runs.
+        /// The build that the process runs.
         running: String,
-        /// What the file is now.
+        /// The build that is on disk now.
         on_disk: String,
     },
     /// The process runs another executable than the one that was named.
     OtherBinary {
-        /// What it runs.
+        /// The executable that it runs.
         running: PathBuf,
-        /// What was named.
+        /// The executable that was named.
         named: PathBuf,
     },
-    /// A program in a file that is interpreted was changed after the process began.
-    ChangedAfterStart {
-        /// The file.
-        path: PathBuf,
-        /// How long after.
-        by: Duration,
-    },
-    /// The repository could not be asked.
-    NoAnswerFromGit {
-        /// Why.
+    /// The status of the repository could not be read.
+    GitFailed {
+        /// The reason.
         why: String,
     },
     /// Something could not be compared.
     Unknown {
-        /// What, and why.
-        what: String,
+        /// The thing and the reason.
+        message: String,
     },
 }
 
 impl BuildFinding {
-    /// Whether it says that something else runs than the source says.
+    /// Returns `true` if the target is not what the source says.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         !matches!(
             self,
-            Self::Uncommitted { .. } | Self::NoAnswerFromGit { .. } | Self::Unknown { .. }
+            Self::Uncommitted { .. } | Self::GitFailed { .. } | Self::Unknown { .. }
         )
     }
 
-    /// Whether the source has, or may have, changes that no commit has.
+    /// Returns `true` if the source has, or may have, uncommitted changes.
     #[must_use]
     pub fn is_uncommitted(&self) -> bool {
         matches!(
             self,
-            Self::Uncommitted { .. } | Self::BuiltFromChanges { .. } | Self::NoAnswerFromGit { .. }
+            Self::Uncommitted { .. } | Self::BuiltFromChanges { .. } | Self::GitFailed { .. }
         )
     }
 }
@@ -131,60 +117,41 @@ impl fmt::Display for BuildFinding {
             }
             Self::OlderThanSource { binary, source, by } => {
                 let (binary, source) = (binary.display(), source.display());
-                write!(
-                    f,
-                    "{binary} was built {} before the last change of {source}",
-                    in_words(*by)
-                )
+                write!(f, "{binary} was built {} before the last change of {source}", age(*by))
             }
-            Self::OtherCommit {
-                built_from,
+            Self::ReportedOtherCommit {
+                reporter,
+                reported,
                 checked_out,
             } => {
                 write!(
                     f,
-                    "the executable was built from commit {built_from}, and {checked_out} is checked out"
-                )
-            }
-            Self::ToldOtherCommit { who, told, checked_out } => {
-                write!(
-                    f,
-                    "{who} says that it was built from commit {told}, and {checked_out} is checked out"
+                    "{reporter} says that it was built from commit {reported}, and {checked_out} is checked out"
                 )
             }
             Self::ImageReplaced { name, running, now } => write!(
                 f,
-                "the container runs image {running}, and `{name}` is {now} now: it was not started anew"
+                "the container runs image {running}, but `{name}` is {now} now: recreate the container"
             ),
-            Self::BuiltFromChanges { binary } => {
-                write!(f, "{} was built from uncommitted changes", binary.display())
-            }
+            Self::BuiltFromChanges { reporter } => write!(f, "{reporter} was built from uncommitted changes"),
             Self::NoBinary { binary } => write!(f, "there is no executable {}", binary.display()),
             Self::Deleted { path } => write!(f, "the process runs {}, which is deleted", path.display()),
             Self::Replaced { path, running, on_disk } => write!(
                 f,
-                "the process runs an executable that {} had before, not the one of now ({running}, now {on_disk})",
+                "{} was replaced after the process started (it runs {running}; on disk is {on_disk})",
                 path.display()
             ),
             Self::OtherBinary { running, named } => {
                 write!(f, "the process runs {}, not {}", running.display(), named.display())
             }
-            Self::ChangedAfterStart { path, by } => {
-                write!(
-                    f,
-                    "{} was changed {} after the process began",
-                    path.display(),
-                    in_words(*by)
-                )
-            }
-            Self::NoAnswerFromGit { why } => write!(f, "git does not say what is committed: {why}"),
-            Self::Unknown { what } => f.write_str(what),
+            Self::GitFailed { why } => write!(f, "failed to read the repository: {why}"),
+            Self::Unknown { message } => f.write_str(message),
         }
     }
 }
 
-/// `3 h 12 min`, `12 min`, `5.2 s`.
-fn in_words(length: Duration) -> String {
+/// Formats a length of time: `3 h 12 min`, `12 min`, `5.2 s`.
+fn age(length: Duration) -> String {
     let seconds = length.as_secs();
     match seconds {
         0..=59 => format!("{:.1} s", length.as_secs_f64()),

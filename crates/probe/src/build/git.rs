@@ -1,4 +1,4 @@
-//! What `git` says of a repository, within a deadline and without touching it.
+//! The status of a git repository, read within a deadline and without changing it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,38 +8,38 @@ use tokio::io::AsyncReadExt as _;
 
 use super::sources::is_source;
 
-/// How long one call may take; `git status` of a very large cold repository takes seconds.
+/// The deadline for one call. `git status` of a very large cold repository takes seconds.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Most bytes read of an answer (a million files).
-const ANSWER_BYTES: u64 = 64 << 20;
+/// The number of bytes of an answer that are read (a million files).
+const MAX_ANSWER_BYTES: u64 = 64 << 20;
 
-/// What it says.
+/// The status of a repository.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Status {
     /// The commit that is checked out; `None` before the first one.
     pub(super) commit: Option<String>,
     /// Tracked files with changes, and new files that look like source.
     pub(super) changed: Vec<String>,
-    /// Tracked and new files, with the repository's path.
+    /// Tracked and new files, with the path of the repository.
     pub(super) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GitError {
-    #[error("`git {command}` cannot be run: {source}")]
+    #[error("failed to run `git {command}`: {source}")]
     Start { command: String, source: std::io::Error },
     #[error("`git {command}` did not end within {} s", DEADLINE.as_secs())]
     TooSlow { command: String },
-    #[error("`git {command}` says: {message}")]
+    #[error("`git {command}` failed: {message}")]
     Failed { command: String, message: String },
 }
 
-/// Asks for everything.
-pub(super) async fn look(repo: &Path) -> Result<Answer, GitError> {
+/// Reads the status of a repository.
+pub(super) async fn status(repo: &Path) -> Result<Status, GitError> {
     let top = text(git(repo, &["rev-parse", "--show-toplevel"]).await?);
     let top = Path::new(top.trim_end_matches('\n'));
-    // No commit yet is no error of ours.
+    // A repository without a commit is no error.
     let commit = git(repo, &["rev-parse", "--verify", "--quiet", "HEAD"])
         .await
         .ok()
@@ -60,15 +60,15 @@ pub(super) async fn look(repo: &Path) -> Result<Answer, GitError> {
         .split(|b| *b == 0)
         .filter(|n| !n.is_empty())
         .map(|n| top.join(&*String::from_utf8_lossy(n)));
-    Ok(Answer {
+    Ok(Status {
         commit,
         changed: changed(&status),
         files: files.collect(),
     })
 }
 
-/// The files of `git status --porcelain=v1 -z`: two letters, a blank, the name. A new file counts if it looks like source, for reports and
-/// other output lie about in many a repository.
+/// Reads `git status --porcelain=v1 -z`: two letters, a blank, the name. A new file counts if it looks like source, because
+/// many repositories contain untracked reports and other output.
 fn changed(status: &[u8]) -> Vec<String> {
     let mut files = Vec::new();
     for entry in status.split(|b| *b == 0).filter(|e| e.len() > 3) {
@@ -91,15 +91,15 @@ async fn git(repo: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
         source,
     };
     let mut child = tokio::process::Command::new("git")
-        // A file watcher that the repository's configuration names is not started.
+        // Does not start the file watcher that the repository may configure.
         .args(["-c", "core.fsmonitor=false", "-C"])
         .arg(repo)
         .args(arguments)
-        // Within a hook these would point to another repository.
+        // Within a git hook these name another repository.
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")
         .env_remove("GIT_INDEX_FILE")
-        // Asking does not write the index, and nobody is asked for a password.
+        // Does not write the index and does not ask for a password.
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("LC_ALL", "C")
@@ -111,7 +111,7 @@ async fn git(repo: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
         .map_err(start)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let work = async {
-        let (out, err) = tokio::try_join!(read(stdout, ANSWER_BYTES), read(stderr, 4096))?;
+        let (out, err) = tokio::try_join!(read(stdout, MAX_ANSWER_BYTES), read(stderr, 4096))?;
         Ok((child.wait().await?, out, err))
     };
     match tokio::time::timeout(DEADLINE, work).await {
@@ -120,7 +120,7 @@ async fn git(repo: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
         Ok(Ok((status, out, _))) if status.success() => Ok(out),
         Ok(Ok((_, _, err))) => {
             let message = text(err);
-            let first = message.lines().next().unwrap_or("nothing").to_owned();
+            let first = message.lines().next().unwrap_or("no message").to_owned();
             Err(GitError::Failed {
                 command: command(),
                 message: first,
@@ -129,10 +129,10 @@ async fn git(repo: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
     }
 }
 
-async fn read(pipe: Option<impl tokio::io::AsyncRead + Unpin>, most: u64) -> std::io::Result<Vec<u8>> {
+async fn read(pipe: Option<impl tokio::io::AsyncRead + Unpin>, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut out = Vec::new();
     if let Some(pipe) = pipe {
-        pipe.take(most).read_to_end(&mut out).await?;
+        pipe.take(limit).read_to_end(&mut out).await?;
     }
     Ok(out)
 }

@@ -1,37 +1,39 @@
-//! The image that a container runs, compared with the source and with what its name means now.
+//! The image of a container, compared with the source and with the image that its name refers to now.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use leakcheck_model::event::ImageFacts;
 
-use super::told::{Told, has_changes, is_same_commit};
-use super::{BuildFinding, BuildReport, sources};
+use super::finding::BuildFinding;
+use super::report::BuildReport;
+use super::reported::{ReportedVersion, has_changes, is_same_commit};
+use super::sources;
 
-/// The label in which image builders write the commit (OCI image specification, annotations), and the older one.
+/// The labels of the commit (OCI image specification, annotations), the older one last.
 const REVISION: [&str; 2] = ["org.opencontainers.image.revision", "org.label-schema.vcs-ref"];
 
-/// The same for the version.
+/// The labels of the version.
 const VERSION: [&str; 2] = ["org.opencontainers.image.version", "org.label-schema.version"];
 
-/// An image that claims to be older than containers has no time of its own: reproducible builds write 0.
-const FIRST_IMAGE: Duration = Duration::from_secs(40 * 365 * 86_400);
+/// The earliest creation time that is believed: reproducible builds write 0.
+const EARLIEST_IMAGE: Duration = Duration::from_secs(40 * 365 * 86_400);
 
-/// What an image's labels say of its version and commit.
+/// Returns version and commit from the labels of an image.
 #[must_use]
-pub fn told_by_image(image: &ImageFacts) -> Told {
+pub fn version_of_image(image: &ImageFacts) -> ReportedVersion {
     let labelled = |names: [&str; 2]| {
         let found = names.iter().find_map(|name| image.labels.get(*name));
         found.filter(|value| !value.is_empty()).cloned()
     };
-    Told {
+    ReportedVersion {
         version: labelled(VERSION),
         commit: labelled(REVISION),
     }
 }
 
-/// Compares a container's image with what its name means now, and with the source; `listed` are the repository's files.
-pub(super) fn compare(image: &ImageFacts, listed: &[PathBuf], report: &mut BuildReport) {
+/// Compares the image of a container with the image that its name refers to now, and with the source files.
+pub(super) fn compare(image: &ImageFacts, tracked: &[PathBuf], report: &mut BuildReport) {
     let name = &image.name;
     match &image.now {
         Some(now) if *now != image.id => report.findings.push(BuildFinding::ImageReplaced {
@@ -42,60 +44,46 @@ pub(super) fn compare(image: &ImageFacts, listed: &[PathBuf], report: &mut Build
         Some(_) => {
             let id = short(&image.id);
             report
-                .good
-                .push(format!("the container runs what `{name}` is now ({id})"));
+                .confirmed
+                .push(format!("the container runs the current image of `{name}` ({id})"));
         }
         None => {}
     }
-    let told = told_by_image(image).commit;
-    if told.as_deref().is_some_and(has_changes) {
-        let binary = format!("image `{name}`").into();
-        report.findings.push(BuildFinding::BuiltFromChanges { binary });
+    let reported = version_of_image(image).commit;
+    if reported.as_deref().is_some_and(has_changes) {
+        let reporter = format!("image `{name}`");
+        report.findings.push(BuildFinding::BuiltFromChanges { reporter });
     }
-    match told.zip(report.commit.clone()) {
-        Some((told, checked_out)) if is_same_commit(&told, &checked_out) => {
+    match reported.zip(report.commit.clone()) {
+        Some((reported, checked_out)) if is_same_commit(&reported, &checked_out) => {
             report
-                .good
-                .push(format!("image `{name}` says that it was built from {told}"));
+                .confirmed
+                .push(format!("image `{name}` says that it was built from {reported}"));
         }
-        Some((told, checked_out)) => report.findings.push(BuildFinding::ToldOtherCommit {
-            who: format!("image `{name}`"),
-            told,
+        Some((reported, checked_out)) => report.findings.push(BuildFinding::ReportedOtherCommit {
+            reporter: format!("image `{name}`"),
+            reported,
             checked_out,
         }),
-        // A clone of now has files of now: their times tell something only where the image says nothing.
-        None => compare_times(image, listed, report),
+        // A fresh clone has fresh files: their times are compared only if the image has no commit.
+        None => compare_times(image, tracked, report),
     }
 }
 
-fn compare_times(image: &ImageFacts, listed: &[PathBuf], report: &mut BuildReport) {
+fn compare_times(image: &ImageFacts, tracked: &[PathBuf], report: &mut BuildReport) {
     let built = image.created.as_ref().and_then(|at| at.parse::<jiff::Timestamp>().ok());
     let Some(built) = built
         .map(SystemTime::from)
-        .filter(|at| *at > SystemTime::UNIX_EPOCH + FIRST_IMAGE)
+        .filter(|at| *at > SystemTime::UNIX_EPOCH + EARLIEST_IMAGE)
     else {
         return;
     };
-    let name = format!("image {}", image.name);
-    let Some(newest) = sources::newest(Path::new(""), listed) else {
-        return;
-    };
-    match newest.changed.duration_since(built) {
-        Ok(by) if !by.is_zero() => report.findings.push(BuildFinding::OlderThanSource {
-            binary: name.into(),
-            source: newest.path,
-            by,
-        }),
-        _ => {
-            let (of, how) = (newest.of, newest.how);
-            report
-                .good
-                .push(format!("{name} is newer than its {of} source files ({how})"));
-        }
+    if let Some(newest) = sources::newest(Path::new(""), tracked) {
+        report.compare_times(&format!("image {}", image.name), built, newest);
     }
 }
 
-/// `sha256:0123456789ab…` as people know it.
+/// Returns the short form of an image id, as `docker images` shows it.
 fn short(id: &str) -> String {
     id.trim_start_matches("sha256:").chars().take(12).collect()
 }
@@ -116,32 +104,32 @@ mod tests {
         }
     }
 
-    fn said(image: &ImageFacts, listed: &[PathBuf]) -> Vec<String> {
+    fn messages(image: &ImageFacts, tracked: &[PathBuf]) -> Vec<String> {
         let mut report = BuildReport {
             commit: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
             ..BuildReport::default()
         };
-        compare(image, listed, &mut report);
+        compare(image, tracked, &mut report);
         report.findings.iter().map(ToString::to_string).collect()
     }
 
     const SAME: &str = "sha256:0123456789abcdef";
 
     #[test]
-    fn a_container_that_is_older_than_its_image_is_stale() {
+    fn a_container_of_an_older_image_is_stale() {
         let old = image(Some("4bf92f3"), "2026-01-01T00:00:00Z", "sha256:fedcba9876543210");
         assert_eq!(
-            said(&old, &[]),
-            ["the container runs image 0123456789ab, and `agent:latest` is fedcba987654 now: it was not started anew"]
+            messages(&old, &[]),
+            ["the container runs image 0123456789ab, but `agent:latest` is fedcba987654 now: recreate the container"]
         );
-        assert!(said(&image(Some("4bf92f3"), "2026-01-01T00:00:00Z", SAME), &[]).is_empty());
+        assert!(messages(&image(Some("4bf92f3"), "2026-01-01T00:00:00Z", SAME), &[]).is_empty());
     }
 
     #[test]
     fn an_image_of_another_commit_is_stale() {
         let other = image(Some("0af7651"), "2026-01-01T00:00:00Z", SAME);
         assert_eq!(
-            said(&other, &[]),
+            messages(&other, &[]),
             [
                 "image `agent:latest` says that it was built from commit 0af7651, and 4bf92f3577b34da6a3ce929d0e0e4736 is \
               checked out"
@@ -150,26 +138,26 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_was_built_from_changes_is_not_that_commit() {
+    fn an_image_built_from_changes_is_not_that_commit() {
         let dirty = image(Some("4bf92f3-dirty"), "2026-01-01T00:00:00Z", SAME);
         assert_eq!(
-            said(&dirty, &[]),
+            messages(&dirty, &[]),
             ["image `agent:latest` was built from uncommitted changes"]
         );
     }
 
     #[test]
-    fn an_image_without_a_label_is_dated_and_one_without_a_time_is_not() {
+    fn an_image_without_a_label_is_compared_by_its_time_if_it_has_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let source = folder.path().join("main.go");
         std::fs::write(&source, "package main").expect("written");
-        let listed = [source];
-        let stale = said(&image(None, "2020-01-01T00:00:00Z", SAME), &listed);
+        let tracked = [source];
+        let stale = messages(&image(None, "2020-01-01T00:00:00Z", SAME), &tracked);
         assert!(
             stale.len() == 1 && stale[0].starts_with("image agent:latest was built"),
             "{stale:?}"
         );
-        assert!(said(&image(None, "2199-01-01T00:00:00Z", SAME), &listed).is_empty());
-        assert!(said(&image(None, "1970-01-01T00:00:00Z", SAME), &listed).is_empty());
+        assert!(messages(&image(None, "2199-01-01T00:00:00Z", SAME), &tracked).is_empty());
+        assert!(messages(&image(None, "1970-01-01T00:00:00Z", SAME), &tracked).is_empty());
     }
 }

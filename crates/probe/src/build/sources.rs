@@ -1,16 +1,21 @@
-//! Which files an executable is made of, and the newest of them.
+//! The source files of an executable, and the newest of them.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Endings of files that compilers and interpreters read. Documents and data are left out: an edited README makes no build stale.
-const ENDINGS: [&str; 42] = [
+use super::finding::BuildFinding;
+use super::report::BuildReport;
+
+/// Extensions of files that compilers and interpreters read. An edited document makes no build stale.
+const EXTENSIONS: [&str; 42] = [
     "rs", "go", "c", "h", "cc", "cpp", "cxx", "hh", "hpp", "hxx", "m", "mm", "java", "kt", "kts", "scala", "groovy",
     "cs", "fs", "vb", "py", "pyx", "rb", "php", "pl", "lua", "js", "mjs", "cjs", "jsx", "ts", "tsx", "swift", "zig",
     "nim", "d", "ex", "erl", "hs", "ml", "proto", "s",
 ];
 
-/// Files that decide what is built, whatever their ending.
+/// Names of files that determine a build and have no extension of a language.
 const NAMES: [&str; 14] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -28,47 +33,64 @@ const NAMES: [&str; 14] = [
     "Dockerfile",
 ];
 
-/// The newest file of those that count.
+/// The number of bytes of Cargo's list that are read: some 100 000 names.
+const MAX_LIST_BYTES: u64 = 16 << 20;
+
+/// The newest source file.
 #[derive(Debug)]
 pub(super) struct Newest {
     pub(super) path: PathBuf,
     pub(super) changed: SystemTime,
-    /// How many were looked at.
-    pub(super) of: usize,
-    /// How it is known that they count.
+    /// The number of source files.
+    pub(super) count: usize,
+    /// The way in which the source files were found.
     pub(super) how: &'static str,
 }
 
-/// Whether a compiler or an interpreter reads such a file.
+/// Returns `true` for a file that a compiler or an interpreter reads.
 pub(super) fn is_source(path: &Path) -> bool {
     let is_one_of = |part: Option<&std::ffi::OsStr>, all: &[&str]| {
         part.and_then(|p| p.to_str())
             .is_some_and(|p| all.iter().any(|a| a.eq_ignore_ascii_case(p)))
     };
-    is_one_of(path.extension(), &ENDINGS) || is_one_of(path.file_name(), &NAMES)
+    is_one_of(path.extension(), &EXTENSIONS) || is_one_of(path.file_name(), &NAMES)
 }
 
-/// The newest file that `binary` is made of: by the list that Cargo leaves beside an executable, else of all listed files
-/// that look like source.
-pub(super) fn newest(binary: &Path, listed: &[PathBuf]) -> Option<Newest> {
-    let by_cargo = std::fs::read_to_string(binary.with_extension("d"))
-        .ok()
-        .map(|text| dep_info(&text))
-        .unwrap_or_default();
+/// Returns the newest source file of `binary`: by the list that Cargo writes beside an executable, else among all tracked
+/// files that look like source.
+pub(super) fn newest(binary: &Path, tracked: &[PathBuf]) -> Option<Newest> {
+    let by_cargo = read_list(&binary.with_extension("d")).unwrap_or_default();
     if by_cargo.is_empty() {
         of(
-            listed.iter().filter(|p| is_source(p) && p.as_path() != binary),
-            "by their endings",
+            tracked.iter().filter(|p| is_source(p) && p.as_path() != binary),
+            "by their extensions",
         )
     } else {
         of(by_cargo.iter(), "by Cargo's list")
     }
 }
 
-/// Whether this file is one of the repository's own.
-pub(super) fn are_among(file: &Path, listed: &[PathBuf]) -> bool {
-    // git tells the repository's own path with its links resolved.
-    file.canonicalize().is_ok_and(|place| listed.contains(&place))
+/// Returns `true` if this file is tracked by the repository.
+pub(super) fn contain(tracked: &[PathBuf], file: &Path) -> bool {
+    // git prints the path of the repository with its links resolved.
+    file.canonicalize().is_ok_and(|path| tracked.contains(&path))
+}
+
+impl BuildReport {
+    /// Compares the time of a build with the newest of its sources.
+    pub(super) fn compare_times(&mut self, name: &str, built: SystemTime, newest: Newest) {
+        match newest.changed.duration_since(built) {
+            Ok(by) if !by.is_zero() => self.findings.push(BuildFinding::OlderThanSource {
+                binary: name.into(),
+                source: newest.path,
+                by,
+            }),
+            _ => self.confirmed.push(format!(
+                "{name} is newer than its {} source files ({})",
+                newest.count, newest.how
+            )),
+        }
+    }
 }
 
 fn of<'p>(paths: impl Iterator<Item = &'p PathBuf>, how: &'static str) -> Option<Newest> {
@@ -86,12 +108,22 @@ fn of<'p>(paths: impl Iterator<Item = &'p PathBuf>, how: &'static str) -> Option
     newest.map(|(changed, path)| Newest {
         path: path.clone(),
         changed,
-        of: count,
+        count,
         how,
     })
 }
 
-/// The files behind the colon of a line for make: blanks within names are escaped by a backslash.
+fn read_list(path: &Path) -> Option<Vec<PathBuf>> {
+    let mut text = String::new();
+    File::open(path)
+        .ok()?
+        .take(MAX_LIST_BYTES)
+        .read_to_string(&mut text)
+        .ok()?;
+    Some(dep_info(&text))
+}
+
+/// Returns the files behind the colon of a make rule, in which blanks are escaped by a backslash.
 fn dep_info(text: &str) -> Vec<PathBuf> {
     let Some((_, files)) = text.lines().find_map(|l| l.split_once(": ")) else {
         return Vec::new();
@@ -100,7 +132,7 @@ fn dep_info(text: &str) -> Vec<PathBuf> {
     let names = escaped
         .split_ascii_whitespace()
         .map(|n| PathBuf::from(n.replace('\0', " ")));
-    // Relative names depend on a folder that the list does not tell.
+    // Relative names depend on a folder that the list does not name.
     names.filter(|n| n.is_absolute()).collect()
 }
 
@@ -109,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn source_is_known_by_its_ending_or_its_name() {
+    fn source_is_recognized_by_extension_or_name() {
         for (name, expected) in [
             ("src/main.rs", true),
             ("a/Cargo.lock", true),
@@ -122,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_for_make_is_read_with_its_blanks() {
+    fn a_make_rule_is_read_with_escaped_blanks() {
         let text = "/t/release/agent: /s/a.rs /s/with\\ blank.rs relative.rs\n\n/s/a.rs:\n";
         assert_eq!(
             dep_info(text),

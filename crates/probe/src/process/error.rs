@@ -1,50 +1,59 @@
-//! Why a process could not be read.
+//! Errors of reading a process.
 
-use rustix::io::Errno;
+use procfs::ProcError;
 
-/// Why a process could not be read.
+/// The error number for "no such process" (errno(3)), which `std` has no kind for.
+const ESRCH: i32 = 3;
+
+/// An error of reading a process.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// It has ended (a zombie that nobody waited for counts as ended).
+    /// The process has ended. An unreaped zombie counts as ended.
     #[error("process {pid} has ended")]
     Gone {
-        /// Its id.
+        /// The process id.
         pid: u32,
     },
-    /// It has ended, and another process has its id.
+    /// The process has ended, and another process has its id.
     #[error("process {pid} has ended, and another process has its id now")]
     Restarted {
-        /// The id.
+        /// The process id.
         pid: u32,
     },
-    /// The kernel refuses: another user's process.
+    /// The kernel refuses access, usually because the process belongs to another user.
     #[error("not permitted to read /proc/{pid}/{file} (another user's process?)")]
     NotPermitted {
-        /// Its id.
+        /// The process id.
         pid: u32,
-        /// What was to be read.
+        /// The file or link that was read.
         file: String,
     },
-    /// Anything else.
+    /// Any other error.
     #[error("failed to read /proc/{pid}/{file}")]
     Io {
-        /// Its id.
+        /// The process id.
         pid: u32,
-        /// What was to be read.
+        /// The file or link that was read.
         file: String,
-        /// What the kernel said.
+        /// The error of the kernel or of the parser.
         source: std::io::Error,
     },
 }
 
-pub(super) fn explain(pid: u32, file: &str, errno: Errno) -> ProcessError {
-    match errno {
-        Errno::NOENT | Errno::SRCH => ProcessError::Gone { pid },
-        Errno::ACCESS | Errno::PERM => ProcessError::NotPermitted { pid, file: file.into() },
-        _ => ProcessError::Io {
-            pid,
-            file: file.into(),
-            source: errno.into(),
-        },
+impl ProcessError {
+    /// Converts an error of the procfs crate.
+    pub(super) fn from_procfs(pid: u32, file: &str, error: ProcError) -> Self {
+        let file = file.to_owned();
+        match error {
+            ProcError::NotFound(_) => Self::Gone { pid },
+            ProcError::Io(source, _) if source.raw_os_error() == Some(ESRCH) => Self::Gone { pid },
+            ProcError::PermissionDenied(_) => Self::NotPermitted { pid, file },
+            ProcError::Io(source, _) => Self::Io { pid, file, source },
+            other => Self::Io {
+                pid,
+                file,
+                source: std::io::Error::other(other),
+            },
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use leakcheck_probe::{Family, Process};
+use leakcheck_probe::{Process, ProcessTree};
 
 /// A shell that obeys lines on its standard input.
 fn shell() -> Child {
@@ -37,10 +37,9 @@ fn end(mut shell: Child) {
 }
 
 /// How many members there are beside the eldest, once each of them is what it was started as.
-fn sleeping(family: &mut Family) -> usize {
+fn sleeping(tree: &mut ProcessTree) -> usize {
     let is_sleep = |p: &Process| p.exe().is_ok_and(|exe| !exe.to_string_lossy().contains("sh"));
-    family
-        .living()
+    tree.descendants()
         .map_or(0, |all| all.iter().filter(|p| is_sleep(p)).count())
 }
 
@@ -48,24 +47,24 @@ fn sleeping(family: &mut Family) -> usize {
 fn workers_count_while_they_live_and_no_longer() {
     // Given a parent with two workers
     let mut parent = shell();
-    let mut family = Family::of(Process::open(parent.id()).expect("it runs"));
-    let alone = family.sample().expect("readable");
+    let mut tree = ProcessTree::of(Process::open(parent.id()).expect("it runs"));
+    let alone = tree.sample().expect("readable");
     tell(&mut parent, "sleep 300 & a=$!; sleep 300 & b=$!");
-    until("two workers", || (sleeping(&mut family) == 2).then_some(()));
+    until("two workers", || (sleeping(&mut tree) == 2).then_some(()));
     // Then their threads, descriptors and memory count
-    let three = family.sample().expect("readable");
+    let three = tree.sample().expect("readable");
     assert_eq!(three.threads, 3);
     assert!(three.fds > alone.fds.map(|n| n + 2), "{three:?} after {alone:?}");
     assert!(three.rss_bytes > alone.rss_bytes, "{three:?} after {alone:?}");
-    assert!(family.pss_bytes().expect("ours") > 0);
+    assert!(tree.pss_bytes().expect("ours") > 0);
     // When one goes and another comes, the sum is of those that live
     tell(&mut parent, "kill $a; wait $a; sleep 300 & c=$!");
     until("a new worker", || {
-        let threads = family.sample().expect("readable").threads;
-        (sleeping(&mut family) == 2 && threads == 3).then_some(())
+        let threads = tree.sample().expect("readable").threads;
+        (sleeping(&mut tree) == 2 && threads == 3).then_some(())
     });
     tell(&mut parent, "kill $b $c; wait $b $c");
-    until("none left", || (family.sample().ok()?.threads == 1).then_some(()));
+    until("none left", || (tree.sample().ok()?.threads == 1).then_some(()));
     end(parent);
 }
 
@@ -73,9 +72,9 @@ fn workers_count_while_they_live_and_no_longer() {
 fn a_worker_that_lost_its_parent_is_still_followed() {
     // Given a grandchild that was seen with its parent
     let mut parent = shell();
-    let mut family = Family::of(Process::open(parent.id()).expect("it runs"));
+    let mut tree = ProcessTree::of(Process::open(parent.id()).expect("it runs"));
     tell(&mut parent, "(sleep 300 & read more < /dev/zero) & middle=$!");
-    until("a grandchild", || (sleeping(&mut family) == 1).then_some(()));
+    until("a grandchild", || (sleeping(&mut tree) == 1).then_some(()));
     // When its parent is killed, so that it is nobody's descendant here any more
     tell(&mut parent, "kill -9 $middle; wait $middle");
     until("the middle one gone", || {
@@ -83,41 +82,41 @@ fn a_worker_that_lost_its_parent_is_still_followed() {
         root.descendants().ok()?.is_empty().then_some(())
     });
     // Then it counts all the same
-    assert_eq!(family.sample().expect("readable").threads, 2);
-    let orphan = family
-        .living()
+    assert_eq!(tree.sample().expect("readable").threads, 2);
+    let orphan = tree
+        .descendants()
         .expect("readable")
         .first()
         .map(Process::pid)
         .expect("one");
     Command::new("kill").arg(orphan.to_string()).status().expect("kill");
-    until("the orphan gone", || (family.sample().ok()?.threads == 1).then_some(()));
+    until("the orphan gone", || (tree.sample().ok()?.threads == 1).then_some(()));
     end(parent);
 }
 
 #[test]
 fn processor_time_never_falls_when_a_worker_ends() {
     let mut parent = shell();
-    let mut family = Family::of(Process::open(parent.id()).expect("it runs"));
+    let mut tree = ProcessTree::of(Process::open(parent.id()).expect("it runs"));
     // Given a worker that has used some time
     tell(&mut parent, "(while :; do :; done) & busy=$!");
     let before = until("a tenth of a second", || {
-        Some(family.sample().ok()?.cpu_s).filter(|cpu| *cpu > 0.1)
+        Some(tree.sample().ok()?.cpu_s).filter(|cpu| *cpu > 0.1)
     });
     // When it ends and is waited for
     tell(&mut parent, "kill -9 $busy; wait $busy");
-    until("it gone", || (family.sample().ok()?.threads == 1).then_some(()));
+    until("it gone", || (tree.sample().ok()?.threads == 1).then_some(()));
     // Then its time is not forgotten
-    assert!(family.sample().expect("readable").cpu_s >= before);
+    assert!(tree.sample().expect("readable").cpu_s >= before);
     end(parent);
 }
 
 #[test]
 fn a_family_ends_with_its_eldest() {
     let mut parent = shell();
-    let mut family = Family::of(Process::open(parent.id()).expect("it runs"));
-    family.sample().expect("it runs");
+    let mut tree = ProcessTree::of(Process::open(parent.id()).expect("it runs"));
+    tree.sample().expect("it runs");
     parent.kill().expect("ours");
     parent.wait().expect("waited");
-    assert!(family.sample().is_err());
+    assert!(tree.sample().is_err());
 }

@@ -1,7 +1,7 @@
 //! All Unix sockets of our network namespace with their peers, from the kernel's socket diagnostics (sock_diag(7)).
 //!
-//! /proc/net/unix has no peers, and a client's socket has no name of its own: without this, all that could be said of a
-//! leaked stream to the engine is "a socket".
+//! /proc/net/unix has no peers, and a client's socket has no name of its own. Without the peer, a leaked stream to the
+//! Docker engine could only be reported as "a socket".
 
 use std::collections::HashMap;
 use std::io;
@@ -10,35 +10,39 @@ use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-/// `SOCK_DIAG_BY_FAMILY`, `NLM_F_REQUEST | NLM_F_DUMP`, and the kinds of messages (`linux/sock_diag.h`, `linux/netlink.h`).
+/// `SOCK_DIAG_BY_FAMILY`, `NLM_F_REQUEST | NLM_F_DUMP`, and the message types (`linux/sock_diag.h`, `linux/netlink.h`).
 const BY_FAMILY: u16 = 20;
 const REQUEST_DUMP: u16 = 0x301;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 
-/// `UDIAG_SHOW_NAME | UDIAG_SHOW_PEER`, and the attributes' numbers (`linux/unix_diag.h`).
+/// `UDIAG_SHOW_NAME | UDIAG_SHOW_PEER`, and the attribute numbers (`linux/unix_diag.h`).
 const SHOW_NAME_AND_PEER: u32 = 0x1 | 0x4;
 const NAME: u16 = 0;
 const PEER: u16 = 2;
 
-/// How long the kernel may take for one piece of its answer; it takes microseconds.
+/// Socket states (`include/net/tcp_states.h`, which Unix sockets use too).
+pub(crate) const ESTABLISHED: u8 = 1;
+pub(crate) const LISTEN: u8 = 10;
+
+/// The deadline for one part of the kernel's answer, which takes microseconds.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Most sockets that are read, of the whole machine.
-const SOCKETS: usize = 500_000;
+/// The number of sockets of the whole machine after which reading stops.
+const MAX_SOCKETS: usize = 500_000;
 
-/// One socket.
+/// A Unix socket.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct UnixSocket {
-    /// The kernel's state: 1 connected, 7 not connected, 10 listening.
+    /// [`ESTABLISHED`], [`LISTEN`], or 7 (not connected).
     pub(crate) state: u8,
-    /// Its own name, if it was bound (an abstract one begins with `@`).
+    /// The name to which it is bound; an abstract name begins with `@`.
     pub(crate) path: Option<String>,
-    /// Its peer's inode, if it is connected and the other end is still there.
+    /// The inode of its peer, if it is connected and the other end still exists.
     pub(crate) peer: Option<u64>,
 }
 
-/// Asks for all of them.
+/// Returns all Unix sockets by their inodes.
 pub(crate) fn all() -> io::Result<HashMap<u64, UnixSocket>> {
     let flags = SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(SOCK_DIAG))?;
@@ -49,20 +53,20 @@ pub(crate) fn all() -> io::Result<HashMap<u64, UnixSocket>> {
     loop {
         let (_, length) = rustix::net::recv(&socket, &mut buffer[..], RecvFlags::empty())?;
         let answer = buffer.get(..length).unwrap_or(&buffer);
-        if read(answer, &mut found)? || found.len() > SOCKETS {
+        if read(answer, &mut found)? || found.len() > MAX_SOCKETS {
             return Ok(found);
         }
     }
 }
 
-/// A `nlmsghdr` and a `unix_diag_req` for every state.
+/// Returns a `nlmsghdr` with a `unix_diag_req` for sockets in every state.
 fn request() -> Vec<u8> {
     let mut out = Vec::with_capacity(40);
     out.extend_from_slice(&40u32.to_ne_bytes());
     out.extend_from_slice(&BY_FAMILY.to_ne_bytes());
     out.extend_from_slice(&REQUEST_DUMP.to_ne_bytes());
     out.extend_from_slice(&[0; 8]);
-    // Family AF_UNIX, protocol 0, padding; states, inode, what to show, cookie.
+    // Family AF_UNIX, protocol 0, padding; states, inode, attributes to show, cookie.
     out.extend_from_slice(&[1, 0, 0, 0]);
     for word in [u32::MAX, 0, SHOW_NAME_AND_PEER, 0, 0] {
         out.extend_from_slice(&word.to_ne_bytes());
@@ -70,7 +74,7 @@ fn request() -> Vec<u8> {
     out
 }
 
-/// Reads one piece of the answer; whether it was the last.
+/// Reads one part of the answer. Returns `true` for the last part.
 fn read(mut answer: &[u8], found: &mut HashMap<u64, UnixSocket>) -> io::Result<bool> {
     while let (Some(length), Some(kind)) = (u32_at(answer, 0), u16_at(answer, 4)) {
         let length = length as usize;
@@ -95,7 +99,7 @@ fn read(mut answer: &[u8], found: &mut HashMap<u64, UnixSocket>) -> io::Result<b
     Ok(false)
 }
 
-/// A `unix_diag_msg`: family, type, state, padding, inode, cookie; then attributes of length, type and value.
+/// Reads a `unix_diag_msg`: family, type, state, padding, inode, cookie; then attributes of length, type and value.
 fn socket(message: &[u8]) -> Option<(u64, UnixSocket)> {
     let mut socket = UnixSocket {
         state: *message.get(2)?,
@@ -140,7 +144,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_can_be_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut found = HashMap::new();
             let _ = read(&bytes, &mut found);
             let _ = socket(&bytes);
@@ -148,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_abstract_name_is_marked_and_a_path_ends_at_its_zero() {
+    fn an_abstract_name_is_marked_and_a_path_ends_at_its_zero_byte() {
         assert_eq!(name(b"\0bus"), Some("@bus".into()));
         assert_eq!(name(b"/run/a.sock\0"), Some("/run/a.sock".into()));
         assert_eq!(name(b""), None);

@@ -1,14 +1,14 @@
-//! Programs that are interpreted: what is built from the source is the file that the interpreter reads, and not the interpreter.
+//! Interpreted programs: the script is made from the source, and the interpreter is not.
 
 use std::path::{Path, PathBuf};
 
-/// Programs that run other programs' files, by the letters that their names begin with (`python3.12` is `python`).
+/// Names of programs that run scripts, without their versions (`python3.12` is `python`).
 const INTERPRETERS: [&str; 22] = [
     "python", "pypy", "ruby", "perl", "node", "nodejs", "deno", "bun", "php", "java", "lua", "Rscript", "julia", "sh",
     "bash", "dash", "zsh", "ksh", "busybox", "env", "nice", "timeout",
 ];
 
-/// Whether this is a program that runs others.
+/// Returns `true` for a program that runs scripts.
 #[must_use]
 pub fn is_interpreter(program: &Path) -> bool {
     let name = program.file_name().and_then(|n| n.to_str()).unwrap_or_default();
@@ -16,9 +16,9 @@ pub fn is_interpreter(program: &Path) -> bool {
     INTERPRETERS.contains(&bare)
 }
 
-/// The file that an interpreter is told to run: the first of its words that is one, in `folder`.
+/// Returns the script of an interpreter's command line: the first word that names a file, relative to `folder`.
 #[must_use]
-pub fn program_among(words: &[String], folder: &Path) -> Option<PathBuf> {
+pub fn script_among(words: &[String], folder: &Path) -> Option<PathBuf> {
     let files = words.iter().skip(1).filter(|word| !word.starts_with('-'));
     files.map(|word| folder.join(word)).find(|path| path.is_file())
 }
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interpreter_is_known_by_its_name_whatever_its_version() {
+    fn an_interpreter_is_recognized_by_name_in_any_version() {
         for (name, expected) in [
             ("/usr/bin/python3.12", true),
             ("bash", true),
@@ -42,12 +42,12 @@ mod tests {
     }
 
     #[test]
-    fn its_program_is_the_first_word_that_is_a_file() {
+    fn the_script_is_the_first_word_that_names_a_file() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("agent.py"), "").expect("written");
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let found = program_among(&words("python3 -u agent.py --port 7"), folder.path());
+        let found = script_among(&words("python3 -u agent.py --port 7"), folder.path());
         assert_eq!(found, Some(folder.path().join("agent.py")));
-        assert_eq!(program_among(&words("python3 -m agent"), folder.path()), None);
+        assert_eq!(script_among(&words("python3 -m agent"), folder.path()), None);
     }
 }

@@ -1,28 +1,28 @@
-//! What a target says of its own version and commit, compared with what is checked out.
+//! The version and commit that a target reports, compared with the commit that is checked out.
 
-use super::{BuildFinding, BuildReport};
+use super::finding::BuildFinding;
+use super::report::BuildReport;
 
-/// Fewer digits than this name no commit (git abbreviates to 7).
-const LEAST_DIGITS: usize = 7;
+/// The number of digits that identify a commit (git abbreviates to 7).
+const MIN_DIGITS: usize = 7;
 
-/// What a target says of itself; what it does not say is `None`.
+/// The version and commit that a target reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// Its version.
+pub struct ReportedVersion {
+    /// The version.
     pub version: Option<String>,
-    /// The commit that it was built from.
+    /// The commit from which it was built.
     pub commit: Option<String>,
 }
 
-/// Whether two names mean the same commit: one is the beginning of the other. A remark behind it (`-dirty`, `+changes`) is none
-/// of the name.
+/// Returns `true` if two names mean the same commit: one is a prefix of the other. A suffix (`-dirty`, `+changes`) is ignored.
 pub(super) fn is_same_commit(a: &str, b: &str) -> bool {
     let (a, b) = (digits(a), digits(b));
-    let least = a.len().min(b.len());
-    least >= LEAST_DIGITS && a[..least].eq_ignore_ascii_case(&b[..least])
+    let length = a.len().min(b.len());
+    length >= MIN_DIGITS && a[..length].eq_ignore_ascii_case(&b[..length])
 }
 
-/// Whether a commit's name says that there were changes on top of it.
+/// Returns `true` if the name of a commit has a suffix for uncommitted changes.
 pub(super) fn has_changes(commit: &str) -> bool {
     ["dirty", "modified", "changes"]
         .iter()
@@ -35,24 +35,25 @@ fn digits(commit: &str) -> &str {
 }
 
 impl BuildReport {
-    /// Compares what the running target says of itself with what is checked out.
-    pub fn take_told(&mut self, told: &Told) {
-        let Some(commit) = &told.commit else { return };
-        let said = "the running target".to_owned();
+    /// Compares the commit that the running target reports with the one that is checked out.
+    pub fn compare_reported(&mut self, version: &ReportedVersion) {
+        let Some(commit) = &version.commit else { return };
+        let reporter = "the running target".to_owned();
         if has_changes(commit) {
             self.findings.push(BuildFinding::BuiltFromChanges {
-                binary: said.clone().into(),
+                reporter: reporter.clone(),
             });
         }
         match &self.commit {
             Some(checked_out) if is_same_commit(commit, checked_out) => {
-                self.good.push(format!("{said} says that it was built from {commit}"));
+                self.confirmed
+                    .push(format!("{reporter} says that it was built from {commit}"));
             }
-            // A word that names no commit says nothing of one.
-            Some(checked_out) if digits(commit).len() >= LEAST_DIGITS => {
-                self.findings.push(BuildFinding::ToldOtherCommit {
-                    who: said,
-                    told: commit.clone(),
+            // A branch name, for example, identifies no commit.
+            Some(checked_out) if digits(commit).len() >= MIN_DIGITS => {
+                self.findings.push(BuildFinding::ReportedOtherCommit {
+                    reporter,
+                    reported: commit.clone(),
                     checked_out: checked_out.clone(),
                 });
             }
@@ -63,7 +64,7 @@ impl BuildReport {
 
 #[cfg(test)]
 mod tests {
-    use super::super::BuildState;
+    use super::super::report::BuildState;
     use super::*;
 
     fn after(commit: &str) -> BuildReport {
@@ -71,11 +72,11 @@ mod tests {
             commit: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
             ..BuildReport::default()
         };
-        let told = Told {
+        let version = ReportedVersion {
             commit: Some(commit.into()),
-            ..Told::default()
+            ..ReportedVersion::default()
         };
-        report.take_told(&told);
+        report.compare_reported(&version);
         report
     }
 
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn another_commit_is_stale_and_a_word_is_none() {
+    fn another_commit_is_stale_and_a_branch_name_is_unknown() {
         assert_eq!(after("0af7651").state(), BuildState::Stale);
         assert_eq!(after("HEAD").state(), BuildState::Unknown);
         assert_eq!(after("4bf9").state(), BuildState::Unknown);

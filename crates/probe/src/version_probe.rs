@@ -1,8 +1,8 @@
-//! What a target says of itself: its version and the commit that it was built from.
+//! The version and commit that a target reports.
 //!
-//! Asked are `/version` (JSON, as the capture core and many Go programs have it), then a build-info series in /metrics
-//! (`…_build_info{version="…",revision="…"} 1`, `target_info`), then the command that the scenario names for it. No program
-//! is run with `--version` unasked: one that does not know the word would start as a second daemon.
+//! They come from `/version` (JSON, as the capture daemon and many Go programs serve it), then from a build-info series in
+//! /metrics (`…_build_info{version="…",revision="…"} 1`, `target_info`), then from the command that the scenario names. No
+//! program is run with `--version` by default: one that does not know the option would start as a second daemon.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -11,13 +11,13 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
-use crate::build::Told;
+use crate::build::ReportedVersion;
 use crate::scrape;
 
-/// How long each page may take.
+/// The deadline for each page.
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// Names under which a version, and a commit, go.
+/// The JSON keys and labels of a version, and of a commit.
 const VERSION: [&str; 4] = ["version", "service_version", "app_version", "gitversion"];
 const COMMIT: [&str; 7] = [
     "commit",
@@ -29,36 +29,37 @@ const COMMIT: [&str; 7] = [
     "sha",
 ];
 
-/// Asks a target whose other pages are at `url` (its /metrics, say).
-pub async fn ask(url: &str) -> Told {
-    let mut identity = Told::default();
+/// Fetches version and commit of a target that serves `url` (its /metrics, for example).
+#[tracing::instrument(name = "version", level = "debug")]
+pub async fn fetch(url: &str) -> ReportedVersion {
+    let mut version = ReportedVersion::default();
     let page = reqwest::Url::parse(url).and_then(|u| u.join("/version"));
     if let Ok(page) = page
         && let Ok(text) = scrape::fetch_text(page.as_str(), DEADLINE).await
     {
-        identity.take_json(&text);
+        version.add_json(&text);
     }
-    if (identity.version.is_none() || identity.commit.is_none())
+    if (version.version.is_none() || version.commit.is_none())
         && let Ok(text) = scrape::fetch_text(url, DEADLINE).await
     {
-        identity.take_exposition(&text);
+        version.add_exposition(&text);
     }
-    identity
+    version
 }
 
-/// How long a command that tells a version may take.
+/// The deadline for the command.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Most that is read of what it says.
-const COMMAND_BYTES: u64 = 64 << 10;
+/// The number of bytes of its output that are read.
+const MAX_COMMAND_BYTES: u64 = 64 << 10;
 
-/// Asks a program for its version: `agent 1.2.3 (commit 0af7651)`, or JSON as on `/version`.
+/// Runs a command that prints a version: `agent 1.2.3 (commit 0af7651)`, or JSON as on `/version`.
 ///
 /// # Errors
-/// If it cannot be started, fails, or does not end in time, in words.
-pub async fn ask_command(command: &[String], folder: Option<&Path>) -> Result<Told, String> {
+/// A message if it cannot be started, fails, or does not end in time.
+pub async fn run_command(command: &[String], folder: Option<&Path>) -> Result<ReportedVersion, String> {
     let Some((program, words)) = command.split_first() else {
-        return Err("no command is named".into());
+        return Err("the command is empty".into());
     };
     let mut starting = Command::new(program);
     starting
@@ -76,7 +77,7 @@ pub async fn ask_command(command: &[String], folder: Option<&Path>) -> Result<To
     let out = child.stdout.take().ok_or("it has no output")?;
     let reading = async {
         let mut text = Vec::new();
-        out.take(COMMAND_BYTES)
+        out.take(MAX_COMMAND_BYTES)
             .read_to_end(&mut text)
             .await
             .map_err(|e| e.to_string())?;
@@ -84,11 +85,11 @@ pub async fn ask_command(command: &[String], folder: Option<&Path>) -> Result<To
         if !status.success() {
             return Err(format!("`{}` ended with {status}", command.join(" ")));
         }
-        let mut told = Told::default();
+        let mut version = ReportedVersion::default();
         let text = String::from_utf8_lossy(&text);
-        told.take_json(&text);
-        told.take_words(&text);
-        Ok(told)
+        version.add_json(&text);
+        version.add_words(&text);
+        Ok(version)
     };
     let too_slow = || {
         format!(
@@ -102,8 +103,8 @@ pub async fn ask_command(command: &[String], folder: Option<&Path>) -> Result<To
         .map_err(|_| too_slow())?
 }
 
-impl Told {
-    /// Takes what is not known yet from another source.
+impl ReportedVersion {
+    /// Fills what is missing from another source.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -112,8 +113,8 @@ impl Told {
         }
     }
 
-    /// The first word that looks like a version, and the first that looks like a commit.
-    fn take_words(&mut self, text: &str) {
+    /// Adds the first word that looks like a version, and the first that looks like a commit.
+    fn add_words(&mut self, text: &str) {
         let is_version = |word: &&str| {
             let number = word.trim_start_matches('v');
             number.starts_with(|c: char| c.is_ascii_digit()) && number.contains('.')
@@ -121,7 +122,7 @@ impl Told {
         let is_commit = |word: &&str| {
             let name = word.split(['-', '+']).next().unwrap_or_default();
             let has = |wanted: fn(&u8) -> bool| name.bytes().any(|b| wanted(&b));
-            // A date has no letters, and a word no digits.
+            // A date has no letters, and an English word no digits.
             (7..=64).contains(&name.len())
                 && name.bytes().all(|b| b.is_ascii_hexdigit())
                 && has(u8::is_ascii_digit)
@@ -129,16 +130,16 @@ impl Told {
         };
         let words = || text.split(|c: char| c.is_whitespace() || "(),;:=\"".contains(c));
         if let Some(version) = words().find(is_version) {
-            self.take(VERSION[0], version);
+            self.add(VERSION[0], version);
         }
         if let Some(commit) = words().find(is_commit) {
-            self.take(COMMIT[0], commit);
+            self.add(COMMIT[0], commit);
         }
     }
 
-    fn take(&mut self, name: &str, value: &str) {
+    fn add(&mut self, name: &str, value: &str) {
         let is = |names: &[&str]| names.iter().any(|n| n.eq_ignore_ascii_case(name));
-        // A word that builds without the information put there is none.
+        // Placeholders of builds without the information.
         if value.is_empty() || value.len() > 200 || ["unknown", "none", "(devel)"].contains(&value) {
             return;
         }
@@ -149,26 +150,26 @@ impl Told {
         }
     }
 
-    fn take_json(&mut self, text: &str) {
+    fn add_json(&mut self, text: &str) {
         let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) else {
             return;
         };
         for (name, value) in &object {
             if let Some(value) = value.as_str() {
-                self.take(name, value);
+                self.add(name, value);
             }
         }
     }
 
-    fn take_exposition(&mut self, text: &str) {
+    fn add_exposition(&mut self, text: &str) {
         let lines = text.lines().filter(|l| {
             let name = l.split(['{', ' ']).next().unwrap_or_default();
-            // Go's own build info tells of the module and not of the program's commit, and prometheus clients have it everywhere.
+            // `go_build_info` describes the Go module and not the program, and every Prometheus client for Go has it.
             name != "go_build_info" && (name.ends_with("build_info") || name == "target_info")
         });
         for line in lines {
             for (name, value) in crate::exposition::labels_of(line.as_bytes()) {
-                self.take(&name, &value);
+                self.add(&name, &value);
             }
         }
     }
@@ -179,39 +180,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_of_json_tells_version_and_commit_under_their_usual_names() {
+    fn version_and_commit_are_read_from_json() {
         for text in [
             r#"{"version":"1.2.3","commit":"abc123","go":"1.22"}"#,
             r#"{"Version":"1.2.3","GitCommit":"abc123","ok":true}"#,
         ] {
-            let mut identity = Told::default();
-            identity.take_json(text);
+            let mut version = ReportedVersion::default();
+            version.add_json(text);
             assert_eq!(
-                (identity.version.as_deref(), identity.commit.as_deref()),
+                (version.version.as_deref(), version.commit.as_deref()),
                 (Some("1.2.3"), Some("abc123"))
             );
         }
-        let mut identity = Told::default();
-        identity.take_json("<html>");
-        identity.take_json(r#"{"version":"unknown"}"#);
-        assert_eq!(identity, Told::default());
+        let mut version = ReportedVersion::default();
+        version.add_json("<html>");
+        version.add_json(r#"{"version":"unknown"}"#);
+        assert_eq!(version, ReportedVersion::default());
     }
 
     #[test]
-    fn a_build_info_series_tells_them_too() {
-        let mut identity = Told::default();
-        identity.take_exposition(
+    fn version_and_commit_are_read_from_a_build_info_series() {
+        let mut version = ReportedVersion::default();
+        version.add_exposition(
             "go_build_info{version=\"(devel)\",path=\"x\"} 1\n\
              prometheus_build_info{branch=\"HEAD\",revision=\"abc123\",version=\"2.42.0\"} 1\n",
         );
         assert_eq!(
-            (identity.version.as_deref(), identity.commit.as_deref()),
+            (version.version.as_deref(), version.commit.as_deref()),
             (Some("2.42.0"), Some("abc123"))
         );
     }
 
     #[test]
-    fn words_tell_them_as_people_write_them() {
+    fn version_and_commit_are_read_from_plain_text() {
         for (text, version, commit) in [
             ("agent 1.2.3 (commit 0af7651)\n", Some("1.2.3"), Some("0af7651")),
             (
@@ -221,10 +222,10 @@ mod tests {
             ),
             ("go version go1.22 built 20260101\n", None, None),
         ] {
-            let mut told = Told::default();
-            told.take_words(text);
+            let mut found = ReportedVersion::default();
+            found.add_words(text);
             assert_eq!(
-                (told.version.as_deref(), told.commit.as_deref()),
+                (found.version.as_deref(), found.commit.as_deref()),
                 (version, commit),
                 "{text}"
             );
@@ -232,11 +233,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_is_asked_and_one_that_does_not_answer_is_given_up() {
+    async fn a_command_that_fails_is_an_error() {
         let command = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
-        let told = ask_command(&command(&["echo", "agent 1.2.3 0af7651"]), None).await;
-        assert_eq!(told.expect("it answers").commit.as_deref(), Some("0af7651"));
-        assert!(ask_command(&command(&["false"]), None).await.is_err());
-        assert!(ask_command(&command(&["no-such-program-here"]), None).await.is_err());
+        let version = run_command(&command(&["echo", "agent 1.2.3 0af7651"]), None).await;
+        assert_eq!(version.expect("it answers").commit.as_deref(), Some("0af7651"));
+        assert!(run_command(&command(&["false"]), None).await.is_err());
+        assert!(run_command(&command(&["no-such-program-here"]), None).await.is_err());
     }
 }
