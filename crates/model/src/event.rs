@@ -1,6 +1,7 @@
-//! What happens in a run, in order: announced to the progress display, written to `events.jsonl`, and folded into
-//! [`Facts`](crate::Facts) for the judge. Whatever the judge must know and is not a sample travels as an event, so that
-//! a run that was killed can be judged from its folder.
+//! The events of a run.
+//!
+//! Events are shown as progress, written to `events.jsonl`, and folded into [`Facts`](crate::Facts). All input of the judge
+//! that is not a sample is an event, so a killed run can be judged from its folder.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +10,27 @@ use serde::{Deserialize, Serialize};
 use crate::lines::LineCounts;
 use crate::verdict::Reason;
 
-/// What a run is doing; also the `phase` column of `samples.csv`.
+/// A phase of a run; also the `phase` column of `samples.csv`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// The target is up and there is no load yet: the level that `drained` comes back to.
+    /// The target runs without load. `drained` compares with the level of this phase.
     Idle,
-    /// Containers are being started.
+    /// Containers are started.
     Launch,
-    /// Everything is up; the target is settling.
+    /// Load and target run; the target settles.
     WarmUp,
     /// The judged part.
     #[default]
     Measure,
-    /// The judged part, made longer once because it was undecided.
+    /// The extension of the judged part, after an inconclusive result.
     Extend,
-    /// The load is gone.
+    /// The load was removed.
     Drain,
 }
 
 impl Phase {
-    /// As in `samples.csv`.
+    /// Returns its name in `samples.csv`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,9 +43,9 @@ impl Phase {
         }
     }
 
-    /// The phase of this name.
+    /// Returns the phase with this name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         [
             Self::Idle,
             Self::Launch,
@@ -57,7 +58,7 @@ impl Phase {
         .find(|p| p.name() == name)
     }
 
-    /// Whether growth is judged in it.
+    /// Returns true if growth is judged in this phase.
     #[must_use]
     pub fn is_judged(self) -> bool {
         matches!(self, Self::Measure | Self::Extend)
@@ -67,11 +68,11 @@ impl Phase {
 /// A line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Seconds since the run began.
+    /// Seconds since the start of the run.
     pub t_s: f64,
-    /// Wall clock, RFC 3339.
+    /// Wall-clock time, RFC 3339.
     pub at: String,
-    /// What happened.
+    /// The event with its details.
     #[serde(flatten)]
     pub kind: EventKind,
 }
@@ -80,75 +81,75 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum EventKind {
-    /// The run began.
+    /// The run started.
     RunStarted {
-        /// Its id, which also labels its containers.
+        /// Id of the run, which also labels its containers.
         run_id: String,
-        /// The scenario's name.
+        /// Name of the scenario.
         scenario: String,
-        /// leakcheck's version.
+        /// Version of leakcheck.
         version: String,
-        /// The command that repeats the run.
+        /// Command that repeats the run.
         command: String,
-        /// The machine, for the report: kernel, cores, memory.
+        /// Properties of the machine: kernel, cores, memory.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         host: BTreeMap<String, String>,
     },
     /// An engine answered.
     EngineFound(EngineFacts),
-    /// The image of the load is there.
+    /// The image of the load is available.
     ImageReady {
-        /// Its name.
+        /// Name of the image.
         image: String,
-        /// Whether it had to be made.
+        /// True if it was built for this run.
         made: bool,
     },
-    /// How many containers are up.
+    /// Containers were started.
     Launched {
-        /// Running now.
+        /// Running containers.
         running: u64,
-        /// Planned in all.
+        /// Planned containers.
         planned: u64,
     },
-    /// The target's process is there.
+    /// The target's process exists.
     TargetStarted(TargetFacts),
-    /// More is known of the target: what it says of itself, how its build compares.
+    /// The target's version and build were determined.
     TargetDescribed(TargetFacts),
     /// The target is ready.
     TargetReady {
-        /// How long it took.
+        /// Seconds from its start.
         after_s: f64,
     },
-    /// The target ended by itself.
+    /// The target exited during the run.
     TargetDied {
-        /// Its exit status or signal, in words.
+        /// Description of its exit status or signal.
         status: String,
     },
-    /// The target's process is another one than before.
+    /// The target's process was replaced by another.
     TargetRestarted {
-        /// What was noticed.
+        /// Description of the change.
         message: String,
     },
-    /// A phase begins.
+    /// A phase began.
     PhaseBegan {
-        /// Which.
+        /// The phase.
         phase: Phase,
     },
-    /// A checkpoint: a line for people; the judge computes its own from the samples.
+    /// A checkpoint was reached, for the progress display. The judge computes its own from the samples.
     Checkpoint {
-        /// What the run was doing.
+        /// The phase of the run.
         phase: Phase,
-        /// Each metric's value.
+        /// Value of each metric.
         values: BTreeMap<String, f64>,
     },
-    /// A fault begins on the wire.
+    /// A fault began.
     FaultBegan {
         /// Index in the scenario.
         index: usize,
-        /// In words.
+        /// Description of the fault.
         what: String,
     },
-    /// A fault ends.
+    /// A fault ended.
     FaultEnded {
         /// Index in the scenario.
         index: usize,
@@ -156,136 +157,136 @@ pub enum EventKind {
         #[serde(default, rename = "struck", skip_serializing_if = "Option::is_none")]
         hits: Option<u64>,
     },
-    /// Something that the judge must know and that has a code already.
+    /// The run has a problem that affects the verdict.
     Impaired {
-        /// Why the run cannot be a plain pass.
+        /// Reason against a plain pass.
         reason: Reason,
     },
-    /// Something that people should know.
+    /// The run has an observation that does not affect the verdict.
     Warning {
-        /// What.
+        /// The observation.
         reason: Reason,
     },
-    /// An early look at the data was certain of a fail.
+    /// An interim analysis was certain of a failure.
     StoppedEarly {
-        /// What it saved.
+        /// Seconds saved.
         saved_s: f64,
     },
-    /// The outcome of the line check.
+    /// The line check is complete.
     Lines(LineCounts),
-    /// Who leaked.
+    /// The origins of the growth were determined.
     Attributed(Attribution),
-    /// What the harness cost.
+    /// The resource usage of leakcheck was measured.
     SelfMeasured(SelfCost),
-    /// The user ended the measuring when there was enough for a verdict: the judged part is this long.
+    /// The user ended the measurement after enough time for a verdict.
     EndedByUser {
-        /// Seconds that were measured.
+        /// Length of the judged part, in seconds.
         measured_s: f64,
     },
-    /// The user ended the run.
+    /// The user interrupted the run.
     Interrupted,
-    /// Everything planned was done, everything started is removed.
+    /// The run is complete and cleaned up.
     Finished,
 }
 
-/// The engine that was found.
+/// Properties of the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineFacts {
     /// `docker` or `simulated`.
     pub kind: String,
-    /// The engine's version.
+    /// Version of the engine.
     pub version: String,
-    /// The API's version.
+    /// Version of its API.
     #[serde(default)]
     pub api: String,
-    /// Where it was found.
+    /// Address of the engine.
     #[serde(default)]
     pub host: String,
-    /// The name of the process that serves it, if it is one of this machine.
+    /// Name of the process that serves it, if it runs on this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
-    /// That process's id.
+    /// Id of that process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
 }
 
-/// The target's process and build.
+/// Properties of the target: process and build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetFacts {
     /// `capture`, `command`, `pid`, `container`, `metrics`.
     pub kind: String,
-    /// Its process id, if it has one here.
+    /// Id of its process, if it runs on this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// Its command line, for people.
+    /// Its command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// As it reports itself.
+    /// Version, as reported by the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// As it reports itself.
+    /// Commit, as reported by the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// `fresh`, `stale` or `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
-    /// The commit that is checked out in the source's repository.
+    /// Commit that is checked out in the repository of the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_commit: Option<String>,
-    /// The file that it was built into, or is read from, as it is on disk.
+    /// Path of its executable or script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executable: Option<String>,
-    /// When that file was written, RFC 3339.
+    /// Modification time of that file, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built_at: Option<String>,
-    /// Its build id, if its linker gave it one.
+    /// Build id of the executable, if the linker wrote one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_id: Option<String>,
-    /// The image that it runs, if it is a container.
+    /// Image of the container, for a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageFacts>,
-    /// What was compared for `build`.
+    /// Findings behind `build`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub build_notes: Vec<String>,
 }
 
-/// The image that a container runs.
+/// Properties of a container's image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageFacts {
-    /// As the container names it.
+    /// Name of the image, as the container refers to it.
     pub name: String,
-    /// Its id.
+    /// Id of the image.
     pub id: String,
-    /// The id that the name means now; `None` if the name is gone.
+    /// Id that the name refers to now; `None` if the name no longer exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
-    /// When the image was made, RFC 3339.
+    /// Creation time of the image, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// When the container was made, RFC 3339.
+    /// Creation time of the container, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_created: Option<String>,
-    /// The labels of the image.
+    /// Labels of the image.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }
 
-/// Who leaked: what grew, by kind.
+/// The origins of the growth, by kind of resource.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Attribution {
-    /// In one sentence.
+    /// Summary, one sentence per kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sentences: Vec<String>,
-    /// File descriptors by kind and peer, those that grew most first.
+    /// File descriptors by kind and peer, largest growth first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fds: Vec<GrownFds>,
-    /// Threads or tasks by name and state, those that grew most first.
+    /// Threads or tasks by name and state, largest growth first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<GrownTasks>,
-    /// Resident memory by kind of mapping, that which grew most first.
+    /// Resident memory by kind of mapping, largest growth first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<GrownMemory>,
-    /// What the looks have cost.
+    /// Cost of the snapshots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<AttributionCost>,
 }
@@ -295,69 +296,69 @@ pub struct Attribution {
 pub struct GrownFds {
     /// `unix-socket`, `tcp`, `pipe`, `inotify`, `eventfd`, `file`, `deleted`, …
     pub kind: String,
-    /// What is at the other end (`docker.sock`, `127.0.0.1:3100`, a path).
+    /// The other end: `docker.sock`, `127.0.0.1:3100`, a path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<String>,
-    /// How many more than at the baseline.
+    /// Growth since the baseline.
     pub grew_by: i64,
 }
 
 /// Threads or tasks of one name and state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrownTasks {
-    /// Thread name, task name, or the top of a goroutine's stack.
+    /// Name of the thread or task, or the top of a goroutine's stack.
     pub name: String,
-    /// What it waits in.
+    /// The state or function that it waits in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// How many more than at the baseline.
+    /// Growth since the baseline.
     pub grew_by: i64,
 }
 
 /// Resident memory of one kind of mapping.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrownMemory {
-    /// `the heap`, `anonymous memory`, the path of a file that is mapped.
+    /// `the heap`, `anonymous memory`, or the path of a mapped file.
     pub kind: String,
-    /// How many bytes more than at the baseline.
+    /// Growth since the baseline, in bytes.
     pub grew_by: u64,
 }
 
-/// What it cost to look at who holds what.
+/// The cost of the snapshots for attribution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AttributionCost {
-    /// How often it was looked: at the baseline, at checkpoints where growth was suspected, at the end.
+    /// Number of snapshots: at the baseline, at checkpoints with suspected growth, and at the end.
     #[serde(rename = "looks")]
     pub snapshots: u64,
-    /// The longest look, milliseconds.
+    /// Longest snapshot, in milliseconds.
     pub longest_ms: f64,
-    /// All looks together, milliseconds.
+    /// All snapshots together, in milliseconds.
     #[serde(rename = "all_ms")]
     pub total_ms: f64,
 }
 
-/// What the harness itself cost.
+/// The resource usage of leakcheck.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SelfCost {
-    /// CPU seconds of the harness's own process.
+    /// Processor time of its process, in seconds.
     pub cpu_s: f64,
-    /// Its largest resident set.
+    /// Largest resident memory, in bytes.
     pub max_rss_bytes: u64,
-    /// How long one sample took.
+    /// Time per sample.
     pub sample_us: SampleCost,
-    /// Ticks at which no sample could be taken.
+    /// Samples that could not be taken in time.
     pub missed_samples: u64,
-    /// Scrapes of /metrics that failed.
+    /// Failed scrapes of /metrics.
     #[serde(default)]
     pub failed_scrapes: u64,
 }
 
-/// How long one sample took, in microseconds.
+/// The time per sample, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SampleCost {
-    /// Half took less.
+    /// Median.
     pub median: f64,
-    /// The longest.
+    /// Maximum.
     pub max: f64,
 }
 
@@ -366,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_one_flat_line_that_reads_back() {
+    fn an_event_is_one_flat_json_object() {
         let event = Event {
             t_s: 30.0,
             at: "2026-01-01T00:00:00Z".into(),
@@ -381,10 +382,10 @@ mod tests {
     }
 
     #[test]
-    fn every_phase_is_found_by_its_name() {
+    fn every_phase_has_a_name() {
         for name in ["idle", "launch", "warm-up", "measure", "extend", "drain"] {
-            assert_eq!(Phase::named(name).map(Phase::name), Some(name));
+            assert_eq!(Phase::from_name(name).map(Phase::name), Some(name));
         }
-        assert_eq!(Phase::named("lunch"), None);
+        assert_eq!(Phase::from_name("lunch"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of a run beside its samples: its events, folded.
+//! The facts of a run: its events, folded into one value.
 
 use std::collections::BTreeMap;
 
@@ -6,76 +6,76 @@ use crate::event::{Attribution, EngineFacts, Event, EventKind, Phase, SelfCost, 
 use crate::lines::LineCounts;
 use crate::verdict::Reason;
 
-/// The events of a run, folded. The runner and `leakcheck judge` fold the same events, so they know the same.
+/// The folded events of a run. The runner and `leakcheck judge` fold the same events into the same facts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// The run's id.
+    /// Id of the run.
     pub run_id: Option<String>,
-    /// When it began, RFC 3339.
+    /// Start time, RFC 3339.
     pub started_at: Option<String>,
-    /// The command that repeats it.
+    /// Command that repeats the run.
     pub command: Option<String>,
-    /// leakcheck's version and the machine.
+    /// Version of leakcheck, and properties of the machine.
     pub host: BTreeMap<String, String>,
     /// The engine.
     pub engine: Option<EngineFacts>,
-    /// Containers up at the end of the launch, and planned.
+    /// Running containers at the end of the launch, and planned containers.
     pub launched: Option<(u64, u64)>,
     /// The target.
     pub target: Option<TargetFacts>,
-    /// When the target was ready.
+    /// True once the target was ready.
     pub ready: bool,
-    /// How the target ended by itself, and when.
+    /// Time and exit status of a target that exited during the run.
     pub died: Option<(f64, String)>,
-    /// That the target was restarted under our eyes.
+    /// Description of a restart of the target.
     pub restarted: Option<String>,
-    /// When each phase began.
+    /// Start of each phase.
     pub phases: Vec<(Phase, f64)>,
-    /// Each fault's index, words, beginning and end.
+    /// The faults.
     pub faults: Vec<FaultSpan>,
-    /// Why the run cannot be a plain pass.
+    /// Reasons against a plain pass.
     pub impairments: Vec<Reason>,
-    /// What people should know.
+    /// Observations that do not affect the verdict.
     pub warnings: Vec<Reason>,
-    /// What early stopping saved, in seconds.
+    /// Seconds saved by stopping early.
     pub saved_s: Option<f64>,
-    /// The line check.
+    /// Outcome of the line check.
     pub lines: Option<LineCounts>,
-    /// Who leaked.
+    /// Origins of the growth.
     pub attribution: Option<Attribution>,
-    /// What the harness cost.
+    /// Resource usage of leakcheck.
     pub self_cost: Option<SelfCost>,
-    /// The user ended the measuring after so many seconds, which were enough for a verdict.
+    /// Length of a measurement that the user ended after enough time for a verdict, in seconds.
     pub ended_after_s: Option<f64>,
-    /// The user ended the run.
+    /// True if the user interrupted the run.
     pub interrupted: bool,
-    /// Everything planned was done.
+    /// True if the run is complete.
     pub finished: bool,
 }
 
-/// When a fault was on the wire.
+/// A fault and the time during which it was active.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultSpan {
-    /// Index in the scenario.
+    /// Its index in the scenario.
     pub index: usize,
-    /// In words.
+    /// Description.
     pub what: String,
-    /// Beginning, seconds of the run's clock.
+    /// Start, in seconds since the start of the run.
     pub from_s: f64,
-    /// End, if it ended.
+    /// End, in seconds since the start of the run.
     pub to_s: Option<f64>,
     /// Streams, requests, events or connections that it affected, once it ended and if they were counted.
     pub hits: Option<u64>,
 }
 
 impl Facts {
-    /// Whether the run ended before its plan did, by the user or because leakcheck itself was ended.
+    /// Returns true if the run ended early, because of the user or because leakcheck was killed.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
         self.interrupted || !self.finished
     }
 
-    /// Folds the events of a run.
+    /// Folds events into facts.
     #[must_use]
     pub fn from_events<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
         let mut facts = Self::default();
@@ -85,7 +85,7 @@ impl Facts {
         facts
     }
 
-    /// Takes in one more event.
+    /// Adds one event.
     pub fn apply(&mut self, event: &Event) {
         match event.kind.clone() {
             EventKind::RunStarted {

@@ -1,58 +1,58 @@
-//! The line check's outcome: what was sent and what of it arrived.
+//! The outcome of the line check.
 
 use serde::{Deserialize, Serialize};
 
-/// Counts over all emitters of a run.
+/// Line counts over all emitters of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineCounts {
-    /// Lines that the load wrote, by its own account.
+    /// Lines written, as counted by the emitters.
     pub sent: u64,
-    /// Different lines that the target delivered whole.
+    /// Different lines that were delivered intact.
     pub delivered: u64,
-    /// Sent and never delivered.
+    /// Lines sent and never delivered.
     pub lost: u64,
     /// Deliveries of a line beyond its first.
     pub duplicated: u64,
     /// Deliveries of a line after a later one of the same container and stream.
     pub reordered: u64,
-    /// Lines that arrived in pieces or with changed bytes.
+    /// Lines that arrived truncated or with changed bytes.
     pub torn: u64,
-    /// Emitters of which nobody knows how many lines they sent (killed before their last line).
+    /// Emitters with an unknown number of lines, because they were killed before their last line.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unaccounted: u64,
-    /// The emitters with anything wrong, worst first; at most 100.
+    /// Emitters with defects, worst first; at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub worst: Vec<EmitterLines>,
-    /// The sums of each load group, by its name.
+    /// Sums by load group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<EmitterLines>,
-    /// Every emitter by name, if they are few enough to be read.
+    /// All emitters by name, unless there are too many to read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub each: Vec<EmitterLines>,
 }
 
-/// The line check of one emitter.
+/// Line counts of one emitter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmitterLines {
     /// The container's name within the run.
     pub emitter: String,
-    /// Lines it wrote, by its own account.
+    /// Lines written, as counted by the emitter.
     pub sent: u64,
     /// Lines sent and never delivered.
     pub lost: u64,
-    /// Deliveries beyond the first.
+    /// Deliveries of a line beyond its first.
     pub duplicated: u64,
     /// Deliveries out of order.
     pub reordered: u64,
-    /// Lines torn.
+    /// Lines that arrived truncated or with changed bytes.
     pub torn: u64,
-    /// The first missing sequence numbers, as text (`o 17..19`), for finding them in a log.
+    /// First missing sequence numbers, as `o 17..19`, to find them in a log.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
 }
 
 impl EmitterLines {
-    /// Adds another emitter's counts.
+    /// Adds the counts of another emitter.
     pub fn add(&mut self, other: &Self) {
         self.sent += other.sent;
         self.lost += other.lost;
@@ -61,14 +61,14 @@ impl EmitterLines {
         self.torn += other.torn;
     }
 
-    /// Whether anything is wrong.
+    /// Returns true if there are no defects.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.lost + self.duplicated + self.reordered + self.torn == 0
     }
 }
 
-/// The load group of an emitter: `noisy` of `noisy-07` and of its successor `noisy-07.3`.
+/// Returns the load group of an emitter: `noisy` for `noisy-07` and for its replacement `noisy-07.3`.
 #[must_use]
 pub fn group_of(emitter: &str) -> &str {
     match emitter.rsplit_once('-') {
@@ -77,7 +77,7 @@ pub fn group_of(emitter: &str) -> &str {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde requires")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
@@ -87,7 +87,7 @@ mod tests {
     use super::group_of;
 
     #[test]
-    fn an_emitter_says_its_group() {
+    fn the_group_is_the_name_without_its_number() {
         for (emitter, group) in [
             ("noisy-07", "noisy"),
             ("a-b-1.12", "a-b"),

@@ -1,33 +1,33 @@
-//! The table of samples: a row a tick, a column a metric; what was not seen is `None`, never zero.
+//! The table of samples: one row per tick, one column per metric. A missing value is `None`, never zero.
 
 use crate::event::Phase;
 
-/// One row.
+/// One row of samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// Seconds since the run began.
+    /// Seconds since the start of the run.
     pub t_s: f64,
-    /// What the run was doing.
+    /// The phase of the run.
     pub phase: Phase,
-    /// One value for each column of the table, in the table's order.
+    /// Values in the order of the table's columns.
     pub values: Vec<Option<f64>>,
 }
 
-/// All rows of a run, by column.
+/// All samples of a run, by column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Samples {
-    /// Seconds since the run began, one for each row.
+    /// Seconds since the start of the run, by row.
     pub t_s: Vec<f64>,
-    /// What the run was doing, one for each row.
+    /// Phase of the run, by row.
     pub phase: Vec<Phase>,
     /// Column names in file order.
     pub names: Vec<String>,
-    /// `columns[i]` belongs to `names[i]` and has one value for each row.
+    /// Values by column and row; `columns[i]` belongs to `names[i]`.
     pub columns: Vec<Vec<Option<f64>>>,
 }
 
 impl Samples {
-    /// An empty table with these columns.
+    /// Makes an empty table.
     #[must_use]
     pub fn new(names: Vec<String>) -> Self {
         let columns = vec![Vec::new(); names.len()];
@@ -39,7 +39,7 @@ impl Samples {
         }
     }
 
-    /// Appends a row; values beyond the table's columns are dropped, missing ones are `None`.
+    /// Appends a row. Values beyond the columns are dropped; missing values become `None`.
     pub fn push(&mut self, sample: &Sample) {
         self.t_s.push(sample.t_s);
         self.phase.push(sample.phase);
@@ -48,19 +48,19 @@ impl Samples {
         }
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
         self.t_s.len()
     }
 
-    /// Whether there is no row.
+    /// Returns true if there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.t_s.is_empty()
     }
 
-    /// The column of this name.
+    /// Returns the column with this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&[Option<f64>]> {
         self.names
@@ -69,7 +69,7 @@ impl Samples {
             .map(|i| self.columns[i].as_slice())
     }
 
-    /// Times and values of a column in the rows whose phase is wanted; rows without a value are left out.
+    /// Returns times and values of a column in the phases that `wanted` selects, without missing values.
     pub fn series<'a>(
         &'a self,
         name: &str,
@@ -80,7 +80,7 @@ impl Samples {
         rows.filter_map(move |((value, &phase), &t_s)| value.filter(|_| wanted(phase)).map(|value| (t_s, value)))
     }
 
-    /// The rows whose phase is wanted, as indices.
+    /// Returns the indices of the rows in the phases that `wanted` selects.
     pub fn rows(&self, wanted: impl Fn(Phase) -> bool) -> impl Iterator<Item = usize> {
         (0..self.len()).filter(move |&i| wanted(self.phase[i]))
     }

@@ -1,22 +1,21 @@
-//! The stamp that every noise line carries, so that a lost, repeated, swapped or torn line can be named.
+//! Stamped lines, by which lost, repeated, reordered and torn lines are detected.
 //!
-//! `lc1 RUN EMITTER STREAM SEQUENCE PAYLOAD #CRC32`, for example
-//! `lc1 k3v9 noisy-07 o 42 abcdef #9d5e0f3a`. The checksum covers every byte before ` #`. No byte of a stamped line is
-//! escaped by JSON, so that a stamp is found in any file by scanning its bytes.
+//! The format is `lc1 RUN EMITTER STREAM SEQUENCE PAYLOAD #CRC32`, for example `lc1 k3v9 noisy-07 o 42 abcdef #9d5e0f3a`.
+//! The checksum covers all bytes before ` #`. JSON escapes no byte of a stamped line, so stamps can be found in any file.
 
-/// What a stamped line begins with.
-pub const MARK: &[u8] = b"lc1 ";
+/// The beginning of every stamped line.
+pub const PREFIX: &[u8] = b"lc1 ";
 
-/// Shortest line that holds any stamp; shorter `line_bytes` are refused by the scenario.
+/// Length of the shortest line with any stamp, and minimum of `line_bytes`.
 pub const MIN_LINE_BYTES: usize = 72;
 
-/// Longest stamped line (issue: 1 MiB lines), with room for its stamp.
+/// Length of the longest line: 1 MiB and a stamp.
 pub const MAX_LINE_BYTES: usize = (1 << 20) + MIN_LINE_BYTES;
 
 /// Bytes after the payload: ` #` and eight hexadecimal digits.
 const TAIL: usize = 10;
 
-/// Which stream of the container a line was written to.
+/// An output stream of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
     /// Standard output (`o` in the stamp).
@@ -25,35 +24,35 @@ pub enum Stream {
     Stderr,
 }
 
-/// Who wrote a line, and which of its lines it is.
+/// The origin and sequence number of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp<'a> {
-    /// The run's id.
+    /// Id of the run.
     pub run: &'a str,
-    /// The container's name within the run; a replaced container has another.
+    /// Name of the container within the run. A replacement has a different name.
     pub emitter: &'a str,
-    /// Standard output or standard error.
+    /// Stream that the line was written to.
     pub stream: Stream,
-    /// 1, 2, 3, … for each emitter and stream.
+    /// Number of the line in its emitter and stream, from 1.
     pub sequence: u64,
-    /// If this is the emitter's last line: how many lines it wrote to each stream, this one included.
+    /// In the last line of an emitter: its numbers of lines, including this one.
     pub end: Option<Sent>,
 }
 
-/// How many lines an emitter wrote, its last line included.
+/// The numbers of lines of an emitter, including its last line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// To standard output.
+    /// Lines on standard output.
     pub stdout: u64,
-    /// To standard error.
+    /// Lines on standard error.
     pub stderr: u64,
 }
 
-/// Why bytes that begin like a stamp are none.
+/// Bytes that begin like a stamped line and are truncated or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CorruptStamp;
 
-/// Writes the lines of one emitter to one stream. What all of them begin with is put together once, and so is its checksum.
+/// A writer of stamped lines for one emitter and stream. The common beginning and its checksum are computed once.
 #[derive(Clone, Debug)]
 pub struct Writer {
     heading: Box<[u8]>,
@@ -61,22 +60,24 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer of the lines that this emitter of this run writes to this stream.
+    /// Makes a writer for a stream of an emitter.
     #[must_use]
     pub fn new(run: &str, emitter: &str, stream: Stream) -> Self {
         let stream = match stream {
             Stream::Stdout => &b" o "[..],
             Stream::Stderr => b" e ",
         };
-        let heading = [MARK, run.as_bytes(), b" ", emitter.as_bytes(), stream].concat();
+        let heading = [PREFIX, run.as_bytes(), b" ", emitter.as_bytes(), stream].concat();
         Self {
             checksum: crc32fast::hash(&heading),
             heading: heading.into(),
         }
     }
 
-    /// Appends a stamped line with its newline to `out`; `length` is the line's length without the newline
-    /// (or the shortest possible, if it is less than that). `filler` supplies the payload and is repeated as needed.
+    /// Appends a stamped line and a newline to `out`.
+    ///
+    /// `length` is the length of the line without the newline; a shorter one than possible is increased. The payload
+    /// repeats `filler`.
     pub fn line(&self, out: &mut Vec<u8>, sequence: u64, length: usize, filler: &[u8]) {
         let start = out.len();
         out.reserve(length.max(MIN_LINE_BYTES) + 1);
@@ -90,7 +91,7 @@ impl Writer {
         self.seal(out, start);
     }
 
-    /// Appends the emitter's last line, which says how many it wrote; `sent` includes this line.
+    /// Appends the last line of the emitter with its numbers of lines; `sent` includes this line.
     pub fn end(&self, out: &mut Vec<u8>, sent: Sent) {
         let start = out.len();
         self.begin(out, sent.stdout);
@@ -119,7 +120,7 @@ impl Writer {
     }
 }
 
-/// Each byte in two digits.
+/// The hexadecimal digits of every byte.
 const HEXADECIMAL: [[u8; 2]; 256] = {
     let digits = b"0123456789abcdef";
     let mut all = [[0; 2]; 256];
@@ -134,7 +135,7 @@ const HEXADECIMAL: [[u8; 2]; 256] = {
 /// Digits of the largest count.
 const DIGITS: usize = 20;
 
-/// Without the machinery of formatting: this is written for each line of the load.
+/// Formats a number without the cost of `fmt`, for every line of the load.
 fn in_decimal(mut value: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
     let mut first = DIGITS;
     while first == DIGITS || value > 0 {
@@ -145,13 +146,13 @@ fn in_decimal(mut value: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
     &digits[first..]
 }
 
-/// Reads the stamp at the beginning of `bytes`; returns it with its length (the newline not included).
+/// Parses the stamped line at the beginning of `bytes`, and returns its stamp and its length without the newline.
 ///
 /// # Errors
-/// [`CorruptStamp`] if the bytes begin like a stamp but do not end like one, or the checksum does not match.
+/// If the line is truncated, or its checksum does not match.
 pub fn read(bytes: &[u8]) -> Result<(Stamp<'_>, usize), CorruptStamp> {
     let window = &bytes[..bytes.len().min(MAX_LINE_BYTES)];
-    // A payload has no '#', a newline would have ended the line.
+    // A payload contains neither '#' nor a newline.
     let hash = window
         .iter()
         .position(|b| matches!(b, b'#' | b'\n'))
@@ -160,7 +161,7 @@ pub fn read(bytes: &[u8]) -> Result<(Stamp<'_>, usize), CorruptStamp> {
     if window[hash] != b'#' || hash < 1 || window.len() < end || window[hash - 1] != b' ' {
         return Err(CorruptStamp);
     }
-    // As it is written: `from_str_radix` would take capitals and a sign too, which are changed bytes.
+    // `from_str_radix` would accept capitals and a sign, which are changed bytes.
     let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let crc = std::str::from_utf8(&window[hash + 1..end])
         .ok()
@@ -170,16 +171,16 @@ pub fn read(bytes: &[u8]) -> Result<(Stamp<'_>, usize), CorruptStamp> {
         return Err(CorruptStamp);
     }
     let text = std::str::from_utf8(&window[..hash - 1]).map_err(|_| CorruptStamp)?;
-    let mut words = text.splitn(6, ' ');
-    let mut word = || words.next().ok_or(CorruptStamp);
-    let _mark = word()?;
-    let (run, emitter) = (word()?, word()?);
-    let stream = match word()? {
+    let mut fields = text.splitn(6, ' ');
+    let mut field = || fields.next().ok_or(CorruptStamp);
+    let _prefix = field()?;
+    let (run, emitter) = (field()?, field()?);
+    let stream = match field()? {
         "o" => Stream::Stdout,
         "e" => Stream::Stderr,
         _ => return Err(CorruptStamp),
     };
-    let sequence = word()?.parse().map_err(|_| CorruptStamp)?;
+    let sequence = field()?.parse().map_err(|_| CorruptStamp)?;
     let end_of = |payload: &str| {
         let (stdout, stderr) = payload.strip_prefix("end:")?.split_once(':')?;
         Some(Sent {
@@ -193,7 +194,7 @@ pub fn read(bytes: &[u8]) -> Result<(Stamp<'_>, usize), CorruptStamp> {
             emitter,
             stream,
             sequence,
-            end: end_of(word()?),
+            end: end_of(field()?),
         },
         end,
     ))
@@ -205,7 +206,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_line_reads_back_as_it_was_written() {
+    fn a_written_line_can_be_read() {
         let mut line = Vec::new();
         Writer::new("k3v9", "noisy-07", Stream::Stderr).line(&mut line, 42, 120, b"abcdefghij");
         assert_eq!(line.len(), 121);
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_says_how_many_there_were() {
+    fn the_last_line_has_the_numbers_of_lines() {
         let mut line = Vec::new();
         Writer::new("k3v9", "noisy-07", Stream::Stdout).end(&mut line, Sent { stdout: 9, stderr: 2 });
         assert_eq!(
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checksum_in_capitals_is_a_changed_one() {
+    fn a_checksum_in_capitals_is_an_error() {
         for number in 0..100 {
             let mut line = Vec::new();
             Writer::new("run", "noisy-01", Stream::Stdout).line(&mut line, number, 100, b"xyz");
@@ -248,7 +249,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_changed_or_missing_byte_is_noticed(at in 4usize..100, to in 0u8..128, cut in 4usize..100) {
+        fn a_changed_or_missing_byte_is_an_error(at in 4usize..100, to in 0u8..128, cut in 4usize..100) {
             let mut line = Vec::new();
             Writer::new("run", "noisy-01", Stream::Stdout).line(&mut line, 7, 100, b"xyz");
             let mut changed = line.clone();

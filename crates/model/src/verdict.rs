@@ -1,23 +1,23 @@
-//! The four verdicts, and the coded reasons for them.
+//! The four verdicts, and the reasons for them.
 
 use serde::{Deserialize, Serialize};
 
-/// What a run, or one limit of it, comes to. Doubt is never `Pass`.
+/// The verdict on a run or a limit. Doubt is never `Pass`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Every limit holds, and the data could have shown otherwise.
+    /// All limits hold, and the data could have shown a violation.
     Pass,
     /// A limit is exceeded.
     Fail,
     /// The data could not have shown a leak.
     Invalid,
-    /// The interval straddles a limit.
+    /// The interval of the measured value contains the limit.
     Inconclusive,
 }
 
 impl Verdict {
-    /// As in `result.json`.
+    /// Returns its name in `result.json`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Verdict {
         }
     }
 
-    /// The process's exit code; `git bisect run` skips on 125.
+    /// Returns the exit code of the process. `git bisect run` skips on 125.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -38,8 +38,9 @@ impl Verdict {
         }
     }
 
-    /// The run's verdict from its parts: one `fail` fails; else one `invalid` is invalid; else one doubt is doubt.
-    /// No part at all is `Invalid`: nothing was looked at.
+    /// Returns the most severe of several verdicts: `Fail`, then `Invalid`, then `Inconclusive`, then `Pass`.
+    ///
+    /// Without any verdict it is `Invalid`.
     pub fn worst(parts: impl IntoIterator<Item = Self>) -> Self {
         let rank = |v: Self| match v {
             Self::Pass => 0,
@@ -51,64 +52,64 @@ impl Verdict {
     }
 }
 
-/// Why. The codes are documented in the README; scripts may rely on them.
+/// The reason for a verdict, as a stable code for scripts (docs/verdicts.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReasonCode {
     /// A limit is exceeded.
     LimitExceeded,
-    /// A level or count that must be reached was not (`streams >= 53`, rotations, delivered lines).
+    /// A required level or count was not reached (`streams >= 53`, rotations, delivered lines).
     FloorMissed,
-    /// After the load was gone the target did not come back to where it began.
+    /// The target did not return to its initial level after the load was removed.
     NotDrained,
-    /// The target ended by itself.
+    /// The target exited during the run.
     TargetDied,
-    /// The target did not come up in time.
+    /// The target was not ready in time.
     TargetNotReady,
-    /// Another process, or the same with a new start time, was measured.
+    /// The target was replaced by another process or restarted.
     TargetRestarted,
-    /// The target's executable is not built from the source that it claims.
+    /// The target's executable is not built from its current source.
     StaleBuild,
-    /// A limit's metric never appeared.
+    /// The metric of a limit never had a value.
     MetricAbsent,
-    /// A limit's metric was seen in fewer than 95 % of the samples.
+    /// The metric of a limit has a value in fewer than 95 % of the samples.
     MetricSparse,
-    /// A metric never moved though the load should have moved it.
+    /// A metric is constant although the load should have changed it.
     MetricStuck,
-    /// Fewer samples were taken than planned.
+    /// There are fewer samples than planned.
     SamplesMissed,
-    /// The clock jumped, or time did not increase.
+    /// The clock jumped, or the times do not increase.
     ClockJumped,
-    /// Containers or lines did not come as planned.
+    /// There were fewer containers or lines than planned.
     LoadNotDelivered,
-    /// Lines could not be checked (the target's output cannot be read, or an emitter's count is unknown).
+    /// Lines could not be checked: the target's output is unreadable, or an emitter's count is unknown.
     LinesUnaccounted,
-    /// The engine went away during the run.
+    /// The engine became unreachable during the run.
     EngineLost,
     /// No engine answered.
     EngineUnreachable,
     /// The interval of the growth contains the limit.
     Straddles,
-    /// Growth was seen and stopped late; a longer run would tell.
+    /// Growth stopped late in the run; a longer run would decide.
     GrowthStopped,
-    /// A bounded growth above the budget: the level rose once and stayed.
+    /// The level rose once by more than the budget and stayed.
     OverBudget,
-    /// The checkpoint interval and the rotation period hide each other.
+    /// The sampling interval and the rotation period can hide a growth from each other.
     Aliased,
-    /// Too few samples, minutes or rotations for a `pass`.
+    /// There are too few samples, minutes or rotations for a `pass`.
     TooShort,
-    /// Rotations were counted, and each container had fewer than a `pass` needs: a leak of theirs could not have shown.
+    /// The containers had too few rotations for a leak per rotation to appear.
     TooFewRotations,
-    /// A statistic cannot be computed from this metric.
+    /// The statistic cannot be computed from this metric.
     NotComputable,
     /// The run was interrupted.
     Interrupted,
-    /// No limit was given, so nothing was judged.
+    /// There is no limit, so nothing was judged.
     NoLimits,
 }
 
 impl ReasonCode {
-    /// As in `result.json`.
+    /// Returns its name in `result.json`.
     #[must_use]
     pub fn name(self) -> String {
         serde_json::to_value(self)
@@ -118,20 +119,20 @@ impl ReasonCode {
     }
 }
 
-/// One reason for the verdict.
+/// A reason for a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// For scripts.
+    /// Code, for scripts.
     pub code: ReasonCode,
-    /// Which metric, if one.
+    /// The metric, unless it is about the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
-    /// For people.
+    /// Message, for people.
     pub message: String,
 }
 
 impl Reason {
-    /// A reason about a metric.
+    /// Makes a reason about a metric.
     pub fn of(code: ReasonCode, metric: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -140,7 +141,7 @@ impl Reason {
         }
     }
 
-    /// A reason about the run as a whole.
+    /// Makes a reason about the whole run.
     pub fn new(code: ReasonCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -155,12 +156,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_judged_is_not_a_pass() {
+    fn no_verdicts_are_invalid() {
         assert_eq!(Verdict::worst([]), Verdict::Invalid);
     }
 
     #[test]
-    fn a_certain_leak_outweighs_a_blind_metric_and_doubt_outweighs_a_pass() {
+    fn the_most_severe_verdict_counts() {
         use Verdict::{Fail, Inconclusive, Invalid, Pass};
         assert_eq!(Verdict::worst([Pass, Invalid, Fail]), Fail);
         assert_eq!(Verdict::worst([Pass, Inconclusive, Invalid]), Invalid);
