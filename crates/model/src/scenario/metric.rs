@@ -11,7 +11,7 @@ use crate::units::Unit;
 /// The metric with the fewest rotations of any container. The sum `rotations` would hide a container that stopped.
 pub const ROTATIONS_MIN: &str = "rotations_least";
 
-/// A metric: its source, and whether it is a counter.
+/// A metric with exactly one source: `proc`, `cgroup`, `metrics`, `log` or `engine`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "MetricTable", into = "MetricTable")]
 #[schemars(with = "MetricTable")]
@@ -243,7 +243,7 @@ impl Metric {
     }
 }
 
-/// The source of one metric: exactly one of `proc`, `cgroup`, `metrics`, `log`, `engine`.
+/// The form of a [`Metric`] in a scenario file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Metric")]
