@@ -1,4 +1,4 @@
-//! Whose log a request is about: the container's name and load group, asked from the engine itself.
+//! Names and load groups of containers, inspected at the engine itself.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,79 +13,80 @@ use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use crate::weather::News;
+use crate::event::ProxyEvent;
+use crate::http::ResponseScanner;
 
-/// Label of a load group's containers.
+/// Label with the load group of a container.
 const GROUP: &str = "leakcheck.load";
 /// Label with a container's name within its run, which is the same in every run.
 const EMITTER: &str = "leakcheck.emitter";
 
-/// How many containers are asked about at a time.
-const AT_A_TIME: usize = 32;
-/// Names kept; when there are more, all are forgotten and asked for again.
-const KEPT: usize = 16_384;
-/// An engine that does not answer, or not soon enough because many ask, leaves the container without a group.
+/// Containers inspected at the same time.
+const MAX_CONCURRENT: usize = 32;
+/// Identities cached; when there are more, the cache is cleared.
+const MAX_CACHED: usize = 16_384;
+/// Time after which a container is left without a group.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// A container's description is some 5 KiB.
-const LONGEST: u64 = 1 << 20;
-/// A full listen queue answers EAGAIN at once on Unix sockets: so many tries, so long apart.
-const TRIES: u32 = 200;
-const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+/// Longest response to an inspect; usual ones have 5 KiB.
+const MAX_RESPONSE: u64 = 1 << 20;
+/// Attempts to connect: a Unix socket with a full listen queue fails at once with EAGAIN.
+const CONNECT_ATTEMPTS: u32 = 200;
+const CONNECT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Who a container is.
+/// A container's name and load group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// The same in every run, if the container says so.
+    /// The label `leakcheck.emitter`, or the container's name.
     pub(crate) name: String,
     pub(crate) group: Option<String>,
 }
 
-/// Asks the engine who is who.
+/// A cache of identities in front of the engine.
 pub(crate) struct Identities {
     upstream: PathBuf,
-    known: Mutex<HashMap<String, Arc<Identity>>>,
-    asking: Semaphore,
-    /// Whether one could not be asked about.
-    failed: AtomicBool,
+    cache: Mutex<HashMap<String, Arc<Identity>>>,
+    permits: Semaphore,
+    events: Option<mpsc::Sender<ProxyEvent>>,
+    failure_reported: AtomicBool,
 }
 
 impl Identities {
-    pub(crate) fn new(upstream: &Path) -> Self {
+    pub(crate) fn new(upstream: &Path, events: Option<mpsc::Sender<ProxyEvent>>) -> Self {
         Self {
             upstream: upstream.to_owned(),
-            known: Mutex::default(),
-            asking: Semaphore::new(AT_A_TIME),
-            failed: AtomicBool::new(false),
+            cache: Mutex::default(),
+            permits: Semaphore::new(MAX_CONCURRENT),
+            events,
+            failure_reported: AtomicBool::new(false),
         }
     }
 
-    /// Who the container of that id or name is, if it has been asked already.
-    pub(crate) fn known(&self, key: &str) -> Option<Arc<Identity>> {
+    /// Returns the identity of the container with this id or name, if it is cached.
+    pub(crate) fn cached(&self, key: &str) -> Option<Arc<Identity>> {
         self.lock().get(key).cloned()
     }
 
-    /// Who the container of that id or name is; one that cannot be asked about has its key for a name, and the first of
-    /// those is told to `news`.
-    pub(crate) async fn of(&self, key: &str, news: Option<&mpsc::Sender<News>>) -> Arc<Identity> {
-        if let Some(known) = self.known(key) {
-            return known;
+    /// Returns the identity of the container with this id or name. If it cannot be inspected, `key` serves as its name.
+    pub(crate) async fn resolve(&self, key: &str) -> Arc<Identity> {
+        if let Some(cached) = self.cached(key) {
+            return cached;
         }
-        let asked = timeout(DEADLINE, async {
-            let _permit = self.asking.acquire().await.map_err(io::Error::other)?;
-            self.ask(key).await
+        let inspected = timeout(DEADLINE, async {
+            let _permit = self.permits.acquire().await.map_err(io::Error::other)?;
+            self.inspect(key).await
         });
-        let why = match asked.await {
-            Ok(Ok(identity)) => return self.learn(key, identity),
+        let error = match inspected.await {
+            Ok(Ok(identity)) => return self.insert(key, identity),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", DEADLINE.as_secs()),
         };
-        tracing::warn!(key, why, "failed to ask who a container is");
-        if !self.failed.swap(true, Ordering::Relaxed)
-            && let Some(news) = news
+        tracing::warn!(key, error, "failed to inspect a container");
+        if !self.failure_reported.swap(true, Ordering::Relaxed)
+            && let Some(events) = &self.events
         {
             let container = key.to_owned();
-            // Nobody need be listening, and it stands in the log.
-            let _ = news.try_send(News::Unknown { container, why });
+            // If the channel is full or closed, the log has it.
+            let _ = events.try_send(ProxyEvent::InspectFailed { container, error });
         }
         Arc::new(Identity {
             name: key.to_owned(),
@@ -93,61 +94,51 @@ impl Identities {
         })
     }
 
-    fn learn(&self, key: &str, found: Identity) -> Arc<Identity> {
-        let found = Arc::new(found);
-        let mut known = self.lock();
-        if known.len() >= KEPT {
-            known.clear();
+    fn insert(&self, key: &str, identity: Identity) -> Arc<Identity> {
+        let identity = Arc::new(identity);
+        let mut cache = self.lock();
+        if cache.len() >= MAX_CACHED {
+            cache.clear();
         }
-        known.insert(key.to_owned(), Arc::clone(&found));
-        found
+        cache.insert(key.to_owned(), Arc::clone(&identity));
+        identity
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Identity>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, key: &str) -> io::Result<Identity> {
+    async fn inspect(&self, key: &str) -> io::Result<Identity> {
         let mut stream = connect(&self.upstream).await?;
         let request = format!("GET /containers/{key}/json HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(LONGEST).read_to_end(&mut answer).await?;
-        read(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no description of a container"))
+        let mut response = Vec::new();
+        stream.take(MAX_RESPONSE).read_to_end(&mut response).await?;
+        parse(&response).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not the description of a container"))
     }
 }
 
-/// Connects; a full listen queue is tried again.
+/// Connects to a Unix socket, and retries while its listen queue is full.
 pub(crate) async fn connect(path: &Path) -> io::Result<UnixStream> {
-    for _ in 1..TRIES {
+    for _ in 1..CONNECT_ATTEMPTS {
         match UnixStream::connect(path).await {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(BETWEEN_TRIES).await,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(CONNECT_PAUSE).await,
             done => return done,
         }
     }
     UnixStream::connect(path).await
 }
 
-/// Reads an answer to inspect: its body may be in chunks, whose sizes stand between the JSON's pieces.
-fn read(answer: &[u8]) -> Option<Identity> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&answer[..end]).ok()?.to_ascii_lowercase();
-    let body = &answer[end + 4..];
-    let value: Value = if head.contains("transfer-encoding: chunked") {
-        let mut joined = Vec::with_capacity(body.len());
-        let mut rest = body;
-        while let Some(line) = rest.windows(2).position(|pair| pair == b"\r\n") {
-            let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?.trim(), 16).ok()?;
-            if size == 0 {
-                break;
-            }
-            joined.extend_from_slice(rest.get(line + 2..line + 2 + size)?);
-            rest = rest.get(line + 2 + size + 2..)?;
-        }
-        serde_json::from_slice(&joined).ok()?
-    } else {
-        serde_json::from_slice(body).ok()?
-    };
+/// Parses the whole response to an inspect.
+fn parse(response: &[u8]) -> Option<Identity> {
+    let mut scanner = ResponseScanner::default();
+    let head = scanner.scan_head(response);
+    let mut body = Vec::new();
+    if scanner.is_in_head() {
+        return None;
+    }
+    scanner.scan_body(&response[head..], false, |data| body.extend_from_slice(data));
+    let value: Value = serde_json::from_slice(&body).ok()?;
     let labels = &value["Config"]["Labels"];
     let name = labels[EMITTER].as_str().or_else(|| value["Name"].as_str())?;
     Some(Identity {
@@ -161,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_container_is_known_by_its_labels_and_else_by_its_name() {
+    fn a_container_is_identified_by_its_labels_or_else_by_its_name() {
         let body = r#"{"Name":"/x","Config":{"Labels":{"leakcheck.load":"idle","leakcheck.emitter":"idle-3"}}}"#;
         let plain = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let (one, two) = body.split_at(20);
@@ -174,16 +165,16 @@ mod tests {
             name: "idle-3".into(),
             group: Some("idle".into()),
         };
-        assert_eq!(read(plain.as_bytes()), Some(expected.clone()));
-        assert_eq!(read(chunked.as_bytes()), Some(expected));
+        assert_eq!(parse(plain.as_bytes()), Some(expected.clone()));
+        assert_eq!(parse(chunked.as_bytes()), Some(expected));
         let other = "HTTP/1.1 200 OK\r\n\r\n{\"Name\":\"/x\",\"Config\":{\"Labels\":null}}";
         assert_eq!(
-            read(other.as_bytes()),
+            parse(other.as_bytes()),
             Some(Identity {
                 name: "x".into(),
                 group: None
             })
         );
-        assert_eq!(read(b"HTTP/1.1 404 Not Found\r\n\r\n{\"message\":\"no\"}"), None);
+        assert_eq!(parse(b"HTTP/1.1 404 Not Found\r\n\r\n{\"message\":\"no\"}"), None);
     }
 }

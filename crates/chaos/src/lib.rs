@@ -1,18 +1,21 @@
-//! A Unix-socket proxy in front of any Docker engine that breaks log and event streams on purpose.
+//! A fault-injection proxy: a Unix socket in front of any Docker engine that breaks log and event streams on purpose.
 //!
-//! It forwards bytes and understands no more of them than it must: the heads of requests, to know which connection
-//! carries which container's log, and the sizes of chunks, to know where a stream can be cut. Without a fault nothing is
-//! changed, held back or copied twice.
+//! It forwards bytes unchanged and reads only what it must: the heads of requests, to find the connection of each
+//! container's log, and the sizes of chunks, to find places where a stream can be cut.
 
-mod choice;
+mod context;
+mod event;
+mod fault_schedule;
+mod hit_counter;
+mod http;
 mod identity;
-mod listen;
-mod plan;
 mod proxy;
 mod relay;
-mod tally;
-mod weather;
+mod script;
+mod selection;
+mod socket_guard;
 
-pub use plan::{Arguments, Plan, ScriptError};
-pub use proxy::{ChaosError, Proxy, Starter};
-pub use weather::{FaultEvent, News};
+pub use event::{FaultEvent, FaultPhase, ProxyEvent};
+pub use proxy::{Proxy, StartHandle};
+pub use script::{FaultScript, ScriptError};
+pub use socket_guard::BindError;

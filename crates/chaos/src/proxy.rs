@@ -1,8 +1,7 @@
-//! The proxy's socket: accepts, hands each connection to a relay, and goes away when the engine is "gone".
+//! The proxy: accepts connections, relays each in its own task, and stops listening while the engine is "gone".
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use leakcheck_model::scenario::FaultKind;
@@ -12,215 +11,166 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::identity::Identities;
-use crate::listen::Place;
-use crate::plan::Plan;
+use crate::context::ProxyContext;
+use crate::event::ProxyEvent;
+use crate::fault_schedule::{ActiveFault, ActiveFaults, run_schedule};
 use crate::relay;
-use crate::tally::Tally;
-use crate::weather::{self, Active, News, Weather};
+use crate::script::FaultScript;
+use crate::socket_guard::{BindError, SocketGuard};
 
-/// How long accepting rests after it failed for want of descriptors.
-const BREATH: Duration = Duration::from_millis(50);
+/// Pause after a failure to accept or to listen, for example without free descriptors.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// Why the proxy could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum ChaosError {
-    /// The socket could not be made.
-    #[error("failed to listen on {path}")]
-    Listen {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Somebody else listens there.
-    #[error("somebody is listening on {0} already: give a path of the proxy's own")]
-    Taken(PathBuf),
-    /// The proxy would be in front of itself.
-    #[error("{0} is the engine's own socket: the proxy needs another one to listen on")]
-    Itself(PathBuf),
-}
-
-/// What every connection needs to know.
-pub(crate) struct Sky {
-    pub(crate) upstream: PathBuf,
-    pub(crate) plan: Plan,
-    pub(crate) weather: watch::Receiver<Weather>,
-    pub(crate) identities: Identities,
-    pub(crate) tally: Arc<Tally>,
-    /// To whom news is told.
-    pub(crate) news: OnceLock<mpsc::Sender<News>>,
-}
-
-impl Sky {
-    /// Under a plan that nobody follows yet; the weather is made by who does.
-    pub(crate) fn new(upstream: &Path, plan: Plan) -> (Self, watch::Sender<Weather>) {
-        let (weather, seen) = watch::channel(Weather::default());
-        let sky = Self {
-            upstream: upstream.to_owned(),
-            tally: Arc::new(Tally::new(plan.faults.len())),
-            plan,
-            weather: seen,
-            identities: Identities::new(upstream),
-            news: OnceLock::new(),
-        };
-        (sky, weather)
-    }
-
-    /// Makes the plan's weather until shutdown; beginnings and ends are told to `news`.
-    pub(crate) async fn follow_plan(
-        &self,
-        start: watch::Receiver<Option<Instant>>,
-        weather: watch::Sender<Weather>,
-        news: Option<&mpsc::Sender<News>>,
-        shutdown: &CancellationToken,
-    ) {
-        let plan = weather::conduct(&self.plan, start, &weather, &self.tally, news);
-        // Ended early or late, the last weather stays.
-        shutdown.run_until_cancelled(plan).await;
-        shutdown.cancelled().await;
-    }
-}
-
-/// A proxy that listens already; clients can connect before [`Proxy::run`] is called.
+/// A proxy that already listens; clients can connect before [`Proxy::run`] is called.
 pub struct Proxy {
     listener: UnixListener,
-    place: Place,
-    sky: Arc<Sky>,
-    weather: watch::Sender<Weather>,
+    guard: SocketGuard,
+    upstream: PathBuf,
+    script: FaultScript,
     start: watch::Sender<Option<Instant>>,
 }
 
-/// Begins the plan's clock.
+/// A handle that starts the fault clock of a proxy.
 #[derive(Clone, Debug)]
-pub struct Starter(watch::Sender<Option<Instant>>);
+pub struct StartHandle(watch::Sender<Option<Instant>>);
 
-impl Starter {
-    /// From now on the times of the faults count. Said again, it changes nothing.
+impl StartHandle {
+    /// Starts the clock from which the times of the faults count. Only the first call has an effect.
     pub fn start(&self) {
-        self.0.send_if_modified(|begin| {
-            let first = begin.is_none();
-            if first {
-                *begin = Some(Instant::now());
-            }
-            first
+        self.0.send_if_modified(|started| {
+            let is_first = started.is_none();
+            started.get_or_insert_with(Instant::now);
+            is_first
         });
     }
 }
 
 impl Proxy {
-    /// Listens. A socket of that name on which nobody listens any more is replaced.
+    /// Listens on `listen` for connections to the engine at `upstream`. A stale socket is replaced.
     ///
     /// # Errors
-    /// If the socket cannot be listened on, is somebody else's, or is the engine's own.
-    pub fn bind(listen: &Path, upstream: &Path, plan: Plan) -> Result<Self, ChaosError> {
-        let (sky, weather) = Sky::new(upstream, plan);
-        let mut place = Place::new(listen, upstream);
+    /// If the socket cannot be created, is in use by another process, or is the engine's own.
+    pub fn bind(listen: &Path, upstream: &Path, script: FaultScript) -> Result<Self, BindError> {
+        let mut guard = SocketGuard::new(listen, upstream);
         Ok(Self {
-            listener: place.bind()?,
-            place,
-            sky: Arc::new(sky),
-            weather,
+            listener: guard.bind()?,
+            guard,
+            upstream: upstream.to_owned(),
+            script,
             start: watch::channel(None).0,
         })
     }
 
-    /// What begins the plan's clock; it may be used while the proxy runs.
+    /// Returns a handle that starts the fault clock, also while the proxy runs.
     #[must_use]
-    pub fn starter(&self) -> Starter {
-        Starter(self.start.clone())
+    pub fn start_handle(&self) -> StartHandle {
+        StartHandle(self.start.clone())
     }
 
-    /// Serves until `shutdown`, then ends every connection and removes the socket. Each beginning and end of a fault is
-    /// told to `news`, which has room for twice as many as there are faults, or some are lost.
-    pub async fn run(self, news: Option<mpsc::Sender<News>>, shutdown: CancellationToken) {
+    /// Serves until `shutdown`, then closes every connection and removes the socket. Events are lost while the channel
+    /// `events` is full; a script causes two for each fault.
+    pub async fn run(self, events: Option<mpsc::Sender<ProxyEvent>>, shutdown: CancellationToken) {
         let Self {
             listener,
-            mut place,
-            sky,
-            weather,
+            mut guard,
+            upstream,
+            script,
             start,
         } = self;
-        if let Some(news) = news {
-            // Set once: a proxy runs once.
-            let _ = sky.news.set(news);
-        }
-        let tasks = TaskTracker::new();
-        {
-            let (sky, start) = (Arc::clone(&sky), start.subscribe());
-            let shutdown = shutdown.clone();
-            tasks.spawn(async move { sky.follow_plan(start, weather, sky.news.get(), &shutdown).await });
-        }
-        let mut listener = Some(listener);
-        while !shutdown.is_cancelled() {
-            let Some(open) = &listener else {
-                // While the engine is gone its socket refuses; then it is made anew.
-                until_engine(&sky, false, &shutdown).await;
-                match place.bind() {
-                    Ok(again) => listener = Some(again),
-                    Err(error) => {
-                        tracing::warn!(%error, "failed to listen again");
-                        tokio::time::sleep(BREATH).await;
-                    }
-                }
-                continue;
-            };
-            // All connections of this life of the engine end with it.
-            let life = shutdown.child_token();
-            tokio::select! {
-                () = accept_all(open, &sky, &tasks, &life) => {}
-                () = until_engine(&sky, true, &shutdown) => {}
-            }
-            life.cancel();
-            listener = None;
-        }
-        tasks.close();
-        tasks.wait().await;
+        let (sender, active_faults) = watch::channel(ActiveFaults::default());
+        let context = ProxyContext::new(&upstream, &script, active_faults, events.clone());
+        let schedule = run_schedule(&script, start.subscribe(), &sender, events.as_ref());
+        tokio::join!(
+            shutdown.run_until_cancelled(schedule),
+            serve(listener, &mut guard, Arc::new(context), &shutdown)
+        );
     }
 }
 
-/// Returns when the engine is (or is no longer) meant to be gone, or at shutdown.
-async fn until_engine(sky: &Sky, gone: bool, shutdown: &CancellationToken) {
-    let mut weather = sky.weather.clone();
-    let is_gone = |weather: &Weather| gone_by(weather).is_some();
-    let waited = async {
-        let changed = weather.wait_for(|weather| is_gone(weather) == gone).await.is_ok();
-        if !changed {
-            // The conductor has ended: the weather stays as it is until the end.
-            std::future::pending().await
+/// Accepts connections until `shutdown`, except while the engine is gone; then waits for all of them to end.
+async fn serve(
+    listener: UnixListener,
+    guard: &mut SocketGuard,
+    context: Arc<ProxyContext>,
+    shutdown: &CancellationToken,
+) {
+    let tasks = TaskTracker::new();
+    let mut listener = Some(listener);
+    while !shutdown.is_cancelled() {
+        let Some(open) = listener.take() else {
+            wait_until_engine(&context, EngineState::Present, shutdown).await;
+            match guard.bind() {
+                Ok(again) => listener = Some(again),
+                Err(error) => {
+                    tracing::warn!(%error, "failed to listen again");
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+            }
+            continue;
+        };
+        // All connections end when the engine is gone.
+        let engine_gone = shutdown.child_token();
+        tokio::select! {
+            () = accept_all(&open, &context, &tasks, &engine_gone) => {}
+            () = wait_until_engine(&context, EngineState::Gone, shutdown) => {}
         }
+        engine_gone.cancel();
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EngineState {
+    Present,
+    Gone,
+}
+
+/// Waits until the active faults put the engine into this state, or until shutdown.
+async fn wait_until_engine(context: &ProxyContext, state: EngineState, shutdown: &CancellationToken) {
+    let mut faults = context.active_faults.clone();
+    let reached = async {
+        let is_gone = |faults: &ActiveFaults| engine_gone_fault(faults).is_some();
+        faults
+            .wait_for(|faults| is_gone(faults) == (state == EngineState::Gone))
+            .await
+            .is_ok()
     };
-    shutdown.run_until_cancelled(waited).await;
+    shutdown.run_until_cancelled(reached).await;
 }
 
-/// The fault by which the engine is gone.
-fn gone_by(weather: &Weather) -> Option<&Active> {
-    weather.iter().find(|active| active.fault.kind == FaultKind::EngineGone)
+/// Returns the active fault of kind `engine-gone`.
+fn engine_gone_fault(faults: &ActiveFaults) -> Option<&ActiveFault> {
+    faults.iter().find(|active| active.fault.kind == FaultKind::EngineGone)
 }
 
-async fn accept_all(listener: &UnixListener, sky: &Arc<Sky>, tasks: &TaskTracker, life: &CancellationToken) {
+async fn accept_all(
+    listener: &UnixListener,
+    context: &Arc<ProxyContext>,
+    tasks: &TaskTracker,
+    engine_gone: &CancellationToken,
+) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                tasks.spawn(serve(Arc::clone(sky), client, life.clone()));
+                tasks.spawn(relay_until(engine_gone.clone(), Arc::clone(context), client));
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
-                tokio::time::sleep(BREATH).await;
+                tokio::time::sleep(RETRY_PAUSE).await;
             }
         }
     }
 }
 
-/// Serves a connection until it ends or the engine's life does.
-async fn serve(sky: Arc<Sky>, client: UnixStream, life: CancellationToken) {
-    let ended = life.run_until_cancelled(relay::run(&sky, client)).await;
-    match ended {
+/// Relays a connection until it ends or the engine is gone.
+async fn relay_until(engine_gone: CancellationToken, context: Arc<ProxyContext>, client: UnixStream) {
+    match engine_gone.run_until_cancelled(relay::run(&context, client)).await {
         Some(Ok(())) => {}
-        Some(Err(error)) => tracing::debug!(%error, "a connection ended"),
+        Some(Err(error)) => tracing::debug!(%error, "a connection failed"),
         None => {
-            if let Some(gone) = gone_by(&sky.weather.borrow()) {
-                gone.strike();
+            if let Some(fault) = engine_gone_fault(&context.active_faults.borrow()) {
+                fault.hit();
             }
         }
     }

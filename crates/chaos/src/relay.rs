@@ -1,187 +1,177 @@
-//! One client's connection and its way to the engine: bytes in both directions, with the faults that are on.
+//! One client's connection and its connection to the engine: bytes in both directions, under the active faults.
 //!
-//! One task, which holds no buffer while nothing moves. Clients of the Docker API do not pipeline, so what the engine
-//! sends answers the request that was forwarded last.
+//! A relay is one task, and it holds no buffer while nothing moves. Clients of the Docker API do not pipeline, so the
+//! engine's bytes always belong to the request that was forwarded last.
 
 mod client;
+mod delayed_events;
+mod flow;
 mod frame;
-mod late;
 mod log_stream;
-mod pending;
-mod request;
-mod response;
+mod write_buffer;
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leakcheck_model::scenario::FaultKind;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::context::ProxyContext;
+use crate::fault_schedule::ActiveFaults;
+use crate::http::{LAST_CHUNK, Request, RequestScanner};
 use crate::identity::{Identity, connect};
-use crate::proxy::Sky;
-use crate::weather::Weather;
 use client::Client;
-use late::LateEvents;
-use log_stream::{Flow, LogStream};
-use pending::Pending;
-use request::{Asked, Requests};
+use delayed_events::DelayedEvents;
+use flow::Flow;
+use log_stream::LogStream;
+use write_buffer::WriteBuffer;
 
-/// Bytes that are moved at a time. On the stack and only while they move.
-const AT_A_TIME: usize = 32 << 10;
+/// Longest read from the engine. Its buffer is on the stack, and only while bytes move.
+const READ_SIZE: usize = 32 << 10;
 
-/// How long a hot log is left alone after a piece of it. dockerd writes each line by itself: a wire that wakes for each
-/// takes the processor from who writes and who reads. A socket holds some 280 lines, which dockerd writes in a
-/// millisecond and more.
-const REST: Duration = Duration::from_micros(50);
+/// Pause after each read of a busy log. dockerd writes every line separately, and a proxy that wakes for each takes the
+/// processor from writer and reader. A socket holds some 280 lines, which take dockerd a millisecond and more.
+const BUSY_PAUSE: Duration = Duration::from_micros(50);
 
-/// A client's connection.
+/// The state of a relayed connection.
 struct Relay<'a> {
-    sky: &'a Sky,
-    weather: watch::Receiver<Weather>,
+    context: &'a ProxyContext,
+    active_faults: watch::Receiver<ActiveFaults>,
     client: Client,
-    /// Connected when there is something to ask.
-    upstream: Option<UnixStream>,
-    requests: Requests,
-    /// On their way to the engine, and to the client.
-    up: Pending,
-    down: Pending,
-    /// What the engine is answering, if faults can befall it.
-    answer: Answer,
-    /// The client has said its last; only for connections that are no HTTP any more.
+    /// Connected when the first request is forwarded.
+    engine: Option<UnixStream>,
+    requests: RequestScanner,
+    to_engine: WriteBuffer,
+    to_client: WriteBuffer,
+    response: Response,
+    /// The client has closed its writing half of a connection that is not HTTP any more.
     client_done: bool,
-    /// Nothing more will come from the engine: the end, when everything is delivered.
+    /// Nothing more comes from the engine; the relay ends when everything is delivered.
     closing: bool,
-    /// The engine is being asked whose log it is; meanwhile the log flows on.
-    asking: Option<Asking<'a>>,
+    /// The inspection of the log's container, during which the log flows on.
+    inspection: Option<Inspection<'a>>,
 }
 
-/// Finds out who a container is.
-type Asking<'a> = Pin<Box<dyn Future<Output = Arc<Identity>> + Send + 'a>>;
+type Inspection<'a> = Pin<Box<dyn Future<Output = Arc<Identity>> + Send + 'a>>;
 
-/// What the engine is answering.
-enum Answer {
+/// The engine's current response, by the faults that can affect it.
+enum Response {
     Other,
     Log(Box<LogStream>),
-    Events(Box<LateEvents>),
+    Events(Box<DelayedEvents>),
 }
 
-/// What happened.
-enum Turn {
-    FromClient,
-    FromEngine,
-    ToClient,
-    ToEngine,
-    Weather,
-    Known(Arc<Identity>),
-    Time,
+/// The reason why a waiting relay continues.
+enum Wakeup {
+    ClientReadable,
+    ClientWritable,
+    EngineReadable,
+    EngineWritable,
+    FaultsChanged,
+    Identified(Arc<Identity>),
+    Timer,
 }
 
-/// Relays one client's connection until either side ends it, or a fault does.
-pub(crate) async fn run(sky: &Sky, client: UnixStream) -> io::Result<()> {
+/// Relays a client's connection until either side or a fault ends it.
+pub(crate) async fn run(context: &ProxyContext, client: UnixStream) -> io::Result<()> {
     let mut relay = Relay {
-        sky,
-        weather: sky.weather.clone(),
-        client: Client::new(client, sky.plan.has(FaultKind::Reset)),
-        upstream: None,
-        requests: Requests::default(),
-        up: Pending::default(),
-        down: Pending::default(),
-        answer: Answer::Other,
+        context,
+        active_faults: context.active_faults.clone(),
+        client: Client::new(client, context.has_resets),
+        engine: None,
+        requests: RequestScanner::default(),
+        to_engine: WriteBuffer::default(),
+        to_client: WriteBuffer::default(),
+        response: Response::Other,
         client_done: false,
         closing: false,
-        asking: None,
+        inspection: None,
     };
     loop {
-        let now = Instant::now();
-        let (flow, wake) = relay.flow(now);
-        if relay.closing && relay.down.is_empty() {
+        let (flow, timer) = relay.flow(Instant::now());
+        if relay.closing && relay.to_client.is_empty() {
             return Ok(());
         }
         match flow {
-            Flow::Cut => return Ok(()),
+            Flow::Close => return Ok(()),
             Flow::Reset => return relay.reset(),
             Flow::EndAtBoundary => relay.end_at_boundary(),
             _ => {}
         }
-        if relay.has_held(flow) {
-            relay.hear_engine(flow)?;
+        if relay.has_held() && relay.reads_engine(flow) {
+            relay.read_engine(flow)?;
             continue;
         }
-        match relay.wait(flow, wake).await? {
-            Turn::FromClient => {
-                if Box::pin(relay.hear_client()).await? {
+        match relay.wait(flow, timer).await? {
+            // Boxed, so that a waiting relay is small.
+            Wakeup::ClientReadable => {
+                if Box::pin(relay.read_client()).await? {
                     return Ok(());
                 }
             }
-            Turn::FromEngine => relay.hear_engine(flow)?,
-            Turn::ToClient => relay.down.flush(&relay.client.stream)?,
-            Turn::ToEngine => Box::pin(relay.ask_engine()).await?,
-            Turn::Weather => relay.look_up(),
-            Turn::Known(who) => relay.knows(who),
-            Turn::Time => relay.on_time(),
+            Wakeup::EngineWritable => Box::pin(relay.write_engine()).await?,
+            Wakeup::EngineReadable => relay.read_engine(flow)?,
+            Wakeup::ClientWritable => relay.to_client.flush(&relay.client.stream)?,
+            Wakeup::FaultsChanged => relay.refresh_faults(),
+            Wakeup::Identified(identity) => relay.set_identity(identity),
+            Wakeup::Timer => relay.release_events(),
         }
     }
 }
 
 impl Relay<'_> {
-    /// How the engine's bytes flow now, and when that changes by itself.
+    /// Returns how the engine's bytes flow now, and when that changes by itself.
     fn flow(&mut self, now: Instant) -> (Flow, Option<Instant>) {
-        match &mut self.answer {
-            Answer::Other => (Flow::Open, None),
-            Answer::Log(stream) => stream.flow(now),
-            Answer::Events(events) => (Flow::Open, events.wake()),
+        match &mut self.response {
+            Response::Other => (Flow::Open, None),
+            Response::Log(stream) => stream.flow(now),
+            Response::Events(events) => (Flow::Open, events.next_release()),
         }
     }
 
-    /// Whether bytes that a fault held back can go on now.
-    fn has_held(&self, flow: Flow) -> bool {
-        let held = matches!(&self.answer, Answer::Log(stream) if stream.holds());
-        held && flow.moves() && self.down.is_empty() && !self.closing
+    fn reads_engine(&self, flow: Flow) -> bool {
+        flow.reads_engine() && self.to_client.is_empty() && !self.closing
     }
 
-    /// Bytes that a fault held back: they come before what is still in the engine's socket.
+    /// Reports whether a fault held bytes back, which come before those that are still in the engine's socket.
+    fn has_held(&self) -> bool {
+        matches!(&self.response, Response::Log(stream) if stream.has_held())
+    }
+
     fn take_held(&mut self) -> Vec<u8> {
-        match &mut self.answer {
-            Answer::Log(stream) => stream.take_held(),
+        match &mut self.response {
+            Response::Log(stream) => stream.take_held(),
             _ => Vec::new(),
         }
     }
 
-    async fn wait(&mut self, flow: Flow, wake: Option<Instant>) -> io::Result<Turn> {
-        let engine_may_talk = flow.moves() && self.down.is_empty() && !self.closing;
-        let client_may_talk = self.up.is_empty() && !self.client_done && !self.closing;
-        let is_fault_prone = !matches!(self.answer, Answer::Other);
-        let Self {
-            client,
-            upstream,
-            up,
-            down,
-            weather,
-            asking,
-            ..
-        } = self;
-        let engine = upstream.as_ref();
+    async fn wait(&mut self, flow: Flow, timer: Option<Instant>) -> io::Result<Wakeup> {
+        let reads_engine = self.reads_engine(flow);
+        let reads_client = self.to_engine.is_empty() && !self.client_done && !self.closing;
+        let writes_client = !self.to_client.is_empty() && flow != Flow::Blocked;
+        let has_faults = !matches!(self.response, Response::Other);
+        let client = &self.client.stream;
+        let engine = self.engine.as_ref();
         tokio::select! {
-            ready = client.stream.readable(), if client_may_talk => ready.map(|()| Turn::FromClient),
-            ready = client.stream.writable(), if !down.is_empty() && !flow.is_shut() => ready.map(|()| Turn::ToClient),
-            ready = readable(engine), if engine_may_talk => ready.map(|()| Turn::FromEngine),
-            ready = writable(engine), if !up.is_empty() => ready.map(|()| Turn::ToEngine),
-            changed = weather.changed(), if is_fault_prone => {
-                changed.map(|()| Turn::Weather).map_err(|_| io::ErrorKind::ConnectionAborted.into())
+            ready = client.readable(), if reads_client => ready.map(|()| Wakeup::ClientReadable),
+            ready = client.writable(), if writes_client => ready.map(|()| Wakeup::ClientWritable),
+            ready = readable(engine), if reads_engine => ready.map(|()| Wakeup::EngineReadable),
+            ready = writable(engine), if !self.to_engine.is_empty() => ready.map(|()| Wakeup::EngineWritable),
+            changed = self.active_faults.changed(), if has_faults => {
+                changed.map(|()| Wakeup::FaultsChanged).map_err(|_| io::ErrorKind::ConnectionAborted.into())
             }
-            who = answered(asking.as_mut()), if asking.is_some() => Ok(Turn::Known(who)),
-            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Ok(Turn::Time),
+            identity = identified(self.inspection.as_mut()) => Ok(Wakeup::Identified(identity)),
+            () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => Ok(Wakeup::Timer),
         }
     }
 
-    /// Reads what the client sends and passes it on; true if the client is gone.
-    async fn hear_client(&mut self) -> io::Result<bool> {
-        let Some(bytes) = self.client.hear()? else {
+    /// Reads from the client and forwards to the engine; returns true if the client is gone.
+    async fn read_client(&mut self) -> io::Result<bool> {
+        let Some(bytes) = self.client.read()? else {
             return Ok(false);
         };
         if bytes.is_empty() {
@@ -189,96 +179,96 @@ impl Relay<'_> {
                 return Ok(true);
             }
             self.client_done = true;
-            if let Some(upstream) = &mut self.upstream {
-                upstream.shutdown().await?;
+            if let Some(engine) = &mut self.engine {
+                engine.shutdown().await?;
             }
             return Ok(false);
         }
         let mut rest = &bytes[..];
         while !self.closing
-            && let Some(asked) = self.requests.feed(&mut rest, self.up.as_mut())
+            && let Some(request) = self.requests.scan(&mut rest, self.to_engine.bytes_mut())
         {
-            // On the heap while it lasts, so that a waiting connection is small.
-            Box::pin(self.on_request(asked)).await?;
+            // Boxed, so that a waiting relay is small.
+            Box::pin(self.begin_response(request)).await;
         }
-        self.ask_engine().await?;
+        self.write_engine().await?;
         Ok(false)
     }
 
-    /// A request's head is complete and not forwarded yet.
-    async fn on_request(&mut self, asked: Asked) -> io::Result<()> {
-        self.answer = match asked {
-            Asked::Log { key } => Answer::Log(Box::new(LogStream::new(key, Instant::now()))),
-            Asked::Events if self.sky.plan.has(FaultKind::Delay) => Answer::Events(Box::default()),
-            Asked::Events | Asked::Other => Answer::Other,
+    /// Forwards the head of a request, or refuses it.
+    async fn begin_response(&mut self, request: Request) {
+        self.response = match request {
+            Request::Log { key } => Response::Log(Box::new(LogStream::new(key, Instant::now()))),
+            Request::Events if self.context.has_delays => Response::Events(Box::default()),
+            Request::Events | Request::Other => Response::Other,
         };
-        self.asking = None;
-        self.look_up();
-        // A request waits for the name of its container if a fault is on that chooses: it may have to be refused.
-        if let Some(asking) = self.asking.take() {
-            let who = asking.await;
-            self.knows(who);
+        self.inspection = None;
+        self.refresh_faults();
+        // If an active fault selects containers, the request waits for its container's identity: it may be refused.
+        if let Some(inspection) = self.inspection.take() {
+            let identity = inspection.await;
+            self.set_identity(identity);
         }
-        if let Answer::Log(stream) = &mut self.answer
-            && let Some(status) = stream.refused()
+        if let Response::Log(stream) = &mut self.response
+            && let Some(status) = stream.refusal_status()
         {
-            self.down.as_mut().extend_from_slice(&refusal(status));
-            self.answer = Answer::Other;
+            self.to_client.bytes_mut().extend_from_slice(&refusal(status));
+            self.response = Response::Other;
             self.requests.drop_head();
             self.closing = true;
-            return Ok(());
-        }
-        self.requests.forward_head(self.up.as_mut());
-        Ok(())
-    }
-
-    /// Which faults are meant for this answer; begins to ask who its container is if that matters.
-    fn look_up(&mut self) {
-        let weather = Arc::clone(&self.weather.borrow_and_update());
-        let stream = match &mut self.answer {
-            Answer::Log(stream) => stream,
-            Answer::Events(events) => return events.look_up(&weather),
-            Answer::Other => return,
-        };
-        if !stream.look_up(&weather) || self.asking.is_some() {
             return;
         }
-        let sky = self.sky;
-        if let Some(who) = sky.identities.known(stream.key()) {
-            return self.knows(who);
-        }
-        let key = stream.key().to_owned();
-        self.asking = Some(Box::pin(async move { sky.identities.of(&key, sky.news.get()).await }));
+        self.requests.forward_head(self.to_engine.bytes_mut());
     }
 
-    /// The engine has said whose log it is.
-    fn knows(&mut self, who: Arc<Identity>) {
-        self.asking = None;
-        if let Answer::Log(stream) = &mut self.answer {
-            stream.is_of(who);
-            stream.look_up(&self.weather.borrow_and_update());
+    /// Updates the faults of the current response, and begins to inspect its container if they depend on it.
+    fn refresh_faults(&mut self) {
+        let active_faults = Arc::clone(&self.active_faults.borrow_and_update());
+        let stream = match &mut self.response {
+            Response::Log(stream) => stream,
+            Response::Events(events) => return events.refresh_faults(&active_faults),
+            Response::Other => return,
+        };
+        if !stream.refresh_faults(&active_faults) || self.inspection.is_some() {
+            return;
+        }
+        let identities = &self.context.identities;
+        if let Some(identity) = identities.cached(stream.container()) {
+            return self.set_identity(identity);
+        }
+        let container = stream.container().to_owned();
+        self.inspection = Some(Box::pin(async move { identities.resolve(&container).await }));
+    }
+
+    /// Sets the identity of the log's container.
+    fn set_identity(&mut self, identity: Arc<Identity>) {
+        self.inspection = None;
+        if let Response::Log(stream) = &mut self.response {
+            stream.set_identity(identity);
+            stream.refresh_faults(&self.active_faults.borrow_and_update());
         }
     }
 
-    async fn ask_engine(&mut self) -> io::Result<()> {
-        if self.up.is_empty() {
+    /// Writes what waits for the engine, and connects to it first if necessary.
+    async fn write_engine(&mut self) -> io::Result<()> {
+        if self.to_engine.is_empty() {
             return Ok(());
         }
-        let upstream = match &mut self.upstream {
-            Some(upstream) => upstream,
-            none => none.insert(connect(&self.sky.upstream).await?),
+        let engine = match &mut self.engine {
+            Some(engine) => engine,
+            none => none.insert(connect(&self.context.upstream).await?),
         };
-        self.up.flush(upstream)
+        self.to_engine.flush(engine)
     }
 
-    /// Moves what the engine has sent.
-    fn hear_engine(&mut self, flow: Flow) -> io::Result<()> {
-        let mut buffer = [0; AT_A_TIME];
+    /// Reads from the engine, or takes held bytes, and forwards to the client.
+    fn read_engine(&mut self, flow: Flow) -> io::Result<()> {
+        let mut buffer = [0; READ_SIZE];
         let held = self.take_held();
         let bytes = if held.is_empty() {
-            let limit = if matches!(flow, Flow::Drip(_)) { 1 } else { AT_A_TIME };
-            let Some(upstream) = &self.upstream else { return Ok(()) };
-            match upstream.try_read(&mut buffer[..limit]) {
+            let limit = if matches!(flow, Flow::Drip(_)) { 1 } else { READ_SIZE };
+            let Some(engine) = &self.engine else { return Ok(()) };
+            match engine.try_read(&mut buffer[..limit]) {
                 Ok(0) => {
                     self.closing = true;
                     return Ok(());
@@ -290,57 +280,58 @@ impl Relay<'_> {
         } else {
             &held[..]
         };
-        match &mut self.answer {
-            Answer::Other => self.down.send(&self.client.stream, bytes),
-            Answer::Events(events) => {
-                events.take(bytes, Instant::now(), self.down.as_mut());
-                self.down.flush(&self.client.stream)
+        match &mut self.response {
+            Response::Other => self.to_client.write(&self.client.stream, bytes),
+            Response::Events(events) => {
+                events.receive(bytes, Instant::now(), self.to_client.bytes_mut());
+                self.to_client.flush(&self.client.stream)
             }
-            Answer::Log(stream) => {
-                let passed = stream.pass(bytes, flow, Instant::now());
-                self.down.send(&self.client.stream, &bytes[..passed.whole])?;
-                self.down.send(&self.client.stream, &passed.instead)?;
-                self.closing |= passed.ends;
-                if stream.is_hot() {
-                    // The thread and not the task: the runtime would wake it for each line that comes meanwhile.
-                    std::thread::sleep(REST);
+            Response::Log(stream) => {
+                let forward = stream.forward(bytes, flow, Instant::now());
+                self.to_client.write(&self.client.stream, &bytes[..forward.unchanged])?;
+                self.to_client.write(&self.client.stream, &forward.appended)?;
+                self.closing |= forward.closes;
+                if stream.is_busy() {
+                    // The thread sleeps, not the task: the runtime would wake the task for each line that arrives.
+                    std::thread::sleep(BUSY_PAUSE);
                 }
                 if stream.is_done() {
-                    self.answer = Answer::Other;
+                    self.response = Response::Other;
                 }
                 Ok(())
             }
         }
     }
 
-    fn on_time(&mut self) {
-        if let Answer::Events(events) = &mut self.answer {
-            events.release(Instant::now(), self.down.as_mut());
+    /// Sends the events that are due.
+    fn release_events(&mut self) {
+        if let Response::Events(events) = &mut self.response {
+            events.release(Instant::now(), self.to_client.bytes_mut());
         }
     }
 
-    /// Ends a log that is silent just now.
+    /// Ends a log that is silent now.
     fn end_at_boundary(&mut self) {
-        if let Answer::Log(stream) = &self.answer
+        if let Response::Log(stream) = &self.response
             && stream.is_at_boundary()
             && !self.closing
         {
-            self.down.as_mut().extend_from_slice(frame::LAST_CHUNK);
+            self.to_client.bytes_mut().extend_from_slice(LAST_CHUNK);
             self.closing = true;
         }
     }
 
-    /// Delivers half of what is there and breaks the connection.
+    /// Delivers half of the available bytes and resets the connection.
     fn reset(mut self) -> io::Result<()> {
         let mut bytes = self.take_held();
         if bytes.is_empty()
-            && let Some(upstream) = &self.upstream
+            && let Some(engine) = &self.engine
         {
-            bytes.resize(AT_A_TIME, 0);
-            let count = upstream.try_read(&mut bytes).unwrap_or(0);
+            bytes.resize(READ_SIZE, 0);
+            let count = engine.try_read(&mut bytes).unwrap_or(0);
             bytes.truncate(count);
         }
-        self.down.send(&self.client.stream, &bytes[..bytes.len() / 2])?;
+        self.to_client.write(&self.client.stream, &bytes[..bytes.len() / 2])?;
         self.client.reset();
         Ok(())
     }
@@ -353,26 +344,26 @@ async fn readable(engine: Option<&UnixStream>) -> io::Result<()> {
     }
 }
 
-async fn answered(asking: Option<&mut Asking<'_>>) -> Arc<Identity> {
-    match asking {
-        Some(asking) => asking.await,
-        None => std::future::pending().await,
-    }
-}
-
 async fn writable(engine: Option<&UnixStream>) -> io::Result<()> {
     match engine {
         Some(engine) => engine.writable().await,
-        // Not connected yet: `ask_engine` does it.
+        // `write_engine` connects.
         None => Ok(()),
     }
 }
 
-/// An answer that the engine never gave.
+async fn identified(inspection: Option<&mut Inspection<'_>>) -> Arc<Identity> {
+    match inspection {
+        Some(inspection) => inspection.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns a response that the engine never gave.
 fn refusal(status: u16) -> Vec<u8> {
-    let body = "{\"message\":\"broken on purpose by leakcheck chaos\"}\n";
+    let body = "{\"message\":\"fault injected by leakcheck chaos\"}\n";
     format!(
-        "HTTP/1.1 {status} Broken On Purpose\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 {status} Injected Fault\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()

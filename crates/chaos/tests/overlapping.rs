@@ -1,9 +1,9 @@
-//! Faults over each other on a wire whose every byte is known: a broken connection loses its end, never what comes before it.
+//! Overlapping faults on streams whose every byte is known: a client receives a prefix of what the engine sent.
 
 use std::path::Path;
 use std::time::Duration;
 
-use leakcheck_chaos::{Plan, Proxy};
+use leakcheck_chaos::{FaultScript, Proxy};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Of paused time: far more than all faults take.
+/// Deadline in paused time, far beyond the end of all faults.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What an engine sends at a time: so many frames, cut at that byte of the last, and then it waits.
+/// A burst of the engine: number of frames, bytes of their end that go with the next burst, and a pause in milliseconds.
 type Burst = (usize, usize, u64);
 
-/// A log's frames, and each of them as the engine sends it.
+/// Returns the text of a log, and the chunk of each frame.
 fn log(frames: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     let (mut text, mut chunks) = (Vec::new(), Vec::new());
     for number in 0..frames {
@@ -31,7 +31,7 @@ fn log(frames: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     (text, chunks)
 }
 
-/// The writes of an engine whose first comes with the head.
+/// Returns the engine's writes and pauses; the first write begins with the head.
 fn writes(bursts: &[Burst]) -> Vec<(Vec<u8>, u64)> {
     let (_, chunks) = log(bursts.iter().map(|burst| burst.0).sum());
     let (mut rest, mut chunks, mut writes) = (HEAD.to_vec(), chunks.into_iter(), Vec::new());
@@ -61,11 +61,11 @@ async fn serve(mut client: UnixStream, writes: Vec<(Vec<u8>, u64)>) -> std::io::
         client.write_all(&bytes).await?;
         sleep(Duration::from_millis(wait)).await;
     }
-    // Until the proxy has enough.
+    // The proxy closes the connection.
     client.read_to_end(&mut request).await.map(|_| ())
 }
 
-/// What one client gets before its connection ends or breaks, or until the log's proper end.
+/// Returns the bytes that one client reads until its connection or the log ends.
 async fn read(socket: &Path) -> Vec<u8> {
     let mut client = UnixStream::connect(socket).await.expect("the proxy listens");
     client
@@ -77,7 +77,7 @@ async fn read(socket: &Path) -> Vec<u8> {
     got
 }
 
-/// The text in the chunks, as far as it came; nothing of an answer that is no log.
+/// Returns the text in the chunks of a log, which may be incomplete; nothing of any other response.
 fn text(answer: &[u8]) -> Vec<u8> {
     let (mut rest, mut text) = (answer.strip_prefix(HEAD).unwrap_or_default(), Vec::new());
     while let Some(line) = rest.windows(2).position(|pair| pair == b"\r\n") {
@@ -90,13 +90,13 @@ fn text(answer: &[u8]) -> Vec<u8> {
     text
 }
 
-/// What clients get that come so many milliseconds after the faults' clock began.
+/// Returns the responses to clients that connect so many milliseconds after the fault clock starts.
 async fn through(script: &str, bursts: &[Burst], clients: &[u64]) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, listen) = (folder.path().join("engine.sock"), folder.path().join("chaos.sock"));
     let listener = UnixListener::bind(&engine).expect("a socket");
-    let proxy = Proxy::bind(&listen, &engine, Plan::parse(script).expect("a good script")).expect("a proxy");
-    proxy.starter().start();
+    let proxy = Proxy::bind(&listen, &engine, FaultScript::parse(script).expect("a good script")).expect("a proxy");
+    proxy.start_handle().start();
     let mut scene = JoinSet::new();
     scene.spawn(proxy.run(None, CancellationToken::new()));
     let writes = writes(bursts);
@@ -114,7 +114,7 @@ async fn through(script: &str, bursts: &[Burst], clients: &[u64]) -> Vec<Vec<u8>
             (index, read(&listen).await)
         });
     }
-    // A paused clock goes on to the next timer though bytes are on their way: it goes in small steps.
+    // A paused clock jumps to the next timer even while bytes are in flight, so it advances in small steps.
     let began = tokio::time::Instant::now();
     let mut answers = Vec::new();
     while answers.len() < clients.len() {
@@ -138,7 +138,7 @@ fn fault(kind: &str, at: u64, length: u64, seed: u64) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_loses_nothing_of_what_a_stall_has_held_back_before_what_it_delivers() {
+async fn a_reset_delivers_bytes_held_by_a_stall_before_later_ones() {
     let script = fault("stall", 0, 1000, 1) + &fault("reset", 100, 100, 2);
     // One read brings the head and twenty lines; more come while the stream is stalled.
     let bursts = [(20, 0, 5), (20, 0, 1000)];
@@ -178,7 +178,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn whatever_faults_lie_over_each_other_a_client_gets_a_beginning_of_what_the_engine_sent(
+    fn under_any_faults_a_client_receives_a_prefix_of_what_the_engine_sent(
         script in faults(&["stall", "stall-before-headers", "drip", "reset", "truncate", "eof-storm", "cut-idle", "error-status"]),
         bursts in bursts(),
         clients in prop::collection::vec(0..250_u64, 1..8),

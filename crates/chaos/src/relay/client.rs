@@ -1,8 +1,8 @@
-//! The client's end of a connection, which can be broken as well as closed.
+//! The client's socket, which can be reset as well as closed.
 //!
-//! A Unix socket has no reset of its own. Its peer's next read fails with `ECONNRESET` if something that the peer sent is
-//! still unread when it is closed (Linux, `unix_release_sock`); otherwise the peer sees an end. So where a plan has
-//! resets, the last byte of what has been heard is left in the socket, and whatever else ends the connection takes it first.
+//! A Unix socket has no reset of its own. Its peer's next read fails with `ECONNRESET` only if something that the peer
+//! sent is still unread when the socket is closed (Linux, `unix_release_sock`). So if a script has resets, the last byte
+//! of each read stays in the socket. Every other way to end the connection reads that byte first.
 
 use std::io;
 
@@ -11,14 +11,15 @@ use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
-use super::AT_A_TIME;
+/// Longest read from a client.
+const READ_SIZE: usize = 32 << 10;
 
-/// A client.
+/// The socket of a client.
 pub(super) struct Client {
     pub(super) stream: UnixStream,
     may_be_reset: bool,
-    /// The last byte that was heard is still in the socket.
-    left: bool,
+    /// The last byte that was read is still in the socket.
+    holds_byte: bool,
 }
 
 impl Client {
@@ -26,33 +27,33 @@ impl Client {
         Self {
             stream,
             may_be_reset,
-            left: false,
+            holds_byte: false,
         }
     }
 
-    /// What it has said since: nothing at its end, `None` if there is nothing yet. Not async, so that the buffer on the
-    /// stack is no part of the task.
-    pub(super) fn hear(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let mut buffer = [0; AT_A_TIME];
+    /// Returns the bytes that have arrived: none at the end, `None` if there is nothing yet. The function is not async,
+    /// so that its buffer is not part of the task.
+    pub(super) fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut buffer = [0; READ_SIZE];
         let (flags, known) = match self.may_be_reset {
-            true => (RecvFlags::PEEK, usize::from(self.left)),
+            true => (RecvFlags::PEEK, usize::from(self.holds_byte)),
             false => (RecvFlags::empty(), 0),
         };
         let stream = &self.stream;
-        let heard = stream.try_io(Interest::READABLE, || {
+        let received = stream.try_io(Interest::READABLE, || {
             let (_, count) = recv(stream, &mut buffer, flags)?;
             if count == known && known > 0 && !has_ended(stream)? {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             Ok(count)
         });
-        match heard {
+        match received {
             Ok(count) => {
                 if self.may_be_reset && count > 1 {
-                    // All but the last: they are there, this does not wait.
-                    recv(stream, &mut [0; AT_A_TIME][..count - 1], RecvFlags::DONTWAIT)?;
+                    // All but the last byte; they are there, so this does not wait.
+                    recv(stream, &mut [0; READ_SIZE][..count - 1], RecvFlags::DONTWAIT)?;
                 }
-                self.left = self.may_be_reset && count > 0;
+                self.holds_byte = self.may_be_reset && count > 0;
                 Ok(Some(buffer[known..count].to_vec()))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -60,24 +61,24 @@ impl Client {
         }
     }
 
-    /// Breaks the connection.
+    /// Resets the connection.
     pub(super) fn reset(mut self) {
-        self.left = false;
+        self.holds_byte = false;
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if self.left {
-            // It may be broken already.
+        if self.holds_byte {
+            // The connection may have failed already.
             let _ = recv(&self.stream, &mut [0; 1], RecvFlags::DONTWAIT);
         }
     }
 }
 
-/// Whether the client has closed, or has said its last.
+/// Reports whether the client has closed the connection or its writing half.
 fn has_ended(stream: &UnixStream) -> io::Result<bool> {
-    let mut asked = [PollFd::new(stream, PollFlags::RDHUP)];
-    poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
-    Ok(asked[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP))
+    let mut polled = [PollFd::new(stream, PollFlags::RDHUP)];
+    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+    Ok(polled[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP))
 }

@@ -1,13 +1,12 @@
 //! A frame of a log stream, cut in half.
 
-/// What ends a chunked body.
-pub(super) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+use crate::http::LAST_CHUNK;
 
-/// A frame's head: stream, three zeros, length (Docker Engine API, "Stream format").
-const FRAME_HEAD: usize = 8;
+/// Length of a frame's header: stream, three zeros, length (Docker Engine API, "Stream format").
+const FRAME_HEADER: usize = 8;
 
-/// The chunk at the beginning of `bytes` with half of its first frame's text, and the end of the body; `None` if not
-/// enough of it is there.
+/// Returns the chunk at the beginning of `bytes` with half of its first frame's text, followed by the end of the body.
+/// `None` if `bytes` contain too little of the frame.
 pub(super) fn half_a_frame(bytes: &[u8]) -> Option<Vec<u8>> {
     let line = bytes.iter().take(20).position(|byte| *byte == b'\n')?;
     let digits = std::str::from_utf8(&bytes[..line]).ok()?.trim();
@@ -17,14 +16,14 @@ pub(super) fn half_a_frame(bytes: &[u8]) -> Option<Vec<u8>> {
     let cut = match data {
         [0..=2, 0, 0, 0, a, b, c, d, text @ ..] => {
             let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-            FRAME_HEAD + length.min(text.len()) / 2
+            FRAME_HEADER + length.min(text.len()) / 2
         }
-        // A terminal's stream has no frames; its lines are cut instead.
+        // The stream of a terminal has no frames, so a line is cut.
         data => data.len() / 2,
     };
-    // At least a byte of the text is delivered, or there is nothing to be wrong about.
+    // Without a byte of text the client would not notice the cut.
     let least = if data.first().is_some_and(|byte| *byte <= 2) {
-        FRAME_HEAD
+        FRAME_HEADER
     } else {
         0
     };

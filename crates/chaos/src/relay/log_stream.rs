@@ -1,4 +1,4 @@
-//! One log stream and the faults that are meant for it.
+//! A log stream and the faults that affect it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,172 +6,141 @@ use std::time::Duration;
 use leakcheck_model::scenario::{Fault, FaultKind};
 use tokio::time::Instant;
 
-use super::AT_A_TIME;
-use super::frame::{LAST_CHUNK, half_a_frame};
-use super::response::Response;
-use crate::choice::{moment, strikes};
+use super::flow::Flow;
+use super::frame::half_a_frame;
+use crate::fault_schedule::{ActiveFault, ActiveFaults};
+use crate::http::{LAST_CHUNK, ResponseScanner};
 use crate::identity::Identity;
-use crate::plan::{after, status};
-use crate::weather::{Active, Weather};
+use crate::script::{after, status};
+use crate::selection::{selects, trigger_point};
 
-/// Pieces of less than this could as well have come as fewer.
-const SMALL: usize = AT_A_TIME / 2;
+/// Reads of less than this are small.
+const SMALL_READ: usize = 16 << 10;
 
-/// A piece that comes this long after the one before follows it without a pause. It is also how late a line can be for
-/// rests: where many hot streams wait for each other's rests longer than this, none of them is hot any more.
-const SOON: Duration = Duration::from_millis(1);
+/// Longest gap between two reads of a busy stream. It also bounds the delay that busy streams cause each other: when they
+/// wait longer than this for each other's pauses, none of them is busy any more.
+const MAX_GAP: Duration = Duration::from_millis(1);
 
-/// So many small pieces without a pause are a hot stream, and not an answer that happened to come in two or three.
-const HOT: u8 = 8;
+/// Small reads without a gap that make a stream busy; an ordinary response arrives in two or three.
+const BUSY_READS: u8 = 8;
 
-/// How the engine's bytes go on to the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flow {
-    Open,
-    /// Nothing is read: the engine is held up as by a client that does not read.
-    Shut,
-    /// The head, then nothing.
-    HeadThenShut,
-    /// The head, then a clean end.
-    HeadThenEnd,
-    /// A clean end as soon as HTTP allows one.
-    EndAtBoundary,
-    /// A clean end for HTTP in the middle of the next frame.
-    EndInFrame,
-    /// A byte, the next one not before this time.
-    Drip(Instant),
-    /// The connection is closed.
-    Cut,
-    /// The connection breaks, after half of what is there.
-    Reset,
+/// A decision about bytes that were read from the engine.
+#[derive(Debug, Default)]
+pub(super) struct Forward {
+    /// Number of bytes to forward unchanged.
+    pub(super) unchanged: usize,
+    /// Bytes to send after those.
+    pub(super) appended: Vec<u8>,
+    /// The connection is closed after that.
+    pub(super) closes: bool,
 }
 
-impl Flow {
-    /// Whether bytes are taken from the engine.
-    pub(super) fn moves(self) -> bool {
-        match self {
-            Self::Shut => false,
-            Self::Drip(at) => at <= Instant::now(),
-            _ => true,
+impl Forward {
+    fn unchanged(count: usize) -> Self {
+        Self {
+            unchanged: count,
+            ..Self::default()
         }
     }
-
-    /// Whether nothing is delivered.
-    pub(super) fn is_shut(self) -> bool {
-        self == Self::Shut
-    }
-}
-
-/// What becomes of some bytes of a stream.
-#[derive(Debug, Default)]
-pub(super) struct Passed {
-    /// So many go on as they are.
-    pub(super) whole: usize,
-    /// Then this.
-    pub(super) instead: Vec<u8>,
-    /// Then the connection is closed.
-    pub(super) ends: bool,
 }
 
 /// A log stream.
 #[derive(Debug)]
 pub(super) struct LogStream {
-    key: String,
-    who: Option<Arc<Identity>>,
-    /// The faults that are on and meant for it.
-    faults: Vec<Active>,
-    /// Those that have befallen it, by their index.
-    struck: Vec<usize>,
-    response: Response,
+    /// The container's id or name, as in the request.
+    container: String,
+    identity: Option<Arc<Identity>>,
+    /// The active faults that affect this stream.
+    faults: Vec<ActiveFault>,
+    /// Indices of the faults whose hit was counted.
+    hit_by: Vec<usize>,
+    response: ResponseScanner,
     opened: Instant,
-    /// When the last bytes went by.
-    last: Instant,
-    /// How many small pieces have come one soon after the other.
-    quick: u8,
-    /// Read and not passed on, because a fault came between.
+    last_read: Instant,
+    /// Number of small reads without a gap.
+    quick_reads: u8,
+    /// Bytes that were read but not forwarded, because of a fault.
     held: Vec<u8>,
 }
 
 impl LogStream {
-    pub(super) fn new(key: String, now: Instant) -> Self {
+    pub(super) fn new(container: String, now: Instant) -> Self {
         Self {
-            key,
-            who: None,
+            container,
+            identity: None,
             faults: Vec::new(),
-            struck: Vec::new(),
-            response: Response::default(),
+            hit_by: Vec::new(),
+            response: ResponseScanner::default(),
             opened: now,
-            last: now,
-            quick: 0,
+            last_read: now,
+            quick_reads: 0,
             held: Vec::new(),
         }
     }
 
-    /// Whose log it is, as the client named it.
-    pub(super) fn key(&self) -> &str {
-        &self.key
+    pub(super) fn container(&self) -> &str {
+        &self.container
     }
 
-    /// Its container is known now.
-    pub(super) fn is_of(&mut self, who: Arc<Identity>) {
-        self.who = Some(who);
+    pub(super) fn set_identity(&mut self, identity: Arc<Identity>) {
+        self.identity = Some(identity);
     }
 
-    /// Finds out which of the faults are meant for it. True if its container must be known for that and is not: until
-    /// then it is under those faults that befall everybody, and under no other.
-    pub(super) fn look_up(&mut self, weather: &Weather) -> bool {
-        let of_logs = |fault: &Fault| !matches!(fault.kind, FaultKind::Delay | FaultKind::EngineGone);
-        let chooses = |fault: &Fault| {
+    /// Selects the faults that affect this stream. Returns true if the container's identity is needed for that and
+    /// missing. Until it is set, only faults that affect all streams apply.
+    pub(super) fn refresh_faults(&mut self, active_faults: &ActiveFaults) -> bool {
+        let affects_logs = |fault: &Fault| !matches!(fault.kind, FaultKind::Delay | FaultKind::EngineGone);
+        let needs_identity = |fault: &Fault| {
             fault.containers.is_some()
                 || fault.share.is_some()
                 || matches!(fault.kind, FaultKind::Reset | FaultKind::Truncate)
         };
-        let is_mine = |active: &&Active| {
-            of_logs(&active.fault)
-                && match &self.who {
-                    Some(who) => strikes(&active.fault, who),
-                    None => !chooses(&active.fault),
+        let affects_this = |active: &&ActiveFault| {
+            affects_logs(&active.fault)
+                && match &self.identity {
+                    Some(identity) => selects(&active.fault, identity),
+                    None => !needs_identity(&active.fault),
                 }
         };
-        self.faults = weather.iter().filter(is_mine).cloned().collect();
-        self.who.is_none()
-            && weather
+        self.faults = active_faults.iter().filter(affects_this).cloned().collect();
+        self.identity.is_none()
+            && active_faults
                 .iter()
-                .any(|active| of_logs(&active.fault) && chooses(&active.fault))
+                .any(|active| affects_logs(&active.fault) && needs_identity(&active.fault))
     }
 
-    /// The error that its request is answered with, if a fault wants that.
-    pub(super) fn refused(&mut self) -> Option<u16> {
-        let is_error = |active: &&Active| active.fault.kind == FaultKind::ErrorStatus;
+    /// Returns the status code with which a fault refuses the request, and counts the hit.
+    pub(super) fn refusal_status(&mut self) -> Option<u16> {
+        let is_error = |active: &&ActiveFault| active.fault.kind == FaultKind::ErrorStatus;
         let status = status(&self.faults.iter().find(is_error)?.fault);
-        self.strike_as(FaultKind::ErrorStatus);
+        self.count_hits(FaultKind::ErrorStatus);
         Some(status)
     }
 
-    /// Counts it for the faults of a kind.
-    fn strike_as(&mut self, kind: FaultKind) {
-        for place in 0..self.faults.len() {
-            if self.faults[place].fault.kind == kind {
-                self.strike(place);
+    /// Counts a hit of each fault of a kind.
+    fn count_hits(&mut self, kind: FaultKind) {
+        for position in 0..self.faults.len() {
+            if self.faults[position].fault.kind == kind {
+                self.count_hit(position);
             }
         }
     }
 
-    /// Counts it for the fault of this place, once.
-    fn strike(&mut self, place: usize) {
-        let active = &self.faults[place];
-        if !self.struck.contains(&active.index) {
-            self.struck.push(active.index);
-            active.strike();
+    /// Counts a hit of the fault at this position, once for each stream.
+    fn count_hit(&mut self, position: usize) {
+        let active = &self.faults[position];
+        if !self.hit_by.contains(&active.index) {
+            self.hit_by.push(active.index);
+            active.hit();
         }
     }
 
-    /// Whether it comes in small pieces without a pause, so that more will be there in a moment.
-    pub(super) fn is_hot(&self) -> bool {
-        self.quick >= HOT
+    /// Reports whether the stream arrives in small pieces without a gap, so that more is about to arrive.
+    pub(super) fn is_busy(&self) -> bool {
+        self.quick_reads >= BUSY_READS
     }
 
-    pub(super) fn holds(&self) -> bool {
+    pub(super) fn has_held(&self) -> bool {
         !self.held.is_empty()
     }
 
@@ -179,17 +148,17 @@ impl LogStream {
         std::mem::take(&mut self.held)
     }
 
-    /// How its bytes flow now, and when that changes by itself. Of several faults the hardest counts.
+    /// Returns how the bytes flow now, and when that changes by itself. Of several faults the most severe counts.
     pub(super) fn flow(&mut self, now: Instant) -> (Flow, Option<Instant>) {
         let mut flow = Flow::Open;
         let mut wake: Option<Instant> = None;
-        for place in 0..self.faults.len() {
-            let (next, at) = self.under(&self.faults[place], now);
-            // One that waits for a frame to be cut strikes when it comes.
+        for position in 0..self.faults.len() {
+            let (next, at) = self.flow_under(&self.faults[position], now);
+            // A truncation counts when a frame is cut.
             if !matches!(next, Flow::Open | Flow::EndInFrame) {
-                self.strike(place);
+                self.count_hit(position);
             }
-            if next.hardness() > flow.hardness() {
+            if next.severity() > flow.severity() {
                 flow = next;
             }
             wake = [wake, at].into_iter().flatten().min();
@@ -197,137 +166,111 @@ impl LogStream {
         (flow, wake)
     }
 
-    fn under(&self, active: &Active, now: Instant) -> (Flow, Option<Instant>) {
+    fn flow_under(&self, active: &ActiveFault, now: Instant) -> (Flow, Option<Instant>) {
         let fault = &active.fault;
         let in_head = self.response.is_in_head();
         match fault.kind {
-            FaultKind::Stall if in_head => (Flow::HeadThenShut, None),
-            FaultKind::Stall => (Flow::Shut, None),
-            FaultKind::StallBeforeHeaders if in_head => (Flow::Shut, None),
+            FaultKind::Stall if in_head => (Flow::HeadThenBlock, None),
+            FaultKind::Stall => (Flow::Blocked, None),
+            FaultKind::StallBeforeHeaders if in_head => (Flow::Blocked, None),
             FaultKind::EofStorm if in_head => (Flow::HeadThenEnd, None),
             FaultKind::EofStorm => (Flow::EndAtBoundary, None),
-            FaultKind::CutIdle => at_time(self.last + after(fault), now, Flow::Cut),
+            FaultKind::CutIdle => at_time(self.last_read + after(fault), now, Flow::Close),
             FaultKind::Drip => {
-                let next = self.last + after(fault);
+                let next = self.last_read + after(fault);
                 (Flow::Drip(next), (next > now).then_some(next))
             }
             FaultKind::Reset | FaultKind::Truncate => {
-                let who = self.who.as_deref().cloned().unwrap_or_default();
-                let strike = active.from + active.to.duration_since(active.from).mul_f64(moment(fault, &who));
+                let identity = self.identity.as_deref().cloned().unwrap_or_default();
+                let length = active.to.duration_since(active.from);
+                let trigger = active.from + length.mul_f64(trigger_point(fault, &identity));
                 match fault.kind {
-                    // A stream that was opened later is its successor, and spared.
-                    _ if self.opened > strike => (Flow::Open, None),
-                    FaultKind::Reset => at_time(strike, now, Flow::Reset),
-                    _ => at_time(strike, now, Flow::EndInFrame),
+                    // A stream that was opened later is the successor, which is spared.
+                    _ if self.opened > trigger => (Flow::Open, None),
+                    FaultKind::Reset => at_time(trigger, now, Flow::Reset),
+                    _ => at_time(trigger, now, Flow::EndInFrame),
                 }
             }
             _ => (Flow::Open, None),
         }
     }
 
-    /// Decides what becomes of bytes that came from the engine.
-    pub(super) fn pass(&mut self, bytes: &[u8], flow: Flow, now: Instant) -> Passed {
-        let is_quick = bytes.len() < SMALL && now.duration_since(self.last) < SOON;
-        self.quick = if is_quick { self.quick.saturating_add(1) } else { 0 };
-        self.last = now;
-        let head = self.response.pass_head(bytes);
+    /// Decides what to forward of `bytes` that were read from the engine.
+    pub(super) fn forward(&mut self, bytes: &[u8], flow: Flow, now: Instant) -> Forward {
+        let is_quick = bytes.len() < SMALL_READ && now.duration_since(self.last_read) < MAX_GAP;
+        self.quick_reads = if is_quick {
+            self.quick_reads.saturating_add(1)
+        } else {
+            0
+        };
+        self.last_read = now;
+        let head = self.response.scan_head(bytes);
         if self.response.is_in_head() {
-            return Passed {
-                whole: bytes.len(),
-                ..Passed::default()
-            };
+            return Forward::unchanged(bytes.len());
         }
         let body = &bytes[head..];
         match flow {
-            Flow::HeadThenShut if head > 0 => {
+            Flow::HeadThenBlock if head > 0 => {
                 self.held = body.to_vec();
-                Passed {
-                    whole: head,
-                    ..Passed::default()
-                }
+                Forward::unchanged(head)
             }
             Flow::HeadThenEnd | Flow::EndAtBoundary => self.end_at_boundary(head, body),
             Flow::EndInFrame => self.end_in_frame(head, body),
             _ => {
-                self.response.pass_body(body, false, |_| {});
-                Passed {
-                    whole: bytes.len(),
-                    ..Passed::default()
-                }
+                self.response.scan_body(body, false, |_| {});
+                Forward::unchanged(bytes.len())
             }
         }
     }
 
-    fn end_at_boundary(&mut self, head: usize, body: &[u8]) -> Passed {
-        let whole = head + self.response.pass_body(body, true, |_| {});
+    fn end_at_boundary(&mut self, head: usize, body: &[u8]) -> Forward {
+        let unchanged = head + self.response.scan_body(body, true, |_| {});
         if self.response.is_at_boundary() {
-            return Passed {
-                whole,
-                instead: LAST_CHUNK.to_vec(),
-                ends: true,
+            return Forward {
+                unchanged,
+                appended: LAST_CHUNK.to_vec(),
+                closes: true,
             };
         }
-        Passed {
-            whole,
-            ..Passed::default()
-        }
+        Forward::unchanged(unchanged)
     }
 
-    /// Looks for a frame of which half can be delivered.
-    fn end_in_frame(&mut self, head: usize, body: &[u8]) -> Passed {
+    /// Ends the stream in the first frame of which half can be sent.
+    fn end_in_frame(&mut self, head: usize, body: &[u8]) -> Forward {
         let mut at = 0;
         while at < body.len() {
-            at += self.response.pass_body(&body[at..], true, |_| {});
+            at += self.response.scan_body(&body[at..], true, |_| {});
             if !self.response.is_at_boundary() {
                 break;
             }
             if let Some(half) = half_a_frame(&body[at..]) {
-                self.strike_as(FaultKind::Truncate);
-                return Passed {
-                    whole: head + at,
-                    instead: half,
-                    ends: true,
+                self.count_hits(FaultKind::Truncate);
+                return Forward {
+                    unchanged: head + at,
+                    appended: half,
+                    closes: true,
                 };
             }
-            // Too short to be cut: over the first byte of its size, to the next boundary.
+            // Too short to be cut. Its first byte is skipped, so that the next scan stops at the boundary behind it.
             if at < body.len() {
-                at += self.response.pass_body(&body[at..=at], false, |_| {});
+                at += self.response.scan_body(&body[at..=at], false, |_| {});
             }
         }
-        Passed {
-            whole: head + body.len(),
-            ..Passed::default()
-        }
+        Forward::unchanged(head + body.len())
     }
 
-    /// Whether the engine has ended it.
+    /// Reports whether the engine has ended the stream and all of it was forwarded.
     pub(super) fn is_done(&self) -> bool {
-        self.held.is_empty() && matches!(&self.response, Response::Chunks(chunks) if chunks.is_done())
+        self.held.is_empty() && self.response.is_done()
     }
 
-    /// Whether it can be ended right now, without another byte from the engine.
+    /// Reports whether the stream can be ended cleanly now, without another byte from the engine.
     pub(super) fn is_at_boundary(&self) -> bool {
         self.response.is_at_boundary()
     }
 }
 
-impl Flow {
-    fn hardness(self) -> u8 {
-        match self {
-            Self::Open => 0,
-            Self::Drip(_) => 1,
-            Self::EndInFrame => 2,
-            Self::HeadThenShut => 3,
-            Self::Shut => 4,
-            Self::HeadThenEnd => 5,
-            Self::EndAtBoundary => 6,
-            Self::Reset => 7,
-            Self::Cut => 8,
-        }
-    }
-}
-
-/// `flow` from that time on, and a wake-up for it until then.
+/// Returns `flow` from the time `at` on, and before that an open flow with a wake-up.
 fn at_time(at: Instant, now: Instant, flow: Flow) -> (Flow, Option<Instant>) {
     if at <= now {
         (flow, None)

@@ -1,15 +1,15 @@
-//! What the client asks: heads are recognised, bodies are passed over.
+//! The position in a client's requests: heads are parsed, bodies are skipped.
 
-use super::response::Chunks;
+use super::chunked::ChunkScanner;
 
-/// A longer head is no request of a Docker client; it is passed on unread.
-const LONGEST: usize = 64 << 10;
-const MOST_HEADERS: usize = 64;
+/// Longest head that is parsed; a longer one is no request of a Docker client and makes the connection opaque.
+const MAX_HEAD: usize = 64 << 10;
+const MAX_HEADERS: usize = 64;
 
-/// What a request asks for, as far as faults make a difference.
+/// A request, as far as faults distinguish it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// The log of the container of this name or id.
+pub(crate) enum Request {
+    /// The log of the container with this name or id.
     Log {
         key: String,
     },
@@ -17,12 +17,13 @@ pub(super) enum Asked {
     Other,
 }
 
-/// The client's side of a connection.
+/// A position in the requests of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Requests {
+pub(crate) struct RequestScanner {
     state: State,
+    /// The bytes of the current head so far.
     head: Vec<u8>,
-    /// What comes after the head that was found last.
+    /// The state after the current head.
     next: State,
 }
 
@@ -31,20 +32,20 @@ enum State {
     #[default]
     Head,
     Body(u64),
-    Chunks(Chunks),
-    /// Not HTTP any more (attach, exec, BuildKit), or not understood.
+    Chunked(ChunkScanner),
+    /// Not HTTP any more (attach, exec, BuildKit), or malformed.
     Opaque,
 }
 
-impl Requests {
-    /// Whether the connection carries something else than HTTP now.
-    pub(super) fn is_opaque(&self) -> bool {
+impl RequestScanner {
+    /// Reports whether the connection no longer carries HTTP.
+    pub(crate) fn is_opaque(&self) -> bool {
         matches!(self.state, State::Opaque)
     }
 
-    /// Takes bytes off `input` and appends to `out` what can be forwarded. Stops when a head is complete, which is
-    /// forwarded or dropped by the caller's decision.
-    pub(super) fn feed(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Option<Asked> {
+    /// Consumes `input` and appends to `out` the bytes to forward. Returns early at the end of a head: the caller then
+    /// calls [`Self::forward_head`] or [`Self::drop_head`].
+    pub(crate) fn scan(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Option<Request> {
         while !input.is_empty() {
             let count = match &mut self.state {
                 State::Opaque => input.len(),
@@ -53,14 +54,14 @@ impl Requests {
                     *left -= count as u64;
                     count
                 }
-                State::Chunks(chunks) => chunks.skip(input),
-                State::Head => return self.take_head(input, out),
+                State::Chunked(chunks) => chunks.skip(input),
+                State::Head => return self.scan_head(input, out),
             };
             out.extend_from_slice(&input[..count]);
             *input = &input[count..];
             let done = match &self.state {
                 State::Body(left) => *left == 0,
-                State::Chunks(chunks) => chunks.is_done(),
+                State::Chunked(chunks) => chunks.is_done(),
                 State::Head | State::Opaque => false,
             };
             if done {
@@ -70,20 +71,20 @@ impl Requests {
         None
     }
 
-    fn take_head(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Option<Asked> {
+    fn scan_head(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Option<Request> {
         let before = self.head.len();
         self.head.extend_from_slice(input);
-        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         match request.parse(&self.head) {
             Ok(httparse::Status::Complete(length)) => {
-                let asked = asked(request.method.unwrap_or_default(), request.path.unwrap_or_default());
-                self.next = after(request.headers);
+                let found = classify(request.method.unwrap_or_default(), request.path.unwrap_or_default());
+                self.next = body_state(request.headers);
                 *input = &input[length - before..];
                 self.head.truncate(length);
-                Some(asked)
+                Some(found)
             }
-            Ok(httparse::Status::Partial) if self.head.len() < LONGEST => {
+            Ok(httparse::Status::Partial) if self.head.len() < MAX_HEAD => {
                 *input = &[];
                 None
             }
@@ -96,20 +97,20 @@ impl Requests {
         }
     }
 
-    /// Forwards the head that was found last.
-    pub(super) fn forward_head(&mut self, out: &mut Vec<u8>) {
+    /// Appends the current head to `out` and goes on behind it.
+    pub(crate) fn forward_head(&mut self, out: &mut Vec<u8>) {
         out.append(&mut self.head);
         self.drop_head();
     }
 
-    /// Goes on behind the head that was found last.
-    pub(super) fn drop_head(&mut self) {
+    /// Goes on behind the current head without forwarding it.
+    pub(crate) fn drop_head(&mut self) {
         self.head = Vec::new();
         self.state = std::mem::take(&mut self.next);
     }
 }
 
-fn after(headers: &[httparse::Header<'_>]) -> State {
+fn body_state(headers: &[httparse::Header<'_>]) -> State {
     let header = |name: &str| {
         let found = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
         found
@@ -120,7 +121,7 @@ fn after(headers: &[httparse::Header<'_>]) -> State {
         return State::Opaque;
     }
     if header("transfer-encoding").eq_ignore_ascii_case("chunked") {
-        return State::Chunks(Chunks::default());
+        return State::Chunked(ChunkScanner::default());
     }
     match header("content-length").trim() {
         "" | "0" => State::Head,
@@ -128,7 +129,7 @@ fn after(headers: &[httparse::Header<'_>]) -> State {
     }
 }
 
-fn asked(method: &str, target: &str) -> Asked {
+fn classify(method: &str, target: &str) -> Request {
     let target = target.find("://").map_or(target, |at| {
         let rest = &target[at + 3..];
         rest.find('/').map_or("/", |slash| &rest[slash..])
@@ -143,9 +144,9 @@ fn asked(method: &str, target: &str) -> Asked {
         segments.remove(0);
     }
     match (method, &segments[..]) {
-        ("GET", ["containers", key, "logs"]) => Asked::Log { key: (*key).to_owned() },
-        ("GET", ["events"]) => Asked::Events,
-        _ => Asked::Other,
+        ("GET", ["containers", key, "logs"]) => Request::Log { key: (*key).to_owned() },
+        ("GET", ["events"]) => Request::Events,
+        _ => Request::Other,
     }
 }
 
@@ -153,45 +154,45 @@ fn asked(method: &str, target: &str) -> Asked {
 mod tests {
     use super::*;
 
-    /// What was recognised and what was forwarded when these bytes come in pieces of that size.
-    fn feed(bytes: &[u8], size: usize) -> (Vec<Asked>, Vec<u8>) {
-        let (mut requests, mut asked, mut out) = (Requests::default(), Vec::new(), Vec::new());
+    /// Scans `bytes` in pieces of `size`; returns the requests and the forwarded bytes.
+    fn scan(bytes: &[u8], size: usize) -> (Vec<Request>, Vec<u8>) {
+        let (mut scanner, mut requests, mut out) = (RequestScanner::default(), Vec::new(), Vec::new());
         for piece in bytes.chunks(size) {
             let mut rest = piece;
-            while let Some(found) = requests.feed(&mut rest, &mut out) {
-                asked.push(found);
-                requests.forward_head(&mut out);
+            while let Some(found) = scanner.scan(&mut rest, &mut out) {
+                requests.push(found);
+                scanner.forward_head(&mut out);
             }
         }
-        (asked, out)
+        (requests, out)
     }
 
     #[test]
-    fn requests_on_one_connection_are_told_apart_however_their_bytes_come() {
+    fn requests_on_one_connection_are_found_in_pieces_of_any_size() {
         let bytes = b"POST /v1.41/containers/create HTTP/1.1\r\nContent-Length: 11\r\n\r\n{\"a\": \"b\"}\nGET /v1.41/containers/abc/logs?follow=1 HTTP/1.1\r\nHost: d\r\n\r\n\
             POST /images/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nGET /\r\n3;x=y\r\nabc\r\n0\r\n\r\nGET http://d/events HTTP/1.1\r\n\r\n";
         let expected = vec![
-            Asked::Other,
-            Asked::Log { key: "abc".into() },
-            Asked::Other,
-            Asked::Events,
+            Request::Other,
+            Request::Log { key: "abc".into() },
+            Request::Other,
+            Request::Events,
         ];
         for size in [1, 2, 7, 64, 4096] {
-            let (asked, out) = feed(bytes, size);
-            assert_eq!(asked, expected, "in pieces of {size}");
+            let (requests, out) = scan(bytes, size);
+            assert_eq!(requests, expected, "in pieces of {size}");
             assert_eq!(out, bytes, "in pieces of {size}");
         }
     }
 
     #[test]
-    fn behind_an_upgrade_everything_passes() {
+    fn everything_passes_after_an_upgrade() {
         let bytes = b"POST /containers/x/attach HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nGET /events HTTP/1.1\r\n\r\n\x00\x01";
-        assert_eq!(feed(bytes, 5), (vec![Asked::Other], bytes.to_vec()));
+        assert_eq!(scan(bytes, 5), (vec![Request::Other], bytes.to_vec()));
     }
 
     #[test]
-    fn what_is_no_http_passes() {
+    fn bytes_that_are_not_http_pass() {
         let bytes = b"\x16\x03\x01 hello";
-        assert_eq!(feed(bytes, 100), (vec![], bytes.to_vec()));
+        assert_eq!(scan(bytes, 100), (vec![], bytes.to_vec()));
     }
 }

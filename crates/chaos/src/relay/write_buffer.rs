@@ -1,44 +1,44 @@
-//! Bytes that could not be written yet.
+//! Bytes that wait until their socket is writable.
 
 use std::io;
 
 use tokio::net::UnixStream;
 
-/// Bytes on their way. Empty, it holds no memory.
+/// Bytes that could not be written yet. An empty buffer holds no memory.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
+pub(super) struct WriteBuffer {
     bytes: Vec<u8>,
     written: usize,
 }
 
-impl Pending {
+impl WriteBuffer {
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// More bytes are appended here.
-    pub(super) fn as_mut(&mut self) -> &mut Vec<u8> {
+    /// Returns the vector to which bytes can be appended.
+    pub(super) fn bytes_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Writes as much as is taken now.
+    /// Writes as many of the waiting bytes as the socket takes.
     pub(super) fn flush(&mut self, to: &UnixStream) -> io::Result<()> {
-        self.written += write(to, &self.bytes[self.written..])?;
+        self.written += try_write(to, &self.bytes[self.written..])?;
         if self.written == self.bytes.len() {
             *self = Self::default();
         }
         Ok(())
     }
 
-    /// Writes as much as is taken now, after what is pending, and keeps the rest.
-    pub(super) fn send(&mut self, to: &UnixStream, bytes: &[u8]) -> io::Result<()> {
-        let written = if self.is_empty() { write(to, bytes)? } else { 0 };
+    /// Writes `bytes` after those that wait, and keeps what the socket does not take.
+    pub(super) fn write(&mut self, to: &UnixStream, bytes: &[u8]) -> io::Result<()> {
+        let written = if self.is_empty() { try_write(to, bytes)? } else { 0 };
         self.bytes.extend_from_slice(&bytes[written..]);
         Ok(())
     }
 }
 
-fn write(to: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
+fn try_write(to: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
     let mut written = 0;
     while written < bytes.len() {
         match to.try_write(&bytes[written..]) {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use leakcheck_chaos::{FaultEvent, News, Plan, Proxy, Starter};
+use leakcheck_chaos::{FaultEvent, FaultPhase, FaultScript, Proxy, ProxyEvent, StartHandle};
 use leakcheck_dockersim::{Server, Settings};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,14 +13,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Longer than anything here takes; a test that needs it has failed.
+/// Deadline of every wait; a test that reaches it has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An engine with a proxy in front of it.
 struct Scene {
     folder: TempDir,
-    starter: Starter,
-    news: mpsc::Receiver<News>,
+    start: StartHandle,
+    events: mpsc::Receiver<ProxyEvent>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -29,19 +29,19 @@ impl Scene {
     fn new(script: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let server = Server::bind(&Settings::new(folder.path().join("engine.sock"))).expect("an engine");
-        let plan = Plan::parse(script).expect("a good script");
+        let script = FaultScript::parse(script).expect("a good script");
         let listen = folder.path().join("chaos.sock");
-        let proxy = Proxy::bind(&listen, server.socket(), plan).expect("a proxy");
-        let (sender, news) = mpsc::channel(16);
+        let proxy = Proxy::bind(&listen, server.socket(), script).expect("a proxy");
+        let (sender, events) = mpsc::channel(16);
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let starter = proxy.starter();
+        let start = proxy.start_handle();
         tasks.spawn(server.run(shutdown.clone()));
         tasks.spawn(proxy.run(Some(sender), shutdown.clone()));
         tasks.close();
         Self {
             folder,
-            starter,
-            news,
+            start,
+            events,
             shutdown,
             tasks,
         }
@@ -55,7 +55,7 @@ impl Scene {
         self.folder.path().join("engine.sock")
     }
 
-    /// A running container of a load group, past the proxy.
+    /// Starts a container of a load group, directly at the engine.
     async fn container(&self, name: &str, group: &str, rate: &str) {
         let image = ask(&self.engine(), "POST", "/images/create?fromImage=noise", "").await;
         assert!(image.starts_with("HTTP/1.1 200"), "{image}");
@@ -75,26 +75,27 @@ impl Scene {
         assert!(started.starts_with("HTTP/1.1 204"), "{started}");
     }
 
-    /// Waits for a fault to begin or to end.
+    /// Waits until a fault begins or ends.
     async fn next_event(&mut self) -> FaultEvent {
-        let news = timeout(PATIENCE, self.news.recv()).await.expect("in time");
-        match news.expect("news") {
-            News::Fault(event) => event,
+        let event = timeout(PATIENCE, self.events.recv()).await.expect("in time");
+        match event.expect("an event") {
+            ProxyEvent::Fault(event) => event,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Waits for the only fault to begin.
+    /// Starts the clock and waits until the only fault begins.
     async fn begin(&mut self) {
-        self.starter.start();
-        assert!(self.next_event().await.began);
+        self.start.start();
+        assert_eq!(self.next_event().await.phase, FaultPhase::Began);
     }
 
-    /// Waits for the only fault to end; how many times it struck.
+    /// Waits until the only fault ends, and returns its hits.
     async fn fault_ends(&mut self) -> u64 {
-        let end = self.next_event().await;
-        assert!(!end.began);
-        end.struck.expect("counted")
+        match self.next_event().await.phase {
+            FaultPhase::Ended { hits } => hits,
+            FaultPhase::Began => panic!("it has begun already"),
+        }
     }
 
     async fn end(self) {
@@ -114,8 +115,8 @@ fn request(method: &str, path: &str, body: &str, connection: &str) -> String {
     )
 }
 
-/// A client's end of a connection. What came behind an awaited text stays for the next who reads: on a busy machine one
-/// read may bring far more than was waited for.
+/// A client's end of a connection. Bytes after an awaited text are kept for the next read, because one read may return
+/// far more than the text.
 struct Client {
     stream: UnixStream,
     unread: Vec<u8>,
@@ -133,7 +134,7 @@ impl Client {
         self.stream.write_all(text.as_bytes()).await.expect("sent");
     }
 
-    /// Everything up to `text` and with it.
+    /// Reads up to and including `text`.
     async fn read_until(&mut self, text: &str) -> String {
         let found = timeout(PATIENCE, async {
             loop {
@@ -157,7 +158,7 @@ impl Client {
         String::from_utf8_lossy(&found).into_owned()
     }
 
-    /// Everything until the end, however it comes.
+    /// Reads until the connection ends or fails.
     async fn rest(mut self) -> String {
         // A reset in the middle is an end too.
         let _ = timeout(PATIENCE, self.stream.read_to_end(&mut self.unread))
@@ -166,7 +167,7 @@ impl Client {
         String::from_utf8_lossy(&self.unread).into_owned()
     }
 
-    /// Everything until the connection breaks or ends, and whether it broke.
+    /// Reads until the connection ends, and reports whether it was reset.
     async fn rest_or_reset(mut self) -> (String, bool) {
         let read = timeout(PATIENCE, self.stream.read_to_end(&mut self.unread))
             .await
@@ -175,20 +176,20 @@ impl Client {
         (String::from_utf8_lossy(&self.unread).into_owned(), is_reset)
     }
 
-    /// Whether something has come: used only for what must not come, after its order in time is known otherwise.
+    /// Reports whether bytes have arrived, for tests in which none may arrive.
     fn has_bytes(&self) -> bool {
         !self.unread.is_empty() || self.stream.try_read(&mut [0; 64]).is_ok()
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection and returns the response.
 async fn ask(socket: &Path, method: &str, path: &str, body: &str) -> String {
     let mut client = Client::connect(socket).await;
     client.send(&request(method, path, body, "close")).await;
     client.rest().await
 }
 
-/// Follows a log; returns when the head has come.
+/// Follows a log, and returns after the head of the response.
 async fn follow(socket: &Path, name: &str) -> Client {
     let mut client = open_log(socket, name).await;
     client.read_until("\r\n\r\n").await;
@@ -226,11 +227,11 @@ async fn without_faults_a_connection_serves_one_request_after_another() {
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_passes_as_it_is_and_both_ways() {
+async fn an_upgraded_connection_is_relayed_unchanged_in_both_directions() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, listen) = (folder.path().join("engine.sock"), folder.path().join("chaos.sock"));
     let listener = UnixListener::bind(&engine).expect("a socket");
-    let proxy = Proxy::bind(&listen, &engine, Plan::default()).expect("a proxy");
+    let proxy = Proxy::bind(&listen, &engine, FaultScript::default()).expect("a proxy");
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn(proxy.run(None, shutdown.clone()));
@@ -260,7 +261,7 @@ async fn an_upgraded_connection_passes_as_it_is_and_both_ways() {
     timeout(PATIENCE, tasks.wait()).await.expect("everything ends");
 }
 
-/// A fault that lasts until the test is over, however slow the machine is.
+/// Returns a script with one fault that outlasts the test.
 fn lasting(kind: &str, more: &str) -> String {
     format!("[[fault]]\nat = \"0s\"\nfor = \"1h\"\nkind = \"{kind}\"\n{more}\n")
 }
@@ -272,7 +273,7 @@ async fn a_stall_holds_only_its_group() {
     scene.container("one-b", "b", "100").await;
     let mut b = follow(&scene.proxy(), "one-b").await;
     scene.begin().await;
-    // A stream that is opened now gets its head and no more.
+    // A stream that is opened during the stall receives only its head.
     let new = follow(&scene.proxy(), "one-a").await;
     b.read_until(" o 30 ").await;
     assert!(!new.has_bytes(), "held back while the other group flows");
@@ -280,7 +281,7 @@ async fn a_stall_holds_only_its_group() {
 }
 
 #[tokio::test]
-async fn what_a_stall_has_held_back_comes_when_it_is_over() {
+async fn bytes_held_by_a_stall_arrive_after_it() {
     let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"500ms\"\nkind = \"stall\"\n");
     scene.container("one", "a", "100").await;
     let mut stream = follow(&scene.proxy(), "one").await;
@@ -297,7 +298,7 @@ async fn what_a_stall_has_held_back_comes_when_it_is_over() {
 }
 
 #[tokio::test]
-async fn log_requests_are_refused_with_the_status_and_others_are_not() {
+async fn only_log_requests_are_refused_with_the_status() {
     for (more, status) in [("status = 503", 503), ("status = 409", 409), ("", 500)] {
         let mut scene = Scene::new(&lasting("error-status", more));
         scene.container("one", "a", "1").await;
@@ -314,7 +315,7 @@ async fn log_requests_are_refused_with_the_status_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn when_the_fault_is_over_requests_are_answered_again() {
+async fn requests_are_answered_again_after_the_fault() {
     let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"100ms\"\nkind = \"error-status\"\n");
     scene.container("one", "a", "1").await;
     scene.begin().await;
@@ -325,7 +326,7 @@ async fn when_the_fault_is_over_requests_are_answered_again() {
 }
 
 #[tokio::test]
-async fn idle_streams_are_cut_and_noisy_ones_are_not() {
+async fn only_idle_streams_are_cut() {
     let mut scene = Scene::new(&lasting("cut-idle", "after = \"3s\""));
     scene.container("quiet", "a", "0").await;
     scene.container("loud", "a", "100").await;
@@ -335,13 +336,13 @@ async fn idle_streams_are_cut_and_noisy_ones_are_not() {
     );
     scene.begin().await;
     assert_eq!(quiet.rest().await, "", "cut, not ended");
-    // 5 s of lines: more than there was time for until the other was cut.
+    // These lines take 5 s, longer than the silence after which the other is cut.
     loud.read_until(" o 500 ").await;
     scene.end().await;
 }
 
 #[tokio::test]
-async fn in_a_storm_streams_end_cleanly_as_soon_as_they_begin() {
+async fn in_an_eof_storm_streams_end_cleanly_as_soon_as_they_begin() {
     let mut scene = Scene::new(&lasting("eof-storm", ""));
     scene.container("quiet", "a", "0").await;
     let open = follow(&scene.proxy(), "quiet").await;
@@ -356,10 +357,9 @@ async fn in_a_storm_streams_end_cleanly_as_soon_as_they_begin() {
 }
 
 #[tokio::test]
-async fn reset_and_truncated_streams_end_in_the_middle_and_their_successors_live() {
+async fn reset_and_truncated_streams_end_in_a_frame_and_their_successors_are_spared() {
     for (kind, is_clean) in [("reset", false), ("truncate", true)] {
-        // With this seed the container "loud" is struck early in the fault's time, and the rest of it is left for a slow
-        // machine.
+        // With this seed the trigger point of the container "loud" is early, which leaves time on a slow machine.
         let script = format!("[[fault]]\nat = \"0s\"\nfor = \"60s\"\nkind = \"{kind}\"\nseed = 11\n");
         let mut scene = Scene::new(&script);
         scene.container("loud", "a", "100").await;
@@ -375,7 +375,7 @@ async fn reset_and_truncated_streams_end_in_the_middle_and_their_successors_live
 }
 
 #[tokio::test]
-async fn where_resets_are_planned_everything_else_ends_as_it_does_without_them() {
+async fn a_script_with_resets_changes_no_other_end_of_a_connection() {
     let mut scene = Scene::new(&format!(
         "[[fault]]\nat = \"0s\"\nfor = \"1h\"\nkind = \"eof-storm\"\n{}",
         "[[fault]]\nat = \"1h\"\nfor = \"1h\"\nkind = \"reset\"\n"
@@ -396,7 +396,7 @@ async fn where_resets_are_planned_everything_else_ends_as_it_does_without_them()
 }
 
 #[tokio::test]
-async fn while_the_engine_is_gone_nobody_answers_and_then_it_is_back() {
+async fn connections_are_refused_while_the_engine_is_gone_and_accepted_afterwards() {
     let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"3s\"\nkind = \"engine-gone\"\n");
     scene.container("quiet", "a", "0").await;
     let stream = follow(&scene.proxy(), "quiet").await;
@@ -404,11 +404,11 @@ async fn while_the_engine_is_gone_nobody_answers_and_then_it_is_back() {
     assert_eq!(stream.rest().await, "", "cut");
     let refused = UnixStream::connect(scene.proxy()).await.is_err();
     assert!(
-        refused || !scene.news.is_empty(),
-        "nobody answers until the end is told"
+        refused || !scene.events.is_empty(),
+        "connections are refused until the fault ends"
     );
     assert!(scene.fault_ends().await >= 1, "the stream was cut");
-    // The socket is made anew a moment after the fault has ended.
+    // The socket is created again shortly after the fault has ended.
     let is_back = async {
         while UnixStream::connect(scene.proxy()).await.is_err() {
             tokio::task::yield_now().await;
@@ -421,7 +421,7 @@ async fn while_the_engine_is_gone_nobody_answers_and_then_it_is_back() {
 }
 
 #[tokio::test]
-async fn events_come_late_and_all_of_them() {
+async fn delayed_events_all_arrive() {
     let mut scene = Scene::new(&lasting("delay", "after = \"100ms\""));
     let mut events = Client::connect(&scene.proxy()).await;
     events.send(&request("GET", "/events", "", "keep-alive")).await;
@@ -440,7 +440,7 @@ async fn events_come_late_and_all_of_them() {
 }
 
 #[tokio::test]
-async fn byte_by_byte_is_slow_but_whole() {
+async fn a_dripping_stream_loses_nothing() {
     let mut scene = Scene::new("[[fault]]\nat = \"0s\"\nfor = \"400ms\"\nkind = \"drip\"\nafter = \"2ms\"\n");
     scene.container("loud", "a", "50").await;
     let mut stream = follow(&scene.proxy(), "loud").await;
@@ -452,8 +452,8 @@ async fn byte_by_byte_is_slow_but_whole() {
     scene.end().await;
 }
 
-/// An engine whose logs flow and that never says who a container is.
-async fn silent_about_its_containers(listener: UnixListener) {
+/// Serves logs, but never answers to an inspect.
+async fn serve_logs_only(listener: UnixListener) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         connections.spawn(async move {
@@ -476,31 +476,31 @@ async fn silent_about_its_containers(listener: UnixListener) {
 }
 
 #[tokio::test]
-async fn an_open_log_is_not_held_up_while_it_is_asked_whose_it_is_and_a_failure_is_told() {
+async fn an_open_log_flows_during_the_inspection_of_its_container_and_a_failure_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let (engine, listen) = (folder.path().join("engine.sock"), folder.path().join("chaos.sock"));
     let listener = UnixListener::bind(&engine).expect("a socket");
-    let plan = Plan::parse(&lasting("stall", "containers = \"others\"")).expect("a good script");
-    let proxy = Proxy::bind(&listen, &engine, plan).expect("a proxy");
+    let script = FaultScript::parse(&lasting("stall", "containers = \"others\"")).expect("a good script");
+    let proxy = Proxy::bind(&listen, &engine, script).expect("a proxy");
     let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let (sender, mut news) = mpsc::channel(8);
-    let starter = proxy.starter();
+    let (sender, mut events) = mpsc::channel(8);
+    let start = proxy.start_handle();
     tasks.spawn(proxy.run(Some(sender), shutdown.clone()));
     let token = shutdown.clone();
-    tasks.spawn(async move { _ = token.run_until_cancelled(silent_about_its_containers(listener)).await });
+    tasks.spawn(async move { _ = token.run_until_cancelled(serve_logs_only(listener)).await });
     tasks.close();
     let mut log = follow(&listen, "mine").await;
-    starter.start();
-    let begins = timeout(PATIENCE, news.recv()).await.expect("in time");
-    assert!(matches!(begins, Some(News::Fault(event)) if event.began));
+    start.start();
+    let begins = timeout(PATIENCE, events.recv()).await.expect("in time");
+    assert!(matches!(begins, Some(ProxyEvent::Fault(event)) if event.phase == FaultPhase::Began));
     for _ in 0..50 {
         log.read_until("line \n").await;
     }
-    assert!(news.is_empty(), "it flowed while the answer was still awaited");
-    let told = timeout(PATIENCE, news.recv()).await.expect("in time");
+    assert!(events.is_empty(), "it flowed during the inspection");
+    let reported = timeout(PATIENCE, events.recv()).await.expect("in time");
     assert!(
-        matches!(&told, Some(News::Unknown { container, .. }) if container == "mine"),
-        "{told:?}"
+        matches!(&reported, Some(ProxyEvent::InspectFailed { container, .. }) if container == "mine"),
+        "{reported:?}"
     );
     shutdown.cancel();
     timeout(PATIENCE, tasks.wait()).await.expect("everything ends");
