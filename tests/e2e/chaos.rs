@@ -124,5 +124,5 @@ fn a_target_that_no_fault_struck_is_not_judged_sound() {
     let ran = harness.run(&(beside + fault), &[]);
     assert_eq!(ran.code, 125, "{}", ran.stderr);
     assert_eq!(ran.reasons(), ["load-not-delivered "], "{}", ran.stderr);
-    assert!(ran.stderr.contains("no fault struck anything"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no fault hit anything"), "{}", ran.stderr);
 }

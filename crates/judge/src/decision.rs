@@ -180,7 +180,7 @@ fn sentence(code: Code, posterior: &Posterior, conditions: &RunConditions, spec:
         }
         Code::Aliased => match conditions.sampling {
             Sampling::Aliased { apparent_period_s } => format!(
-                "samples every {:.0} s show the rotation as a wave of {apparent_period_s:.0} s, which may analysis like growth or hide it",
+                "samples every {:.0} s show the rotation as a wave of {apparent_period_s:.0} s, which may look like growth or hide it",
                 conditions.spacing_s
             ),
             _ => String::new(),

@@ -1,4 +1,4 @@
-//! From the record of a run to its judgement.
+//! The judgement of a whole record: every limit by its statistic, and the run itself.
 
 mod checkpoint;
 mod context;

@@ -1,4 +1,18 @@
-//! Record in, verdict out.
+//! Statistics: the record of a run in, a verdict out.
+//!
+//! The method is Bayesian model averaging. [`assess`] judges one series in these steps:
+//!
+//! 1. Remove the effect of the number of containers (`covariate`) and short bursts (`despike`).
+//! 2. Reduce the run to some sixty block medians, aligned with rotations (`blocks`).
+//! 3. Fit two thousand models, such as lines, steps, changepoints and warm-ups, at ten correlation times (`models`,
+//! `fit`).
+//! 4. Test the posterior distribution of the growth against the limit (`posterior`, `decision`).
+//!
+//! [`judge`] applies the limits of a whole [`Record`](leakcheck_model::Record). Some statistics need no fit: sampling
+//! ([`aliasing`]), few checkpoints (`sparse`), net growth, the drain check, the stationarity of a baseline
+//! ([`stationarity`]) and the bounds of any method ([`power`]).
+//!
+//! Everything is pure arithmetic without I/O; formulas cite their sources.
 
 pub mod aliasing;
 mod assess;

@@ -2,10 +2,7 @@
 
 #[path = "../examples/judge_quality/random.rs"]
 mod random;
-#[expect(
-    dead_code,
-    reason = "the generator of `judge_quality` makes more than is context for here"
-)]
+#[expect(dead_code, reason = "the generator of `judge_quality` makes more than is used here")]
 #[path = "../examples/judge_quality/trace.rs"]
 mod trace;
 

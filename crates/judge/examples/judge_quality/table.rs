@@ -14,10 +14,10 @@ pub(crate) fn opening(command: &str, parts: &BTreeSet<&str>) -> String {
          Measured so far: {measured} of {of} parts of the traces. Nothing was tuned on the seed of the recipe, 20261127.\n\
          Limit 2 per minute, sampled each second, rotation period known. Shares of traces in per cent; *n* is their number. *Endpoint*: (last − first) / minutes > 2.\n\
          *OLS*: least-squares slope > 2. *TS+MK*: Theil–Sen slope > 2 and Mann–Kendall with Hamed & Rao's correction below 5 % (on 150 equally spaced points).\n\
-         These three know no third assessment: what they do not fail, they pass. *Bound wrong*: the 99 % lower bound lies above the true growth. *Watched*: rotation\n\
+         These three have no third outcome: what they do not fail, they pass. *Bound wrong*: the 99 % lower bound lies above the true growth. *Watched*: rotation\n\
          every 30 s, looked at each minute from the second on, ending at the first `fail` or at the planned length with a `pass`; what is undecided\n\
          then goes on once, two fifths longer (*extended*: shares of all that were watched). Minutes count from the onset of the leak. `Fill` is watched from\n\
-         the beginning here: while it lasts, filling cannot be outcome_of from a leak, so looks belong after start-up.\n\n"
+         the beginning here: while it lasts, filling cannot be distinguished from a leak, so interim analyses belong after start-up.\n\n"
     )
 }
 
@@ -146,7 +146,7 @@ impl Section {
              | kind | × limit | n | fail | pass | undecided | endpoint passes | OLS passes | TS+MK passes | bound wrong | watched: n | fail | pass | extended: fail | pass | minutes to fail, median / 90 % |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n{}\n\
              Leaks that begin in the last 3 to 15 % of the run: `pass` is wrong where the leak has had the time to show.\n\n\
              | kind | × limit | n | fail | pass | undecided | endpoint passes | OLS passes | TS+MK passes | bound wrong | watched: n | fail | pass | extended: fail | pass | minutes to fail, median / 90 % |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n{}\n\
-             Sound targets builder to deceive, nothing tuned on them:\n\n\
+             Sound targets made to deceive, nothing tuned on them:\n\n\
              | kind | n | fail | pass | undecided | endpoint fails | OLS fails | TS+MK fails | bound wrong |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n{}\n\
              All kinds under noise laws of their own (two time scales, outliers, sd 0.5 to 15, warm-up up to 200 s, bursts up to 60 s, sawtooth up to 250, odd rotation periods).\n\
              Two things were chosen by traces of these laws, from other seeds: that a warm-up which still falls at the end does not pass, and the error of a pass in a short run.\n\n\

@@ -154,7 +154,7 @@ pub(crate) fn make(setting: Setting, seed: u64) -> Trace {
     let quantum = if setting.kind == Kind::Quantum16 { 16.0 } else { 1.0 };
     let value = maker.value.iter().map(|v| (v / quantum).round() * quantum).collect();
     let times = maker.times;
-    let series = Series::new(times, value).expect("builder in order and finite");
+    let series = Series::new(times, value).expect("made in order and finite");
     Trace {
         series,
         growth: setting.rate,

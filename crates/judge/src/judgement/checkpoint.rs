@@ -1,4 +1,4 @@
-//! The FASE table: values and endpoint rates at each checkpoint of the judged part.
+//! The table of checkpoints: values and endpoint rates in the judged part.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use leakcheck_model::result::Checkpoint;
 use super::judged_part::JudgedPart;
 use crate::endpoint;
 
-/// A table from elsewhere with no more rows than this is one of checkpoints.
+/// Maximum number of rows of a plain table that is itself a list of checkpoints.
 const TABLE_ROWS: usize = 100;
 
-/// A row for each checkpoint, the first of which is the baseline.
+/// Returns a row for each checkpoint, the first of which is the baseline.
 pub(super) fn table(record: &Record, judged: &JudgedPart) -> Vec<Checkpoint> {
     let Some(every) = record.plan.as_ref().map(|p| p.checkpoint_every_s) else {
-        // A small table from elsewhere is a list of checkpoints itself.
+        // A small plain table is a list of checkpoints itself.
         let rows = if judged.rows.len() <= TABLE_ROWS {
             judged.rows.as_slice()
         } else {
@@ -26,11 +26,11 @@ pub(super) fn table(record: &Record, judged: &JudgedPart) -> Vec<Checkpoint> {
     let mut due = judged.from_s;
     let mut rows = Vec::new();
     for &row in &judged.rows {
-        // A tick may come a little before its time.
+        // A tick may be a little early.
         let last = Some(&row) == judged.rows.last();
         if t[row] + judged.every_s / 2.0 >= due || last {
             rows.push(row);
-            // Computed rather than counted up: a clock that leapt must not cost a step for each checkpoint it passed.
+            // Computed in one step: counting up would take forever after a jump of the clock.
             let passed = ((t[row] + judged.every_s / 2.0 - due) / every).floor() + 1.0;
             due += every * passed.max(0.0);
         }
@@ -77,7 +77,7 @@ mod tests {
         let times: Vec<f64> = rows.iter().map(|c| c.t_s).collect();
         assert_eq!(times, [0.0, 30.0, 60.0, 75.0]);
         assert!(rows.iter().all(|c| c.phase == Phase::Measure));
-        // The baseline has no rate, and what was not seen has no value.
+        // The baseline has no rate, and a missing sample has no value.
         assert_eq!(
             (rows[0].values["fds"], rows[0].endpoint_per_min.get("fds")),
             (100.0, None)
@@ -126,14 +126,15 @@ mod tests {
 
     #[test]
     fn samples_rarer_than_checkpoints_are_each_one() {
-        // Every 40 s though each 30 s was context for: 0, 40 for 30 (60 is due), 80 for 60 and 90.
+        // Samples every 40 s, checkpoints every 30 s: the sample at 40 s is the checkpoint of 30 s, that at 80 s of
+        // 60 s.
         let builder = RunBuilder::run(130, 5)
             .metric("fds", Some)
             .with(|r| r.plan.as_mut().expect("a plan").sample_every_s = 20.0)
             .without_seconds(|t| t >= 0.0 && t % 40.0 != 0.0 && t != 130.0);
         let times: Vec<f64> = table(&builder.record()).iter().map(|c| c.t_s).collect();
         assert_eq!(times, [0.0, 40.0, 80.0, 120.0, 130.0]);
-        // A sample half a spacing early is the checkpoint, and the next is due thirty seconds after its time.
+        // A sample half a spacing early is the checkpoint, and the next one is due thirty seconds after its time.
         let early = RunBuilder::run(80, 5)
             .metric("fds", Some)
             .with(|r| r.plan.as_mut().expect("a plan").sample_every_s = 10.0)
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn rates_are_counted_from_the_first_value() {
-        // Not seen before 20 s: 60 more in 60 s.
+        // No values before 20 s: 60 more in 60 s.
         let builder = RunBuilder::run(80, 5).metric("fds", |t| (t >= 20.0).then_some(100.0 + t));
         let rows = table(&builder.record());
         assert_eq!(rows.last().expect("a row").endpoint_per_min["fds"], 60.0);

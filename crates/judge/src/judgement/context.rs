@@ -1,4 +1,4 @@
-//! What is context of a record, each spec once: a limit and its metric put the same, and an assessment takes milliseconds.
+//! The shared state of one judgement. Assessments take milliseconds, so a limit and its metric share them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,14 +14,14 @@ use crate::assessment::Assessment;
 use crate::series::Series;
 use crate::test_spec::{Analysis, TestSpec};
 
-/// What growth is measured against.
+/// The regressor of growth.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Abscissa {
     Minutes,
     Rotations,
 }
 
-/// A record, the analysis that is taken at it, and what was answered so far by metric, abscissa and limit.
+/// A record with the kind of analysis, and the assessments so far by metric, abscissa and limit.
 pub(super) struct JudgementContext<'a> {
     pub(super) record: &'a Record,
     pub(super) analysis: Analysis,
@@ -41,7 +41,7 @@ impl<'a> JudgementContext<'a> {
         }
     }
 
-    /// The judged values of a metric.
+    /// Returns the judged values of a metric.
     pub(super) fn series(&self, metric: &str) -> Result<Rc<Series>, Reason> {
         if let Some(known) = self.series.borrow().get(metric) {
             return Ok(Rc::clone(known));
@@ -51,7 +51,7 @@ impl<'a> JudgementContext<'a> {
         Ok(series)
     }
 
-    /// Growth per minute of a metric, held against a limit.
+    /// Assesses the growth per minute of a metric against `bound`.
     pub(super) fn per_minute(&self, metric: &str, bound: f64) -> Result<Rc<Assessment>, Reason> {
         self.cached(metric, Abscissa::Minutes, bound, || {
             let spec = self.test_spec(metric, bound);
@@ -59,7 +59,7 @@ impl<'a> JudgementContext<'a> {
         })
     }
 
-    /// The same per rotation, where rotations are counted.
+    /// Assesses the growth per rotation of a metric against `bound`. Fails if rotations are not counted.
     pub(super) fn per_rotation(&self, metric: &str, bound: f64) -> Result<Rc<Assessment>, Reason> {
         self.cached(metric, Abscissa::Rotations, bound, || {
             let series = self.series(metric)?;

@@ -1,4 +1,4 @@
-//! Limits on what only goes up: increase and rate of a counter, and the floor of rotations.
+//! Limits on counters: increase, rate, and the expected number of rotations.
 
 use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::result::LimitResult;
@@ -11,22 +11,22 @@ use super::limit_result::{compared, invalid};
 use super::rotations::{self, increase, planned, whole};
 use crate::test_spec::Analysis;
 
-/// A floor is held against a run that goes on only after this many periods of rotation.
-const PERIODS: f64 = 3.0;
+/// Periods of rotation after which a floor may fail before the end of the run.
+const MIN_PERIODS: f64 = 3.0;
 
-/// How often the container that rotated least did, and how often each should have at least, if one stopped though the sum is
-/// enough. Faults on the wire keep rotations back, which is not the container's doing.
-fn one_that_stopped(context: &JudgementContext, share: f64) -> Option<(f64, f64)> {
+/// Returns the smallest number of rotations of a container and the number due, if one container stopped although the
+/// total is sufficient. Injected faults delay rotations, so a run with faults is not checked.
+fn stopped_container(context: &JudgementContext, share: f64) -> Option<(f64, f64)> {
     let record = context.record;
     let (_, period_s) = planned(record)?;
     rotations::steady_containers(record, &context.judged).filter(|_| record.facts.faults.is_empty())?;
     let least = increase(record, ROTATIONS_MIN)?;
     let due = whole(period_s, context.judged.length_s());
-    // The first and the last may lie beyond the ends.
+    // The first and the last rotation may lie outside the judged part.
     (least < (share * due).floor() - 1.0).then_some((least, due))
 }
 
-/// `increase >= 90% of expected`, `increase < 5`, `rate_per_min >= 100`.
+/// Judges a limit such as `increase >= 90% of expected`, `increase < 5` or `rate_per_min >= 100`.
 pub(super) fn judge(context: &JudgementContext, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
     let JudgementContext {
         record,
@@ -41,10 +41,10 @@ pub(super) fn judge(context: &JudgementContext, metric: &str, rule: &Limit, resu
         );
     };
     let floor = !rule.comparison.is_ceiling();
-    // Over a part of its length a run may be short of a floor by the moment at which it ended: only what is certain counts.
+    // A run that ended early may miss a floor because of the time at which it ended, so only a certain miss counts.
     let cut_short = record.plan.is_some() && (record.facts.is_cut_short() || record.facts.saved_s.is_some());
     if floor && (*analysis == Analysis::Interim || cut_short) {
-        return early_floor(context, metric, rule, increase, result);
+        return interim_floor(context, metric, rule, increase, result);
     }
     let minutes = (judged.to_s - judged.from_s) / 60.0;
     let (what, measured) = match rule.statistic {
@@ -69,7 +69,8 @@ pub(super) fn judge(context: &JudgementContext, metric: &str, rule: &Limit, resu
     }
 }
 
-/// `increase >= 90% of expected`: of all containers together, and of the one that rotated least.
+/// Judges a limit such as `increase >= 90% of expected`, for the total and for the container with the fewest
+/// rotations.
 fn of_expected(
     context: &JudgementContext,
     metric: &str,
@@ -102,11 +103,11 @@ fn of_expected(
             rule.text
         ))
     } else {
-        one_that_stopped(context, share)
+        stopped_container(context, share)
             .filter(|_| metric == "rotations")
             .map(|(least, due)| {
                 format!(
-                    "a container builder only {} of {} rotations, though all together builder enough; the limit is {}",
+                    "a container made only {} of {} rotations, though all together made enough; the limit is {}",
                     number(least),
                     number(due),
                     rule.text
@@ -120,8 +121,8 @@ fn of_expected(
     outcome_of
 }
 
-/// A floor in a run that goes on: missed for certain if even a faultless rest could not reach it any more.
-fn early_floor(
+/// Judges a floor before the end of the run: it fails if the rest of the run cannot reach it any more.
+fn interim_floor(
     context: &JudgementContext,
     metric: &str,
     rule: &Limit,
@@ -140,7 +141,7 @@ fn early_floor(
         return undecided;
     };
     let so_far = judged.length_s();
-    // A rest of two and a half periods has three rotations at most.
+    // A rest of two and a half periods has up to three rotations.
     let rest_s = (plan.measure_s - so_far).max(0.0);
     let rest = if rest_s > 0.0 {
         containers * (whole(period_s, rest_s) + 1.0)
@@ -148,7 +149,7 @@ fn early_floor(
         0.0
     };
     let bound = share * containers * whole(period_s, plan.measure_s);
-    if so_far < PERIODS * period_s || increase + rest >= bound {
+    if so_far < MIN_PERIODS * period_s || increase + rest >= bound {
         return undecided;
     }
     let message = format!(
@@ -181,7 +182,7 @@ mod tests {
         rotations::expected(record, &JudgedPart::of(record))
     }
 
-    /// Ten containers that rotate every `period_s`, of which so many stop after their first.
+    /// A run with ten containers that rotate every `period_s`, `stopped` of which stop after their first rotation.
     fn rotating(seconds: u32, period_s: f64, stopped: f64) -> RunBuilder {
         let of_one = move |t: f64| (t.max(0.0) / period_s).floor();
         RunBuilder::run(seconds, 10)
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn whole_rotations_of_each_container_are_expected() {
-        // 120 s / 45 s: two of each, and the two thirds of a third are chance.
+        // 120 s / 45 s: two of each; a partial rotation does not count.
         let record = rotating(120, 45.0, 0.0).record();
         assert_eq!(expected_rotations(&record), Some(20.0));
         assert_eq!(outcome(rotating(120, 45.0, 0.0), FLOOR), (Verdict::Pass, None));
@@ -212,11 +213,12 @@ mod tests {
     #[test]
     fn five_loops_that_died_are_missed_and_so_is_one() {
         let missed = (Verdict::Fail, Some(ReasonCode::FloorMissed));
-        // Five of ten: 55 of 100. One of ten: 91 of 100, which is nine tenths of all, but not of each.
+        // Five of ten: 55 of 100. One of ten: 91 of 100, which is nine tenths of the total, but not for each
+        // container.
         assert_eq!(outcome(rotating(300, 30.0, 5.0), FLOOR), missed);
         assert_eq!(outcome(rotating(300, 30.0, 1.0), FLOOR), missed);
         assert_eq!(outcome(rotating(300, 30.0, 0.0), FLOOR), (Verdict::Pass, None));
-        // A wire that was broken on purpose holds them back.
+        // An injected fault delays rotations.
         let broken = rotating(300, 30.0, 1.0).with(|record| {
             record.facts.faults.push(FaultSpan {
                 index: 0,
@@ -276,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_floor_fails_early_only_where_no_rest_could_reach_it() {
-        // Ten containers, 30 min, every 300 s: 60 are expected and 54 context for. All stop after the first.
+        // Ten containers, 30 min, every 300 s: 60 are expected and 54 needed. All stop after the first rotation.
         let after = |seconds: u32, each: f64| {
             let builder = RunBuilder::run(1800, 10)
                 .rotating_every(300.0)
@@ -287,7 +289,7 @@ mod tests {
                 .cut_at(f64::from(seconds));
             certain_failures(&builder.record())
         };
-        // At 899 s three may come in the rest and one just now; three periods must have gone by.
+        // At 899 s the rest may have three rotations and one at its start; three periods must be over.
         assert_eq!((after(898, 1.0).len(), after(899, 1.0).len()), (0, 1));
         let fails = after(900, 1.0);
         assert_eq!(fails.len(), 1);
@@ -346,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_run_that_has_nothing_left_has_no_rest_to_catch_up_in() {
-        // 85 of 100, 90 context for; the run ended by itself only after all was measured.
+        // 85 of 100, 90 needed; the run was cut short only after the whole judged part.
         let builder = RunBuilder::run(300, 10)
             .rotating_every(30.0)
             .metric("rotations", |t| Some((t.max(0.0) * 85.0 / 300.0).floor()))

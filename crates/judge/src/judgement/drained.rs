@@ -1,4 +1,4 @@
-//! The drain check: after the load is gone, does the target come back to where it began?
+//! Limits on the drain: the level after the load compared with the level before it.
 
 use leakcheck_model::limit::{Bound, Limit};
 use leakcheck_model::result::LimitResult;
@@ -10,9 +10,9 @@ use crate::assessment::Outcome;
 use crate::drain::{DrainAssessment, assess_drain};
 use crate::series::Series;
 
-/// Level after the load was gone against the level before it came; `None` if one of them was not seen.
+/// Compares the level after the load with the level before it; `None` if one of them was not sampled.
 fn measure(record: &Record, metric: &str, allowed: f64) -> Option<DrainAssessment> {
-    if !was_seen(record, Phase::Idle) || !was_seen(record, Phase::Drain) {
+    if !was_sampled(record, Phase::Idle) || !was_sampled(record, Phase::Drain) {
         return None;
     }
     let of = |wanted: Phase| {
@@ -23,31 +23,31 @@ fn measure(record: &Record, metric: &str, allowed: f64) -> Option<DrainAssessmen
     assess_drain(&of(Phase::Idle)?, &of(Phase::Drain)?, allowed, quantum)
 }
 
-fn was_seen(record: &Record, wanted: Phase) -> bool {
+fn was_sampled(record: &Record, wanted: Phase) -> bool {
     record.samples.phase.contains(&wanted)
 }
 
-/// Why it is not known whether a metric drained, and what to do about it.
-fn unknown(record: &Record, metric: &str) -> String {
-    // A level under load is no level without it: a target that leaked meanwhile would seem to have drained.
-    if !was_seen(record, Phase::Idle) {
+/// Explains why the drain is unknown, and what to do about it.
+fn unknown_reason(record: &Record, metric: &str) -> String {
+    // A level under load cannot replace the level without load: it would hide a leak during the load.
+    if !was_sampled(record, Phase::Idle) {
         return format!(
             "`{metric}`: the target was started after the load, so its level without load is not known: give [target] start = \
              \"before-load\", or leave this limit out"
         );
     }
-    if !was_seen(record, Phase::Drain) {
+    if !was_sampled(record, Phase::Drain) {
         return format!("`{metric}`: nothing was sampled after the load was gone, so whether it drained is not known");
     }
     format!("`{metric}` was not seen before or after the load, so whether it drained is not known")
 }
 
-/// Level after the load was gone less the level before it; `None` if one of them was not seen.
+/// Returns the level after the load minus the level before it; `None` if one of them was not sampled.
 pub(super) fn residual(record: &Record, metric: &str) -> Option<f64> {
     measure(record, metric, 0.0).map(|drain| drain.residual)
 }
 
-/// `drained <= 2`.
+/// Judges a limit such as `drained <= 2`.
 pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
     let Bound::Number(bound) = rule.bound else {
         return invalid(
@@ -60,7 +60,7 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
         );
     };
     let Some(measured) = measure(record, metric, bound) else {
-        let message = unknown(record, metric);
+        let message = unknown_reason(record, metric);
         return invalid(result, Reason::of(ReasonCode::NotComputable, metric, message));
     };
     let what = format!("after the load was gone, what was left of `{metric}` above its level before the load");
@@ -70,7 +70,7 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
     );
     let mut outcome_of = compared(result, rule, measured.residual, bound, ReasonCode::NotDrained, &what);
     (outcome_of.low, outcome_of.high) = (Some(low), Some(high));
-    // Noise at either level may hide the difference.
+    // Noise of either level may hide the difference.
     if measured.outcome == Outcome::Inconclusive && rule.comparison.is_ceiling() && low < bound {
         let message = format!(
             "{what} is between {} and {}",
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// A run whose metric is 40 before the load, 95 under it, and so much after it.
+    /// The result for a metric that is 40 before the load, 95 under it, and `after` after it.
     fn left(after: impl Fn(f64) -> f64, rule: &str) -> LimitResult {
         let builder = RunBuilder::run(60, 5).metric("fds", |t| {
             Some(match t {
@@ -120,7 +120,7 @@ mod tests {
             (Verdict::Fail, Some(ReasonCode::NotDrained))
         );
         assert_eq!(left(|_| 20.0, "drained <= 2").outcome, Verdict::Pass);
-        // A floor is held against what was measured, whatever its interval.
+        // A floor applies to the measured value, not to its interval.
         assert_eq!(left(|_| 43.0, "drained >= 3").outcome, Verdict::Pass);
         assert_eq!(left(|_| 43.0, "drained >= 4").outcome, Verdict::Fail);
     }

@@ -10,7 +10,7 @@ use super::limit_result::{compared, invalid};
 use crate::assessment::Code;
 use crate::endpoint;
 
-/// `endpoint_per_min < N`: FASE's rate, for comparison with its tables.
+/// Judges a limit such as `endpoint_per_min < 2`.
 pub(super) fn judge(context: &JudgementContext, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
     let rate = context.series(metric).map(|s| endpoint::series_rate_per_min(&s));
     match (rate, rule.bound) {
@@ -32,7 +32,7 @@ pub(super) fn judge(context: &JudgementContext, metric: &str, rule: &Limit, resu
     }
 }
 
-/// Whether the value still falls faster than the limit lets it rise.
+/// True if the value still falls faster than the limit allows it to rise.
 fn still_falls(context: &JudgementContext, metric: &str, bound: f64) -> bool {
     let assessment = context.per_minute(metric, bound);
     assessment.is_ok_and(|assessment| assessment.reason.code == Code::StillFalling)

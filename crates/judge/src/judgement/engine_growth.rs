@@ -1,31 +1,31 @@
-//! Whose leak: what the engine's own process did while the target was measured, in a sentence.
+//! Growth of the engine's own process beside the target's.
 //!
-//! An engine holds the other end of each stream, so it grows with a target that leaks streams; one that grows while the
-//! target does not leaks by itself, or for another client of it.
+//! The engine holds the other end of each stream, so it grows with a target that leaks streams. An engine that grows
+//! while the target does not leaks by itself or for another client.
 
 use std::collections::BTreeMap;
 
 use leakcheck_model::Record;
 use leakcheck_model::result::MetricResult;
 
-/// Net growth of an engine below this is its everyday life: a connection, a timer, a container that ends.
-const EVERYDAY: f64 = 10.0;
+/// Minimum net growth that is reported. Connections, timers and ending containers cause less.
+const MIN_GROWTH: f64 = 10.0;
 
-/// Descriptors, goroutines or threads of an engine for each of the target's, above which they are more than the other ends
-/// of what the target holds (dockerd has three to six descriptors and some ten goroutines for each log that is followed).
-const OTHER_ENDS: f64 = 30.0;
+/// Maximum growth of the engine per unit of the target's that the target explains. Per followed log, dockerd has
+/// three to six descriptors and some ten goroutines.
+const MAX_RATIO: f64 = 30.0;
 
-/// Share of the plain rate, from first to last, that the robust one must have: a step has none of it.
-const RAMP: f64 = 0.5;
+/// Minimum ratio of the robust growth rate to the endpoint rate. A step has a ratio near 0.
+const MIN_RATE_RATIO: f64 = 0.5;
 
-/// What is compared: the engine's count, the target's, and what each is a count of.
+/// Pairs of metrics that are compared: the engine's, the target's, and their names in sentences.
 const PAIRS: [(&str, &str, &str, &str); 3] = [
     ("engine_fds", "fds", "file descriptors", "file descriptors"),
     ("engine_goroutines", "tasks", "goroutines", "tasks"),
     ("engine_threads", "threads", "threads", "threads"),
 ];
 
-/// A sentence for each count of the engine's that grew.
+/// Returns a sentence for each metric of the engine that grew.
 pub(super) fn sentences(record: &Record, metrics: &BTreeMap<String, MetricResult>) -> Vec<String> {
     let engine = record.facts.engine.as_ref();
     let who = match engine.and_then(|e| e.program.as_ref().zip(e.pid)) {
@@ -35,13 +35,13 @@ pub(super) fn sentences(record: &Record, metrics: &BTreeMap<String, MetricResult
     let outcome_of = PAIRS.iter().filter_map(|(of_engine, of_target, what, of_what)| {
         let engines = metrics.get(*of_engine)?;
         let (net_of_engine, rate) = (net(engines)?, engines.growth_per_min?.estimate);
-        // No verdict hangs on it, so no certainty is context: but a level that rose once is not growth.
-        if net_of_engine < EVERYDAY || rate < RAMP * engines.endpoint_per_min? {
+        // No verdict depends on it, so certainty is not needed, but a single step is not growth.
+        if net_of_engine < MIN_GROWTH || rate < MIN_RATE_RATIO * engines.endpoint_per_min? {
             return None;
         }
-        // That the target did not grow is said only of one that was seen.
+        // Without samples of the target, nothing is sentences_for about its growth.
         let targets = net(metrics.get(*of_target)?)?;
-        Some(if net_of_engine <= OTHER_ENDS * targets {
+        Some(if net_of_engine <= MAX_RATIO * targets {
             let each = net_of_engine / targets;
             format!("{who} grew too, by {net_of_engine:.0} {what}: {each:.2} for each of the target's {targets:.0} {of_what}")
         } else {
@@ -55,7 +55,7 @@ pub(super) fn sentences(record: &Record, metrics: &BTreeMap<String, MetricResult
     outcome_of.collect()
 }
 
-/// By how much a metric grew from first to last.
+/// Returns the growth of a metric from its first to its last value.
 fn net(metric: &MetricResult) -> Option<f64> {
     Some(metric.last? - metric.baseline?)
 }
@@ -68,13 +68,13 @@ mod tests {
 
     use super::*;
 
-    /// What is said of an engine and a target whose descriptors grew by so much in two minutes.
-    fn said(engine: f64, target: f64) -> Vec<String> {
-        said_at(engine, target, 1.0)
+    /// Returns the sentences for an engine and a target whose descriptors grew in two minutes.
+    fn sentences_for(engine: f64, target: f64) -> Vec<String> {
+        sentences_at(engine, target, 1.0)
     }
 
-    /// The same where the robust rate of growth is that share of the plain one.
-    fn said_at(engine: f64, target: f64, ramp: f64) -> Vec<String> {
+    /// Returns the sentences for a given ratio of the robust rate to the endpoint rate.
+    fn sentences_at(engine: f64, target: f64, ramp: f64) -> Vec<String> {
         let mut record = Record::from_table("run".into(), Samples::default(), Vec::new(), None);
         record.facts = Facts {
             engine: Some(EngineFacts {
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn an_engine_that_grows_alone_leaks_by_itself() {
         assert_eq!(
-            said(312.0, 0.0),
+            sentences_for(312.0, 0.0),
             [
                 "dockerd (the engine, pid 731) grew by 312 file descriptors, 156.0 a minute, and the target by 0 file \
                  descriptors: that growth is the engine's own or another client's, not the target's"
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn an_engine_that_grows_with_the_target_holds_its_other_ends() {
         assert_eq!(
-            said(936.0, 312.0),
+            sentences_for(936.0, 312.0),
             [
                 "dockerd (the engine, pid 731) grew too, by 936 file descriptors: 3.00 for each of the target's 312 file \
               descriptors"
@@ -123,15 +123,15 @@ mod tests {
 
     #[test]
     fn an_engine_that_does_not_grow_is_not_spoken_of() {
-        assert_eq!(said(0.0, 312.0), [""; 0]);
-        assert_eq!(said(9.0, 0.0), [""; 0]);
-        assert_eq!(said(10.0, 0.0).len(), 1);
+        assert_eq!(sentences_for(0.0, 312.0), [""; 0]);
+        assert_eq!(sentences_for(9.0, 0.0), [""; 0]);
+        assert_eq!(sentences_for(10.0, 0.0).len(), 1);
     }
 
     #[test]
     fn an_engine_that_rose_once_is_not_spoken_of() {
-        assert_eq!(said_at(312.0, 0.0, 0.0), [""; 0]);
-        assert_eq!(said_at(312.0, 0.0, 0.49), [""; 0]);
-        assert_eq!(said_at(312.0, 0.0, 0.5).len(), 1);
+        assert_eq!(sentences_at(312.0, 0.0, 0.0), [""; 0]);
+        assert_eq!(sentences_at(312.0, 0.0, 0.49), [""; 0]);
+        assert_eq!(sentences_at(312.0, 0.0, 0.5).len(), 1);
     }
 }

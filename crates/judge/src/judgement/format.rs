@@ -2,7 +2,7 @@
 
 use leakcheck_model::Unit;
 
-/// A number in its metric's unit: bytes as KiB or MiB.
+/// Formats a number with its unit: bytes as KiB or MiB.
 pub(super) fn amount(x: f64, unit: Unit) -> String {
     match unit {
         Unit::Bytes if x.abs() >= 1_048_576.0 => format!("{} MiB", number(x / 1_048_576.0)),
@@ -11,7 +11,7 @@ pub(super) fn amount(x: f64, unit: Unit) -> String {
     }
 }
 
-/// A number for people: whole if it is, else with as many decimals as it needs.
+/// Formats a whole number without decimals, any other with the decimals that its size needs.
 pub(super) fn number(x: f64) -> String {
     let decimals = match x.abs() {
         a if (a - a.round()).abs() < 1e-9 => 0,
@@ -19,7 +19,7 @@ pub(super) fn number(x: f64) -> String {
         a if a >= 0.1 => 2,
         _ => 4,
     };
-    // No "-0": it is 0 to a reader.
+    // "-0" becomes "0".
     let text = format!("{x:.decimals$}");
     if text.trim_start_matches(['-', '0', '.']).is_empty() {
         "0".to_owned()

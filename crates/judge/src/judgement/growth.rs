@@ -9,7 +9,7 @@ use super::format::amount;
 use super::limit_result::invalid;
 use crate::assessment::{Assessment, Code, Outcome};
 
-/// `growth_per_min < N`.
+/// Judges a limit such as `growth_per_min < 2`.
 pub(super) fn per_minute(context: &JudgementContext, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
     let Some(bound) = ceiling(rule) else {
         return not_a_ceiling(result, rule);
@@ -20,7 +20,7 @@ pub(super) fn per_minute(context: &JudgementContext, metric: &str, rule: &Limit,
     }
 }
 
-/// `per_rotation < N`: the same with the rotations so far as the abscissa.
+/// Judges a limit such as `per_rotation < 0.5`, with rotations as the abscissa.
 pub(super) fn per_rotation(context: &JudgementContext, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
     let Some(bound) = ceiling(rule) else {
         return not_a_ceiling(result, rule);
@@ -95,7 +95,7 @@ fn reason_code(code: Code) -> ReasonCode {
     }
 }
 
-/// What would have passed, had it had a baseline: a fall hides a rise.
+/// Turns a pass into an inconclusive result, because a fall hides a rise.
 pub(super) fn no_baseline(judged: LimitResult, metric: &str) -> LimitResult {
     let message = format!("`{metric}` is still falling: this is no baseline yet, and a leak beside it would be hidden");
     LimitResult {

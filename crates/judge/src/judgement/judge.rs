@@ -12,37 +12,57 @@ use super::{checkpoint, engine_growth, limit, metric, rotations, run};
 use crate::interim_analysis;
 use crate::test_spec::Analysis;
 
-/// What a record comes to.
+/// The judgement of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    /// The run's verdict.
+    /// Verdict on the run.
     pub verdict: Verdict,
-    /// Why, most important first.
+    /// Reasons for the verdict, the most important first.
     pub reasons: Vec<Reason>,
-    /// What should be known and does not change the verdict.
+    /// Warnings that do not change the verdict.
     pub warnings: Vec<Reason>,
-    /// Each metric over the judged part.
+    /// Results of each metric over the judged part.
     pub metrics: BTreeMap<String, MetricResult>,
-    /// Each limit.
+    /// Results of each limit.
     pub limits: Vec<LimitResult>,
-    /// The FASE table.
+    /// Values and endpoint rates at the checkpoints.
     pub checkpoints: Vec<Checkpoint>,
-    /// Rotations that the schedule leads one to expect in the judged part.
+    /// Rotations expected by the schedule in the judged part.
     pub expected_rotations: Option<f64>,
-    /// What the engine's own process did meanwhile, if it grew.
+    /// Sentences about growth of the engine's own process.
     pub engine_grew: Vec<String>,
 }
 
-/// Judges a record that is complete.
+/// Judges a complete record.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::judge;
+/// use leakcheck_model::{Phase, Record, Samples};
+///
+/// let mut samples = Samples::new(vec!["fds".into()]);
+/// for second in 0..1800 {
+///     samples.t_s.push(f64::from(second));
+///     samples.phase.push(Phase::Measure);
+///     samples.columns[0].push(Some(100.0 + f64::from(second / 6)));
+/// }
+/// let limits = vec![("fds".to_owned(), "growth_per_min < 2".parse()?)];
+/// let record = Record::from_table("table".into(), samples, limits, None);
+/// let judgement = judge(&record);
+/// assert_eq!(judgement.verdict, leakcheck_model::Verdict::Fail);
+/// assert!(judgement.limits[0].measured.is_some_and(|per_min| (per_min - 10.0).abs() < 0.1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn judge(record: &Record) -> Judgement {
     let context = JudgementContext::new(record, final_analysis_of(record));
     let limits = all_limits(&context);
     let run = run::judge(&context);
     let mut reasons = run.reasons;
-    // Where nothing was measured, what prevented it is the reason, and that each limit lacks data is none.
+    // If nothing was measured, the cause is the reason, not the missing data of each limit.
     let measured = !context.judged.rows.is_empty() || reasons.is_empty();
-    // A run that was ended early on a certain fail has left other limits undecided: that is no reason for anything.
+    // A run that stopped early at a certain failure leaves other limits undecided, which is no reason.
     let counts = |l: &&LimitResult| match l.outcome {
         Verdict::Pass => false,
         Verdict::Inconclusive => record.facts.saved_s.is_none(),
@@ -70,7 +90,25 @@ pub fn judge(record: &Record) -> Judgement {
     }
 }
 
-/// How each limit of a record stands: what [`judge`] says of them, without what it says of every metric, which costs a fit each.
+/// Judges only the limits of a record, as [`judge`] does, without a fit for every metric.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::{judge, limit_results};
+/// use leakcheck_model::{Phase, Record, Samples};
+///
+/// let mut samples = Samples::new(vec!["fds".into()]);
+/// for second in 0..1800 {
+///     samples.t_s.push(f64::from(second));
+///     samples.phase.push(Phase::Measure);
+///     samples.columns[0].push(Some(100.0 + f64::from(second / 6)));
+/// }
+/// let limits = vec![("fds".to_owned(), "growth_per_min < 2".parse()?)];
+/// let record = Record::from_table("table".into(), samples, limits, None);
+/// assert_eq!(limit_results(&record), judge(&record).limits);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn limit_results(record: &Record) -> Vec<LimitResult> {
     all_limits(&JudgementContext::new(record, final_analysis_of(record)))
@@ -84,7 +122,7 @@ fn all_limits(context: &JudgementContext) -> Vec<LimitResult> {
         .collect()
 }
 
-/// What a run did not come to (its drain, its line check) is undecided, not blind: the run was cut short, and says so.
+/// Makes a limit inconclusive instead of invalid if the run was cut short before its statistic (drain, line check).
 fn undecided_if_cut_short(record: &Record, limit: LimitResult) -> LimitResult {
     let not_reached = limit.outcome == Verdict::Invalid
         && limit.reason.as_ref().is_some_and(|r| {
@@ -106,8 +144,25 @@ fn undecided_if_cut_short(record: &Record, limit: LimitResult) -> LimitResult {
     limit
 }
 
-/// Judges a record while it grows: the limits that are certainly exceeded whatever comes. Empty as long as there is
-/// any doubt; a `pass` is never said early.
+/// Returns the limits of a growing record that have failed for certain, whatever follows. No limit passes early.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::certain_failures;
+/// use leakcheck_model::{Phase, Record, Samples};
+///
+/// let mut samples = Samples::new(vec!["fds".into()]);
+/// for second in 0..1800 {
+///     samples.t_s.push(f64::from(second));
+///     samples.phase.push(Phase::Measure);
+///     samples.columns[0].push(Some(100.0 + f64::from(second / 6)));
+/// }
+/// let limits = vec![("fds".to_owned(), "growth_per_min < 2".parse()?)];
+/// let record = Record::from_table("table".into(), samples, limits, None);
+/// assert_eq!(certain_failures(&record).len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn certain_failures(record: &Record) -> Vec<LimitResult> {
     let context = JudgementContext::new(record, Analysis::Interim);
@@ -118,8 +173,27 @@ pub fn certain_failures(record: &Record) -> Vec<LimitResult> {
         .collect()
 }
 
-/// Whether a run whose planned length is over should go on: nothing failed, and something is undecided that more
-/// data could decide.
+/// Returns true if a run should continue after its planned length: nothing failed, and more data could decide an
+/// inconclusive limit.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::needs_extension;
+/// use leakcheck_model::{Phase, Record, Samples};
+///
+/// let mut samples = Samples::new(vec!["fds".into()]);
+/// for second in 0..1800 {
+///     samples.t_s.push(f64::from(second));
+///     samples.phase.push(Phase::Measure);
+///     samples.columns[0].push(Some(100.0 + f64::from(second / 6)));
+/// }
+/// let limits = vec![("fds".to_owned(), "growth_per_min < 2".parse()?)];
+/// let record = Record::from_table("table".into(), samples, limits, None);
+/// // The leak is certain, so more data would not help.
+/// assert!(!needs_extension(&record));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn needs_extension(record: &Record) -> bool {
     let undecided = |statistic| matches!(statistic, Statistic::GrowthPerMin | Statistic::PerRotation);
@@ -133,8 +207,29 @@ pub fn needs_extension(record: &Record) -> bool {
     outcomes.contains(&Verdict::Inconclusive) && !outcomes.contains(&Verdict::Fail)
 }
 
-/// Which analysis the end of a run is. Where it is looked at on the way, or is extended if it is undecided, it is one of several, and
-/// each spends its share of the error.
+/// Returns the kind of the analysis at the end of a run.
+///
+/// If the run has interim analyses or may be extended, it is one of several that share the error.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::{Analysis, final_analysis};
+/// use leakcheck_model::RunPlan;
+///
+/// let plan = RunPlan {
+///     measure_s: 600.0,
+///     max_s: 600.0,
+///     early_stop: true,
+///     sample_every_s: 1.0,
+///     checkpoint_every_s: 120.0,
+///     containers: 5,
+///     rotations_per_s: None,
+///     lines_checked: false,
+/// };
+/// assert_eq!(final_analysis(&plan, None), Analysis::Last);
+/// assert_eq!(final_analysis(&RunPlan { early_stop: false, ..plan }, None), Analysis::Single);
+/// ```
 #[must_use]
 pub fn final_analysis(plan: &RunPlan, rotation_period_s: Option<f64>) -> Analysis {
     let on_the_way =
@@ -146,7 +241,8 @@ pub fn final_analysis(plan: &RunPlan, rotation_period_s: Option<f64>) -> Analysi
     }
 }
 
-/// The same of a record: judged again, it is the same analysis. A table from elsewhere is looked at once.
+/// Returns the kind of the final analysis of a record. A repeated judgement uses the same one. A plain table has a
+/// single analysis.
 fn final_analysis_of(record: &Record) -> Analysis {
     record
         .plan
@@ -154,8 +250,8 @@ fn final_analysis_of(record: &Record) -> Analysis {
         .map_or(Analysis::Single, |plan| final_analysis(plan, record.rotation_period_s))
 }
 
-/// Whether a fail can be certain before the end. A highest value can only rise and a lowest only fall: what it has yet to reach,
-/// it may.
+/// True if a limit may fail for certain before the end. A maximum can only rise and a minimum only fall, so a limit
+/// that they must reach may not.
 fn early(rule: &Limit) -> bool {
     match rule.statistic {
         Statistic::GrowthPerMin | Statistic::PerRotation | Statistic::Increase => true,

@@ -1,4 +1,4 @@
-//! Limits on a level: smallest, largest, mean and last value of the judged part.
+//! Limits on a level: minimum, maximum, mean and last value of the judged part.
 
 use leakcheck_model::Record;
 use leakcheck_model::limit::{Bound, Limit, Statistic};
@@ -8,7 +8,7 @@ use leakcheck_model::verdict::{Reason, ReasonCode};
 use super::judged_part::values;
 use super::limit_result::{compared, invalid};
 
-/// `min >= 53`, `max <= 57`, `mean < 3`, `last == 0`.
+/// Judges a limit such as `min >= 53`, `max <= 57`, `mean < 3` or `last == 0`.
 pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
     let values = values(record, metric);
     let (what, measured) = match rule.statistic {

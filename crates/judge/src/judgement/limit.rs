@@ -1,4 +1,4 @@
-//! One limit: first whether the data could show anything, then the statistic.
+//! One limit: a check that the data could show a leak, then the statistic.
 
 use leakcheck_model::limit::{Limit, Statistic};
 use leakcheck_model::result::LimitResult;
@@ -10,30 +10,30 @@ use super::format::number;
 use super::limit_result::{empty, invalid};
 use super::{counter, drained, endpoint_rate, growth, level, lines, net_growth, stale_metrics};
 
-/// Share of the samples in which a metric must have been seen (contract: 95 %).
-const SEEN: f64 = 0.95;
+/// Minimum share of the samples that must contain the metric.
+const MIN_SAMPLED_SHARE: f64 = 0.95;
 
-/// Containers that must have come for a frozen metric to be called frozen.
-const ENOUGH_LOAD: f64 = 3.0;
+/// Minimum number of containers added by the load for a constant metric to be suspicious.
+const MIN_ADDED_CONTAINERS: f64 = 3.0;
 
-/// What became of one limit.
+/// Judges one limit.
 pub(super) fn judge(context: &JudgementContext, metric: &str, rule: &Limit) -> LimitResult {
     let record = context.record;
     let result = empty(metric, rule);
     if metric == "lines" {
         return lines::judge(record, rule, result);
     }
-    if let Some(reason) = blind(context, metric, rule) {
+    if let Some(reason) = missing_data(context, metric, rule) {
         return invalid(result, reason);
     }
     let judged = by_statistic(context, metric, rule, result);
     let scraped = record.metrics.get(metric).is_some_and(|info| info.source == "metrics");
     if judged.outcome == Verdict::Pass
         && scraped
-        && let Some(since_s) = stale_metrics::since_s(context)
+        && let Some(since_s) = stale_metrics::unchanged_since_s(context)
     {
         let message = format!(
-            "everything on the target's /metrics has stood still since {since_s:.0} s, though work was counted before and the load went on"
+            "nothing on the target's /metrics has changed since {since_s:.0} s, though work was counted before and the load went on"
         );
         return invalid(judged, Reason::of(ReasonCode::MetricStuck, metric, message));
     }
@@ -62,8 +62,8 @@ fn by_statistic(context: &JudgementContext, metric: &str, rule: &Limit, result: 
     }
 }
 
-/// Why the metric could not have shown a leak: it never appeared, or too seldom, or it does not move.
-fn blind(context: &JudgementContext, metric: &str, rule: &Limit) -> Option<Reason> {
+/// Returns the reason why the metric could not have shown a leak: it is absent, sparse or stuck.
+fn missing_data(context: &JudgementContext, metric: &str, rule: &Limit) -> Option<Reason> {
     let JudgementContext { record, judged, .. } = context;
     let whole_run = rule.statistic == Statistic::Drained;
     let column = record.samples.column(metric);
@@ -83,20 +83,20 @@ fn blind(context: &JudgementContext, metric: &str, rule: &Limit) -> Option<Reaso
     if seen == 0 && (!whole_run || column.is_none_or(|c| c.iter().all(Option::is_none))) {
         let message = match source {
             "metrics" => format!(
-                "`{metric}` never appeared on the target's /metrics, so the run is blind to it (it is not read as 0)"
+                "`{metric}` never appeared on the target's /metrics, so it could not show a leak (it is not read as 0)"
             ),
-            _ => format!("`{metric}` was never seen, so the run is blind to it (it is not read as 0)"),
+            _ => format!("`{metric}` was never seen, so it could not show a leak (it is not read as 0)"),
         };
         return Some(Reason::of(ReasonCode::MetricAbsent, metric, message));
     }
-    if (seen as f64) < SEEN * planned as f64 {
+    if (seen as f64) < MIN_SAMPLED_SHARE * planned as f64 {
         let message = format!("`{metric}` was seen in {seen} of {planned} samples; 95 % are needed");
         return Some(Reason::of(ReasonCode::MetricSparse, metric, message));
     }
     stuck(record, metric, column?)
 }
 
-/// A metric that load is known to move, and that stayed frozen while the load came.
+/// Returns a reason if the load is known to change the metric, but the metric stayed constant under load.
 fn stuck(record: &Record, metric: &str, column: &[Option<f64>]) -> Option<Reason> {
     if !record.metrics.get(metric)?.moves_with_load {
         return None;
@@ -111,7 +111,7 @@ fn stuck(record: &Record, metric: &str, column: &[Option<f64>]) -> Option<Reason
     let mut values = column.iter().flatten();
     let first = values.next()?;
     let frozen = values.all(|v| (v - first).abs() < f64::EPSILON);
-    (frozen && idle.is_finite() && most - idle >= ENOUGH_LOAD).then(|| {
+    (frozen && idle.is_finite() && most - idle >= MIN_ADDED_CONTAINERS).then(|| {
         let message = format!(
             "`{metric}` was {} throughout, though {} containers came and each costs something: the metric does not move",
             number(*first),
@@ -162,7 +162,7 @@ mod tests {
         assert!(outcome_of(of_proc, "max < 100").2.starts_with("`fds` was never seen"));
         let nowhere = outcome_of(RunBuilder::run(60, 5), "max < 100");
         assert_eq!(nowhere.1, Some(ReasonCode::MetricAbsent));
-        // Seen without load and after it: that says nothing of the judged part, and all that `drained` needs.
+        // Values before and after the load say nothing about the judged part, but are all that `drained` needs.
         let outside = || RunBuilder::run(60, 5).metric("fds", |t| (!(0.0..=60.0).contains(&t)).then_some(40.0));
         assert_eq!(outcome_of(outside(), "max < 100").1, Some(ReasonCode::MetricAbsent));
         assert_eq!(outcome_of(outside(), "drained <= 2").1, Some(ReasonCode::MetricSparse));
@@ -180,7 +180,7 @@ mod tests {
                 .without(Phase::Measure)
         };
         assert_eq!(outcome_of(nothing(), "max < 100").1, Some(ReasonCode::TooShort));
-        // What is left after the load is known all the same.
+        // The level after the load is known nevertheless.
         assert_eq!(outcome_of(nothing(), "drained <= 2").0, Verdict::Pass);
     }
 
@@ -199,7 +199,7 @@ mod tests {
             message.starts_with("`fds` was 40 throughout, though 5 containers came"),
             "{message}"
         );
-        // Three are enough, two are not; and not every metric moves with load.
+        // Three containers are enough, two are not, and not every metric changes with load.
         assert_eq!(still(3, true, |_| 40.0).0, Verdict::Invalid);
         assert_eq!(still(2, true, |_| 40.0).0, Verdict::Pass);
         assert_eq!(still(5, false, |_| 40.0).0, Verdict::Pass);
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn load_is_what_came_beyond_what_was_there() {
-        // Seven before and eight under load are one more, which is not enough to tell that a metric does not move.
+        // Seven before and eight under load: one more container is too few to call a metric stuck.
         let beside = |idle: f64| {
             let builder = RunBuilder::run(60, 8).metric("fds", |_| Some(40.0)).with(|r| {
                 r.metrics.get_mut("fds").expect("there").moves_with_load = true;

@@ -22,7 +22,7 @@ pub(super) fn empty(metric: &str, rule: &Limit) -> LimitResult {
     }
 }
 
-/// A limit on data that could not have shown anything.
+/// Returns an invalid result with its reason.
 pub(super) fn invalid(result: LimitResult, reason: Reason) -> LimitResult {
     LimitResult {
         outcome: Verdict::Invalid,
@@ -31,7 +31,7 @@ pub(super) fn invalid(result: LimitResult, reason: Reason) -> LimitResult {
     }
 }
 
-/// A limit on a plain number, kept or not.
+/// Compares a measured number with its bound.
 pub(super) fn compared(
     result: LimitResult,
     rule: &Limit,

@@ -7,7 +7,7 @@ use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
 use super::limit_result::{compared, invalid};
 
-/// `lost == 0`, `delivered >= 99% of expected`.
+/// Judges a limit such as `lost == 0` or `delivered >= 99% of expected`.
 #[expect(clippy::cast_precision_loss, reason = "2^53 lines are never sent")]
 pub(super) fn judge(record: &Record, rule: &Limit, result: LimitResult) -> LimitResult {
     let Some(lines) = &record.facts.lines else {
@@ -38,10 +38,10 @@ pub(super) fn judge(record: &Record, rule: &Limit, result: LimitResult) -> Limit
         code,
         &format!("the number of {what}"),
     );
-    // What was seen to be wrong is wrong; what looks right is so only if every line is accounted for.
+    // A failure stands; a pass needs every line accounted for.
     if judged.outcome == Verdict::Pass && lines.unaccounted > 0 {
         let message = format!(
-            "of {} emitters nobody knows how many lines they sent",
+            "the number of lines that {} emitters sent is unknown",
             lines.unaccounted
         );
         return invalid(judged, Reason::of(ReasonCode::LinesUnaccounted, "lines", message));
@@ -108,7 +108,7 @@ mod tests {
         let floor = |rule: &str| outcome_of(Some(counts()), rule);
         assert_eq!(floor("delivered >= 98% of expected").0, Verdict::Pass);
         assert_eq!(floor("delivered >= 99% of expected").1, Some(ReasonCode::FloorMissed));
-        // That none was lost where one should have been is not a floor of work.
+        // A limit on lost lines is no floor of work, even if it is a lower bound.
         assert_eq!(floor("lost > 2").1, Some(ReasonCode::LimitExceeded));
     }
 
@@ -124,7 +124,7 @@ mod tests {
             outcome_of(Some(some.clone()), "lost < 3").1,
             Some(ReasonCode::LinesUnaccounted)
         );
-        // What was seen to be wrong is wrong.
+        // A failure stands.
         assert_eq!(outcome_of(Some(some), "lost == 0").0, Verdict::Fail);
         let none = outcome_of(Some(LineCounts::default()), "lost == 0");
         assert_eq!((none.0, none.1), (Verdict::Invalid, Some(ReasonCode::LoadNotDelivered)));

@@ -1,4 +1,4 @@
-//! What was measured of each metric, whether a limit asks for it or not.
+//! The results of each metric, with or without a limit.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::judged_part::values;
 use crate::assessment::{Assessment, Shape};
 use crate::endpoint;
 
-/// Everything that is said of one metric.
+/// Measures one metric over the judged part.
 pub(super) fn measure(
     context: &JudgementContext,
     name: &str,
@@ -23,8 +23,8 @@ pub(super) fn measure(
     let record = context.record;
     let series = context.series(name).ok();
     let seen = match &series {
-        Some(series) => Seen::of(series.value()),
-        None => Seen::of(&values(record, name)),
+        Some(series) => ValueSummary::of(series.value()),
+        None => ValueSummary::of(&values(record, name)),
     };
     let mut result = MetricResult {
         source: info.source.clone(),
@@ -45,7 +45,7 @@ pub(super) fn measure(
         .iter()
         .find(|l| l.metric == name && l.rule.starts_with("growth_per_min"))
         .and_then(|l| l.bound);
-    // Without a limit of its own, growth is looked at on the metric's own scale.
+    // Without a limit, growth is assessed at the metric's own scale.
     let bound = bound.filter(|b| *b > 0.0).unwrap_or(info.quantum.max(1.0));
     let Ok(assessment) = context.per_minute(name, bound) else {
         return result;
@@ -60,9 +60,9 @@ pub(super) fn measure(
     result
 }
 
-/// What can be said of values one after the other.
+/// The number, ends and extremes of a list of values.
 #[derive(Default)]
-struct Seen {
+struct ValueSummary {
     samples: usize,
     first: Option<f64>,
     last: Option<f64>,
@@ -70,7 +70,7 @@ struct Seen {
     max: Option<f64>,
 }
 
-impl Seen {
+impl ValueSummary {
     fn of(values: &[f64]) -> Self {
         Self {
             samples: values.len(),
@@ -91,7 +91,7 @@ fn interval(assessment: &Assessment) -> Option<Growth> {
     })
 }
 
-/// The dominant shape in words.
+/// Describes the dominant shape.
 fn shape(assessment: &Assessment, unit: Unit) -> Option<String> {
     let size = |x: f64| {
         if unit == Unit::Bytes {
@@ -138,7 +138,7 @@ fn shape(assessment: &Assessment, unit: Unit) -> Option<String> {
     })
 }
 
-/// Growth inside its limit that is certainly growth all the same.
+/// Returns a warning for each limit that passes although growth is certain.
 pub(super) fn warnings(
     infos: &BTreeMap<String, MetricInfo>,
     metrics: &BTreeMap<String, MetricResult>,
@@ -152,10 +152,7 @@ pub(super) fn warnings(
             (growth.low > 0.0).then(|| {
                 let unit = infos.get(&l.metric).map_or(Unit::Count, |i| i.unit);
                 let rate = amount(growth.estimate, unit);
-                let message = format!(
-                    "`{}` grows by {rate} a minute: inside its limit, but not nothing",
-                    l.metric
-                );
+                let message = format!("`{}` grows by {rate} a minute: within its limit, but certain", l.metric);
                 Reason::of(ReasonCode::Straddles, l.metric.clone(), message)
             })
         })
@@ -276,7 +273,7 @@ mod tests {
 
     #[test]
     fn growth_is_looked_at_on_the_scale_of_the_metrics_own_limit() {
-        // What would have been seen late lies above the limit: 500 of the one, 7 of the other, 1 where there is none.
+        // The smallest late leak lies above the limit: 500, 7, and 1 without a limit.
         let builder = || {
             let steady = |t: f64| Some(1000.0 + noise(t));
             RunBuilder::run(600, 5)

@@ -12,7 +12,7 @@ use crate::assessment::{Assessment, Code, Outcome};
 use crate::net_growth::{net_growth, risen_from_lowest};
 use crate::series::Series;
 
-/// A net growth within its budget, of a value that still falls, or that fell and has grown beyond the budget since.
+/// Makes a pass inconclusive if the value still falls, or if it fell and has since grown beyond the budget.
 fn within_budget(judged: LimitResult, metric: &str, series: &Series, assessment: &Assessment) -> LimitResult {
     if assessment.reason.code == Code::StillFalling {
         return no_baseline(judged, metric);
@@ -32,7 +32,7 @@ fn within_budget(judged: LimitResult, metric: &str, series: &Series, assessment:
     }
 }
 
-/// `growth < N`: net growth, robust at both ends. A level that rose once and stayed is over budget, not a leak.
+/// Judges a limit such as `growth < 50`. A level that rose once and stayed is over the budget, but no leak.
 pub(super) fn judge(context: &JudgementContext, metric: &str, rule: &Limit, result: LimitResult) -> LimitResult {
     let Some(bound) = ceiling(rule) else {
         return not_a_ceiling(result, rule);
@@ -65,7 +65,7 @@ pub(super) fn judge(context: &JudgementContext, metric: &str, rule: &Limit, resu
     if judged.outcome == Verdict::Pass {
         return within_budget(judged, metric, &series, &assessment);
     }
-    // Over the budget: a leak if it still grows, else a level that rose once.
+    // Over the budget: a leak if the value still grows, else a level that rose once.
     if !assessment.growing {
         let message = format!(
             "`{metric}` rose by {} and stays there: more than the budget of {}, but not a leak",

@@ -45,7 +45,7 @@ pub(super) fn at_samples_of(record: &Record, judged: &JudgedPart, metric: &str) 
         .then(|| pairs.map(|(_, r)| r).collect())
 }
 
-/// Whole rotations of one container in `seconds`.
+/// Returns the whole rotations of one container in `seconds`.
 pub(super) fn whole(period_s: f64, seconds: f64) -> f64 {
     whole_rotations(seconds, period_s) as f64
 }
@@ -61,13 +61,13 @@ pub(super) fn planned(record: &Record) -> Option<(f64, f64)> {
         .map(|period_s| (containers, period_s))
 }
 
-/// Rotations expected by the schedule in the judged part: the whole ones of each container.
+/// Returns the rotations expected by the schedule in the judged part: the whole ones of each container.
 pub(super) fn expected(record: &Record, judged: &JudgedPart) -> Option<f64> {
     let (containers, period_s) = planned(record)?;
     Some(containers * whole(period_s, judged.length_s()))
 }
 
-/// Number of containers in the judged part, if it did not change.
+/// Returns the number of containers in the judged part, if it did not change.
 pub(super) fn steady_containers(record: &Record, judged: &JudgedPart) -> Option<f64> {
     let column = record.samples.column("containers")?;
     let mut counts = judged.rows.iter().filter_map(|&i| column[i]);
@@ -75,9 +75,10 @@ pub(super) fn steady_containers(record: &Record, judged: &JudgedPart) -> Option<
     counts.all(|n| (n - first).abs() < 0.5).then_some(first)
 }
 
-/// Rotations counted per container in the judged part.
+/// Returns the rotations counted per container in the judged part.
 ///
-/// `None` if rotations were not counted or if containers came and went: one that ends before its first rotation is healthy.
+/// `None` if rotations were not counted or if containers came and went: one that ends before its first rotation is
+/// healthy.
 pub(super) fn per_container(record: &Record, judged: &JudgedPart) -> Option<f64> {
     Some(increase(record, "rotations")? / steady_containers(record, judged)?)
 }

@@ -1,4 +1,4 @@
-//! The run as a whole: what happened that no limit asks for and that decides all the same.
+//! The run as a findings: events that decide the verdict without a limit.
 
 use std::borrow::Cow;
 
@@ -10,25 +10,25 @@ use super::judged_part::JudgedPart;
 use crate::series::usual_spacing;
 use crate::sparse::MIN_SAMPLES;
 
-/// Share of the planned samples that may be missing (JUDGE.md, gate A).
-const GAPS: f64 = 0.05;
+/// Maximum share of the planned samples that may be missing.
+const MAX_MISSING_SHARE: f64 = 0.05;
 
-/// What the run itself says.
-pub(super) struct Whole {
-    /// What should be known and does not change the verdict.
+/// Findings about the run itself.
+pub(super) struct RunFindings {
+    /// Warnings that do not change the verdict.
     pub(super) warnings: Vec<Reason>,
-    /// Verdicts to be weighed with those of the limits.
+    /// Verdicts to combine with those of the limits.
     pub(super) parts: Vec<Verdict>,
-    /// Why.
+    /// Reasons for these verdicts.
     pub(super) reasons: Vec<Reason>,
-    /// A verdict that no limit can change, because what was measured is not what was context.
+    /// A verdict that overrides all limits, because the run did not measure the intended target.
     pub(super) overriding_verdict: Option<Verdict>,
 }
 
 /// Judges the run apart from its limits.
-pub(super) fn judge(context: &JudgementContext) -> Whole {
+pub(super) fn judge(context: &JudgementContext) -> RunFindings {
     let record = context.record;
-    let mut whole = Whole {
+    let mut findings = RunFindings {
         warnings: record.facts.warnings.clone(),
         parts: Vec::new(),
         reasons: Vec::new(),
@@ -36,10 +36,10 @@ pub(super) fn judge(context: &JudgementContext) -> Whole {
     };
     let facts = &record.facts;
     for reason in &facts.impairments {
-        whole.say(weight(reason.code), reason.clone());
+        findings.add(severity(reason.code), reason.clone());
     }
     if let Some((at, status)) = &facts.died {
-        whole.say(
+        findings.add(
             Verdict::Fail,
             Reason::new(
                 ReasonCode::TargetDied,
@@ -48,19 +48,19 @@ pub(super) fn judge(context: &JudgementContext) -> Whole {
         );
     }
     if let Some(message) = &facts.restarted {
-        whole.say(
+        findings.add(
             Verdict::Invalid,
             Reason::new(ReasonCode::TargetRestarted, message.clone()),
         );
     }
     if record.limits.is_empty() {
-        whole.say(
+        findings.add(
             Verdict::Invalid,
             Reason::new(ReasonCode::NoLimits, "no limit was given, so nothing was judged"),
         );
     }
     if facts.interrupted {
-        whole.say(
+        findings.add(
             Verdict::Inconclusive,
             Reason::new(
                 ReasonCode::Interrupted,
@@ -70,17 +70,17 @@ pub(super) fn judge(context: &JudgementContext) -> Whole {
     } else if record.plan.is_some() && !facts.finished {
         let message =
             "the run did not come to its end (leakcheck itself was ended); this is what was measured until then";
-        whole.say(Verdict::Inconclusive, Reason::new(ReasonCode::Interrupted, message));
+        findings.add(Verdict::Inconclusive, Reason::new(ReasonCode::Interrupted, message));
     }
-    faults(&facts.faults, &mut whole);
+    faults(&facts.faults, &mut findings);
     if facts.died.is_none() {
-        samples(context, &mut whole);
+        samples(context, &mut findings);
     }
-    whole
+    findings
 }
 
-impl Whole {
-    fn say(&mut self, verdict: Verdict, reason: Reason) {
+impl RunFindings {
+    fn add(&mut self, verdict: Verdict, reason: Reason) {
         use ReasonCode::{ClockJumped, EngineLost, EngineUnreachable, StaleBuild, TargetRestarted};
         if matches!(
             reason.code,
@@ -93,19 +93,19 @@ impl Whole {
     }
 }
 
-/// What an impairment that the runner saw comes to.
-fn weight(code: ReasonCode) -> Verdict {
+/// Returns the verdict for an impairment that the runner recorded.
+fn severity(code: ReasonCode) -> Verdict {
     match code {
         ReasonCode::TargetDied | ReasonCode::TargetNotReady => Verdict::Fail,
         _ => Verdict::Invalid,
     }
 }
 
-/// A spacing this many times the usual one is a gap in a table whose plan is not known: samples of it are missing.
-const GAP: f64 = 3.0;
+/// Factor on the usual spacing from which a spacing is a gap in a table without a plan.
+const GAP_FACTOR: f64 = 3.0;
 
-/// Gaps in a table from elsewhere, outcome_of by its own spacing. A handful of checkpoints has no usual spacing, and never passes.
-fn gaps(judged: &JudgedPart, t: &[f64], whole: &mut Whole) {
+/// Finds gaps in a table without a plan by its own spacing. A few checkpoints have no usual spacing, and never pass.
+fn gaps(judged: &JudgedPart, t: &[f64], findings: &mut RunFindings) {
     let t = if judged.rows.len() == t.len() {
         Cow::Borrowed(t)
     } else {
@@ -120,11 +120,11 @@ fn gaps(judged: &JudgedPart, t: &[f64], whole: &mut Whole) {
     }
     let missing_s: f64 = spacings()
         .map(|(_, s)| s)
-        .filter(|s| *s > GAP * usual)
+        .filter(|s| *s > GAP_FACTOR * usual)
         .map(|s| s - usual)
         .sum();
     let share = missing_s / (judged.to_s - judged.from_s);
-    if share <= GAPS {
+    if share <= MAX_MISSING_SHARE {
         return;
     }
     let longest = spacings().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
@@ -135,24 +135,24 @@ fn gaps(judged: &JudgedPart, t: &[f64], whole: &mut Whole) {
         longest.0,
         longest.0 + longest.1
     );
-    whole.say(Verdict::Invalid, Reason::new(ReasonCode::SamplesMissed, message));
+    findings.add(Verdict::Invalid, Reason::new(ReasonCode::SamplesMissed, message));
 }
 
-/// Faults that struck nothing: what they were to show was not seen, and if that is so of all, what was context was not measured.
-fn faults(faults: &[FaultSpan], whole: &mut Whole) {
+/// Finds faults that hit nothing. If none hit anything, the run tested nothing.
+fn faults(faults: &[FaultSpan], findings: &mut RunFindings) {
     let idle: Vec<_> = faults.iter().filter(|fault| fault.hits == Some(0)).collect();
     if idle.is_empty() {
         return;
     }
     if faults.iter().all(|fault| fault.hits.is_none_or(|times| times == 0)) {
-        let message = "no fault struck anything: the target took nothing over the wire that they could break, or none of what \
-                       they choose (a target is outcome_of the wire's address by DOCKER_HOST and `{engine}`)";
-        whole.say(Verdict::Invalid, Reason::new(ReasonCode::LoadNotDelivered, message));
+        let message = "no fault hit anything: the target sent nothing through the fault proxy that they apply to (a target gets the \
+                       proxy's address from DOCKER_HOST and `{engine}`)";
+        findings.add(Verdict::Invalid, Reason::new(ReasonCode::LoadNotDelivered, message));
         return;
     }
-    whole.warnings.extend(idle.into_iter().map(|fault| {
+    findings.warnings.extend(idle.into_iter().map(|fault| {
         let message = format!(
-            "fault {} struck nothing, so it showed nothing: {}",
+            "fault {} hit nothing, so it had no effect: {}",
             fault.index + 1,
             fault.what
         );
@@ -160,25 +160,25 @@ fn faults(faults: &[FaultSpan], whole: &mut Whole) {
     }));
 }
 
-/// Gaps in the samples, and a clock that does not run forward.
-fn samples(context: &JudgementContext, whole: &mut Whole) {
+/// Finds missing samples and a clock that does not run forward.
+fn samples(context: &JudgementContext, findings: &mut RunFindings) {
     let JudgementContext { record, judged, .. } = context;
     let t = &record.samples.t_s;
     if t.windows(2).any(|pair| pair[1] <= pair[0]) {
-        whole.say(
+        findings.add(
             Verdict::Invalid,
             Reason::new(ReasonCode::ClockJumped, "the time of the samples does not increase"),
         );
     }
     let Some(plan) = &record.plan else {
-        gaps(judged, t, whole);
+        gaps(judged, t, findings);
         return;
     };
     if judged.rows.is_empty() {
-        if !whole.reasons.is_empty() {
+        if !findings.reasons.is_empty() {
             return;
         }
-        whole.say(
+        findings.add(
             Verdict::Invalid,
             Reason::new(ReasonCode::TooShort, "the run ended before anything was measured"),
         );
@@ -186,13 +186,13 @@ fn samples(context: &JudgementContext, whole: &mut Whole) {
     }
     let planned = (judged.to_s - judged.from_s) / plan.sample_every_s + 1.0;
     let missing = planned - judged.rows.len() as f64;
-    // One alone is 5 % of a short run, and hides nothing that its neighbours do not show.
-    if missing > GAPS * planned && missing > 1.5 {
+    // A single missing sample is 5 % of a short run and hides nothing that its neighbours do not show.
+    if missing > MAX_MISSING_SHARE * planned && missing > 1.5 {
         let message = format!(
             "{:.0} % of the samples are missing; 5 % may be",
             100.0 * missing / planned
         );
-        whole.say(Verdict::Invalid, Reason::new(ReasonCode::SamplesMissed, message));
+        findings.add(Verdict::Invalid, Reason::new(ReasonCode::SamplesMissed, message));
     }
 }
 
@@ -235,7 +235,7 @@ mod tests {
     fn a_target_that_died_fails_and_one_that_was_restarted_is_another() {
         let died = sound().with(|r| r.facts.died = Some((33.0, "exit status 3".into())));
         assert_eq!(outcome_of(died), (Verdict::Fail, vec![ReasonCode::TargetDied]));
-        // Samples that a dead target did not give are not missing.
+        // A dead target has no samples, so none are missing.
         let dead = sound()
             .cut_at(33.0)
             .with(|r| r.facts.died = Some((33.0, "exit status 3".into())));
@@ -284,8 +284,8 @@ mod tests {
     }
 
     #[test]
-    fn faults_that_struck_nothing_are_told_and_if_none_struck_the_run_is_blind() {
-        let after = |strikes: &[Option<u64>]| {
+    fn faults_that_hit_nothing_are_warnings_and_without_any_hit_the_run_is_invalid() {
+        let after = |hits: &[Option<u64>]| {
             let span = |(index, &hits): (usize, &Option<u64>)| FaultSpan {
                 index,
                 what: "log streams stall for 2s".into(),
@@ -293,7 +293,7 @@ mod tests {
                 to_s: Some(12.0),
                 hits,
             };
-            let faults = strikes.iter().enumerate().map(span).collect();
+            let faults = hits.iter().enumerate().map(span).collect();
             judged(
                 &sound()
                     .with(|r| r.facts.faults = faults)
@@ -301,8 +301,8 @@ mod tests {
                     .record(),
             )
         };
-        let outcome_of = |strikes: &[Option<u64>]| {
-            let judgement = after(strikes);
+        let outcome_of = |hits: &[Option<u64>]| {
+            let judgement = after(hits);
             let codes: Vec<_> = judgement.reasons.iter().map(|r| r.code).collect();
             (judgement.verdict, codes, judgement.warnings.len())
         };
@@ -311,12 +311,12 @@ mod tests {
         assert!(
             after(&[Some(3), Some(0)]).warnings[0]
                 .message
-                .starts_with("fault 2 struck nothing")
+                .starts_with("fault 2 hit nothing")
         );
-        let blind = (Verdict::Invalid, vec![ReasonCode::LoadNotDelivered], 0);
-        assert_eq!(outcome_of(&[Some(0), Some(0)]), blind);
-        // One that had not ended, or that an older leakcheck did not count, says nothing.
-        assert_eq!(outcome_of(&[Some(0), None]), blind);
+        let invalid = (Verdict::Invalid, vec![ReasonCode::LoadNotDelivered], 0);
+        assert_eq!(outcome_of(&[Some(0), Some(0)]), invalid);
+        // A fault without a count (unfinished, or of an older version) says nothing.
+        assert_eq!(outcome_of(&[Some(0), None]), invalid);
         assert_eq!(outcome_of(&[None]), (Verdict::Pass, vec![], 0));
     }
 
@@ -379,7 +379,7 @@ mod tests {
         assert_eq!(minutes(10, 50), (Verdict::Invalid, vec![ReasonCode::SamplesMissed]));
         assert_eq!(minutes(10, 14), (Verdict::Invalid, vec![ReasonCode::SamplesMissed]));
         assert_eq!(minutes(10, 13), (Verdict::Pass, vec![]));
-        // Uneven spacings are no gaps, and a handful of checkpoints has no usual one.
+        // Uneven spacings are no gaps, and a few checkpoints have no usual spacing.
         let uneven = (0..200).map(|i| f64::from(i) * 10.0 + f64::from(i % 7));
         assert_eq!(table(uneven), (Verdict::Pass, vec![]));
         assert_eq!(table([0.0, 1.0, 2.0, 600.0].into_iter()), (Verdict::Pass, vec![]));
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_three_times_the_usual_spacing_and_counts_beyond_one() {
-        // Sixteen rows, one each 10 s, but so much between the eighth and the ninth: missing is what exceeds 10 s.
+        // Sixteen rows every 10 s, with `gap` between the eighth and the ninth; what exceeds 10 s is missing.
         let with = |gap: f64, from: f64| {
             table((0..16).map(move |i| from + 10.0 * f64::from(i) + if i > 7 { gap - 10.0 } else { 0.0 }))
         };
@@ -395,12 +395,12 @@ mod tests {
         assert_eq!(with(30.0, 0.0), (Verdict::Pass, vec![]));
         assert_eq!(with(31.0, 0.0), missed);
         assert_eq!(with(31.0, 1e4), missed);
-        // Each half a second, where three times as much is less than three seconds.
+        // Rows every half second, where a gap begins at 1.5 s.
         let halves = |gap: f64| table((0..100).map(move |i| 0.5 * f64::from(i) + if i > 50 { gap - 0.5 } else { 0.0 }));
         assert_eq!(halves(5.0), missed);
         let often = (0..100).map(|i| 0.5 * f64::from(i) + 1.5 * f64::from(i / 10));
         assert_eq!(table(often), missed);
-        // Fifteen are a handful.
+        // Fifteen rows are too few.
         let few = (0..15).map(|i| 10.0 * f64::from(i) + if i > 7 { 100.0 } else { 0.0 });
         assert_eq!(table(few), (Verdict::Pass, vec![]));
     }
@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn missing_samples_are_counted_by_the_planned_spacing() {
-        // Every 2 s from 0 to 120 s are 61: three may be missing, four may not; whenever the clock began.
+        // Every 2 s from 0 to 120 s makes 61: three may be missing, four may not, at any start of the clock.
         let missing = |last: f64, begun: f64| {
             let builder = RunBuilder::run(120, 5)
                 .metric("fds", |_| Some(40.0))

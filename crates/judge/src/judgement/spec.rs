@@ -23,7 +23,7 @@ pub(super) fn series(record: &Record, metric: &str) -> Result<Series, Reason> {
     Series::new(t, v).map_err(|error| Reason::of(ReasonCode::ClockJumped, metric, format!("`{metric}`: {error}")))
 }
 
-/// Specifies the test of a metric's growth against `bound`.
+/// Specifies the test of the growth of a metric against `bound`.
 pub(super) fn test_spec(
     record: &Record,
     judged: &JudgedPart,
@@ -67,7 +67,7 @@ fn quantum(record: &Record, metric: &str) -> f64 {
     }
 }
 
-/// Number of growth limits of a run, which share its error.
+/// Returns the number of growth limits of a run, which share its error.
 fn growth_limits(record: &Record) -> usize {
     use leakcheck_model::limit::Statistic::{GrowthPerMin, PerRotation};
     record
@@ -78,7 +78,7 @@ fn growth_limits(record: &Record) -> usize {
         .max(1)
 }
 
-/// Number of containers at each sample of the metric, if it changed during the judged part (churn).
+/// Returns the number of containers at each sample of the metric, if it changed during the judged part (churn).
 fn containers(record: &Record, judged: &JudgedPart, metric: &str) -> Option<Vec<f64>> {
     let (column, containers) = (record.samples.column(metric)?, record.samples.column("containers")?);
     if judged.length_s() < COVARIATE_MIN_S {

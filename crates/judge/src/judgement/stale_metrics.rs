@@ -1,27 +1,29 @@
-//! An exposition that froze while the run went on: the same numbers at each scrape, though work was done.
+//! Stale metrics: a /metrics page that stopped changing while the run went on.
 //!
-//! Apart from a metric that never moves, because here nothing is wrong with any one of them: constant tasks are what a sound
-//! target has. But where a count of work went up again and again, and then all that is scraped stands still to the end, either
-//! nobody assessments any more or nobody works, and in both cases a leak could not have shown.
+//! Each constant metric may be healthy by itself. But if a counter of work increased steadily and then every scraped
+//! metric stays constant to the end, either the page is stale or no work is done. In both cases, a leak could not
+//! have shown.
 
 use leakcheck_model::limit::Statistic;
 use leakcheck_model::{Record, Samples};
 
 use super::context::JudgementContext;
 
-/// Counts of work by the names that presets give them; a counter with a floor is one too.
-const WORK: [&str; 3] = ["rotations", "captured_lines", "records"];
+/// Counters of work by their preset names. A counter with a floor is one as well.
+const WORK_COUNTERS: [&str; 3] = ["rotations", "captured_lines", "records"];
 
-/// A standstill is none unless it takes this share of the judged part, so many samples, and so many times the longest before.
-const SHARE: f64 = 0.2;
-const SAMPLES: usize = 10;
-const TIMES_LONGER: f64 = 5.0;
+/// Minimum length of a standstill: a share of the judged part, a number of samples, and a multiple of the longest one
+/// before.
+const MIN_SHARE: f64 = 0.2;
+const MIN_SAMPLES: usize = 10;
+const MIN_RATIO: f64 = 5.0;
 
-/// Fewer rises before it do not tell how often work is counted.
-const RISES: usize = 5;
+/// Minimum number of increases that show how often work is counted.
+const MIN_INCREASES: usize = 5;
 
-/// Since when everything that is scraped has stood still, though work was counted before and the load went on.
-pub(super) fn since_s(context: &JudgementContext) -> Option<f64> {
+/// Returns the time since which all scraped metrics are constant, although work was counted before and the load
+/// continued.
+pub(super) fn unchanged_since_s(context: &JudgementContext) -> Option<f64> {
     let JudgementContext { record, judged, .. } = context;
     let samples = &record.samples;
     let scraped: Vec<&[Option<f64>]> = record
@@ -34,16 +36,16 @@ pub(super) fn since_s(context: &JudgementContext) -> Option<f64> {
         .iter()
         .filter_map(|column| last_move(column, &judged.rows))
         .max()?;
-    let tail = judged.rows.get(moved..).filter(|tail| tail.len() > SAMPLES)?;
+    let tail = judged.rows.get(moved..).filter(|tail| tail.len() > MIN_SAMPLES)?;
     let from_s = samples.t_s[tail[0]];
     let still_s = judged.to_s - from_s;
     let was_steady = |name: &&String| {
         longest_standstill(samples, name, &judged.rows[..=moved])
-            .is_some_and(|longest_s| still_s >= TIMES_LONGER * longest_s)
+            .is_some_and(|longest_s| still_s >= MIN_RATIO * longest_s)
     };
     let is_work = |name: &&String| record.metrics[*name].source == "metrics" && counts_work(record, name);
     let known = record.metrics.keys().filter(is_work).any(|name| was_steady(&name));
-    (known && still_s >= SHARE * judged.length_s() && load_went_on(samples, tail)).then_some(from_s)
+    (known && still_s >= MIN_SHARE * judged.length_s() && load_went_on(samples, tail)).then_some(from_s)
 }
 
 fn counts_work(record: &Record, name: &str) -> bool {
@@ -52,16 +54,16 @@ fn counts_work(record: &Record, name: &str) -> bool {
             && !rule.comparison.is_ceiling()
             && matches!(rule.statistic, Statistic::Increase | Statistic::RatePerMin)
     });
-    has_floor || WORK.contains(&name)
+    has_floor || WORK_COUNTERS.contains(&name)
 }
 
-/// Position among the judged rows of the last sample that differs from the one before it; a missing one differs.
+/// Returns the position of the last sample that differs from the one before it. A missing sample differs.
 fn last_move(column: &[Option<f64>], rows: &[usize]) -> Option<usize> {
     let differs = |pair: &[usize]| column[pair[0]] != column[pair[1]];
     rows.windows(2).rposition(differs).map(|at| at + 1)
 }
 
-/// Longest time between two rises of a counter; `None` if it rose too seldom to tell.
+/// Returns the longest time between two increases of a counter; `None` if there are too few.
 fn longest_standstill(samples: &Samples, name: &str, rows: &[usize]) -> Option<f64> {
     let column = samples.column(name)?;
     let rises: Vec<f64> = rows
@@ -70,10 +72,10 @@ fn longest_standstill(samples: &Samples, name: &str, rows: &[usize]) -> Option<f
         .map(|pair| samples.t_s[pair[1]])
         .collect();
     let longest = rises.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
-    (rises.len() >= RISES).then_some(longest)
+    (rises.len() >= MIN_INCREASES).then_some(longest)
 }
 
-/// Whether there was something to work on: containers, or requests that were sent.
+/// True if there was work to do: containers, or requests that were sent.
 fn load_went_on(samples: &Samples, tail: &[usize]) -> bool {
     let at = |name: &str, row: usize| samples.column(name).and_then(|column| column[row]);
     let containers = tail.iter().all(|&row| at("containers", row).is_some_and(|n| n > 0.0));
@@ -90,11 +92,11 @@ mod tests {
     use crate::judgement::tests::test_support::RunBuilder;
     use crate::test_spec::Analysis;
 
-    fn since_s(record: &Record) -> Option<f64> {
-        super::since_s(&JudgementContext::new(record, Analysis::Single))
+    fn unchanged_since_s(record: &Record) -> Option<f64> {
+        super::unchanged_since_s(&JudgementContext::new(record, Analysis::Single))
     }
 
-    /// Tasks that stand still, and lines that are counted until the exposition freezes.
+    /// A run with constant tasks, and lines that are counted until the page stops changing.
     fn frozen_at(seconds: f64, every_s: f64) -> RunBuilder {
         RunBuilder::run(600, 5)
             .metric("tasks", |_| Some(40.0))
@@ -111,8 +113,8 @@ mod tests {
     fn what_froze_while_the_load_went_on_is_not_passed() {
         let stuck = (Verdict::Invalid, Some(ReasonCode::MetricStuck));
         assert_eq!(outcome_of(frozen_at(300.0, 1.0)), stuck);
-        assert_eq!(since_s(&frozen_at(300.0, 1.0).record()), Some(300.0));
-        // Constant tasks are sound while work is counted, up to a fifth before the end.
+        assert_eq!(unchanged_since_s(&frozen_at(300.0, 1.0).record()), Some(300.0));
+        // Constant tasks are healthy while work is counted, up to a fifth before the end.
         assert_eq!(outcome_of(frozen_at(600.0, 1.0)), (Verdict::Pass, None));
         assert_eq!(outcome_of(frozen_at(481.0, 1.0)), (Verdict::Pass, None));
         assert_eq!(outcome_of(frozen_at(479.0, 1.0)), stuck);
@@ -123,7 +125,7 @@ mod tests {
         // Every 60 s: five times as long are 300 s.
         assert_eq!(outcome_of(frozen_at(360.0, 60.0)).0, Verdict::Pass);
         assert_eq!(outcome_of(frozen_at(300.0, 60.0)).0, Verdict::Invalid);
-        // Four rises tell nothing.
+        // Four increases are too few.
         assert_eq!(outcome_of(frozen_at(240.0, 60.0)).0, Verdict::Pass);
     }
 
@@ -146,7 +148,7 @@ mod tests {
     fn another_series_that_moves_shows_that_somebody_answers() {
         let alive = frozen_at(300.0, 1.0).metric("queue", |t| Some(t % 2.0));
         assert_eq!(outcome_of(alive), (Verdict::Pass, None));
-        // One that is read elsewhere does not.
+        // A metric of another source does not.
         let elsewhere = frozen_at(300.0, 1.0).metric("cpu", Some).with(|r| {
             r.metrics.get_mut("cpu").expect("there").source = "proc".into();
         });
@@ -184,7 +186,7 @@ mod tests {
             let builder = RunBuilder::run(40, 5)
                 .metric("tasks", |_| Some(40.0))
                 .metric("captured_lines", move |t| Some(t.min(at)));
-            since_s(&builder.record())
+            unchanged_since_s(&builder.record())
         };
         assert_eq!((froze(31.0), froze(30.0)), (None, Some(30.0)));
     }

@@ -1,14 +1,33 @@
-//! `result.json` from a record and its judgement.
+//! The content of `result.json`.
 
 use leakcheck_model::Record;
 use leakcheck_model::result::{EngineResult, RunResult, SCHEMA};
 
 use super::judge::Judgement;
 
-/// The exit code of a run that was interrupted (contract).
+/// Exit code of an interrupted run.
 const INTERRUPTED: u8 = 130;
 
-/// Puts together what a run leaves for scripts.
+/// Combines a record and its judgement into the result of a run.
+///
+/// # Examples
+///
+/// ```
+/// use leakcheck_judge::{judge, summarize};
+/// use leakcheck_model::{Phase, Record, Samples};
+///
+/// let mut samples = Samples::new(vec!["fds".into()]);
+/// for second in 0..1800 {
+///     samples.t_s.push(f64::from(second));
+///     samples.phase.push(Phase::Measure);
+///     samples.columns[0].push(Some(100.0 + f64::from(second / 6)));
+/// }
+/// let limits = vec![("fds".to_owned(), "growth_per_min < 2".parse()?)];
+/// let record = Record::from_table("table".into(), samples, limits, None);
+/// let result = summarize(&record, judge(&record));
+/// assert_eq!((result.scenario.as_str(), result.exit_code), ("table", 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn summarize(record: &Record, judgement: Judgement) -> RunResult {
     let facts = &record.facts;
@@ -73,7 +92,7 @@ mod tests {
     fn a_run_is_summed_up_with_its_verdicts_exit_code() {
         let sound = summed(|_| {});
         assert_eq!((sound.verdict, sound.exit_code), (Verdict::Pass, 0));
-        assert_eq!((sound.run_id.as_str(), sound.scenario.as_str()), ("builder", "builder"));
+        assert_eq!((sound.run_id.as_str(), sound.scenario.as_str()), ("run", "run"));
         // From -15 s to 75 s.
         assert_eq!((sound.duration_s, sound.containers), (90.0, Some(5)));
         assert!(!sound.stopped_early && sound.saved_s.is_none() && sound.attribution.is_none());

@@ -34,7 +34,7 @@ fn what_a_run_that_was_cut_short_did_not_come_to_is_undecided() {
         of(true, "fds", "drained <= 2"),
         (Verdict::Invalid, Some(ReasonCode::NotComputable))
     );
-    // What was measured, and what could not have been, is what it is.
+    // Measured statistics, and those that could not be measured in any run, keep their outcome.
     assert_eq!(of(false, "fds", "max < 100"), (Verdict::Pass, None));
     assert_eq!(
         of(false, "fds", "max < 40"),

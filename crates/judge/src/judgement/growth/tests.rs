@@ -45,7 +45,7 @@ fn a_run_is_held_to_its_plan_within_two_samples() {
         let longer = run(600, |_| 0.0).with(|r| r.plan.as_mut().expect("planned").measure_s = seconds);
         outcome_of(longer, "growth_per_min < 2")
     };
-    // 601 s and the spacing of a sample against the plan less two.
+    // 601 s and one spacing, compared with the plan minus two spacings.
     assert_eq!(planned(604.0), PASS);
     assert_eq!(planned(604.5), (Verdict::Inconclusive, Some(ReasonCode::TooShort)));
 }
@@ -75,7 +75,7 @@ fn growth_per_rotation_counts_by_the_rotations() {
             .rotating_every(30.0)
             .metric("rotations", |t| Some(5.0 * (t.max(0.0) / 30.0).floor()))
     };
-    // 10 a rotation of each of five: 2 for one rotation.
+    // 10 per rotation of all five containers: 2 per rotation of one.
     let limit = one(rotating(10.0), "per_rotation < 0.5");
     assert_eq!(limit.outcome, Verdict::Fail, "{:?}", limit.reason);
     assert!(
@@ -104,10 +104,10 @@ fn a_target_that_never_rotated_is_not_passed() {
     };
     let too_few = (Verdict::Invalid, Some(ReasonCode::TooFewRotations));
     assert_eq!(rotating(0.0), too_few);
-    // One of each of five, which is five in all; six of each are thirty.
+    // One of each of five makes five; six of each make thirty.
     assert_eq!(rotating(5.0), too_few);
     assert_eq!(rotating(30.0), PASS);
-    // Where containers come and go, one that goes before its first rotation is sound.
+    // Where containers come and go, one that ends before its first rotation is healthy.
     let churn = run(900, |_| 0.0)
         .rotating_every(30.0)
         .metric("rotations", |_| Some(0.0))
@@ -131,7 +131,7 @@ fn endpoint_rates_are_fases_and_a_falling_baseline_is_none() {
         outcome_of(run(600, |t| -10.75 * t / 60.0), "endpoint_per_min < 2"),
         open
     );
-    // A fall that is smaller than the limit from end to end, and steeper at the end.
+    // A fall that is slower than the limit from end to end, and steeper at the end.
     let late_fall = run(600, |t| 12.0 - 0.2 * (t - 480.0).max(0.0));
     assert_eq!(outcome_of(late_fall, "endpoint_per_min < 2").0, Verdict::Inconclusive);
     assert_eq!(
@@ -158,7 +158,7 @@ fn a_budget_tells_a_pool_from_a_leak() {
 fn a_budget_is_not_kept_by_a_fall() {
     let falls = |t: f64| 300.0 * (-t / 60.0).exp();
     let open = (Verdict::Inconclusive, Some(ReasonCode::Straddles));
-    // It falls from the first to the last; and a leak of 10 a minute behind a fall of 300.
+    // A fall from first to last, and a leak of 10 a minute behind a fall of 300.
     assert_eq!(outcome_of(run(900, |t| -t / 2.0), "growth < 50"), open);
     assert_eq!(outcome_of(run(900, |t| falls(t) + t / 6.0), "growth < 50"), open);
     assert_eq!(outcome_of(run(900, falls), "growth < 50"), PASS);
@@ -200,10 +200,10 @@ fn an_early_look_says_only_what_is_certain() {
     assert_eq!(looked_at(|_| 0.0, "growth_per_min < 2"), 0);
     assert_eq!(looked_at(|t| t, "max < 1100"), 1);
     assert_eq!(looked_at(|t| -t, "min > 900"), 1);
-    // The highest may yet rise that far, and the lowest fall.
+    // The maximum may still rise that far, and the minimum fall.
     assert_eq!(looked_at(|t| -t, "max > 1100"), 0);
     assert_eq!(looked_at(|t| t, "min < 900"), 0);
-    // What is computed of the end is not certain before it.
+    // Statistics of the end are not certain before it.
     assert_eq!(looked_at(|t| t, "endpoint_per_min < 2"), 0);
     assert_eq!(looked_at(|t| t, "growth < 50"), 0);
     assert_eq!(looked_at(|t| t, "last < 1100"), 0);
@@ -220,7 +220,7 @@ fn more_helps_what_is_undecided_and_not_what_failed() {
     assert!(context(|t| t / 30.0, &["growth_per_min < 2"]));
     assert!(!context(|_| 0.0, &["growth_per_min < 2"]));
     assert!(!context(|t| t / 6.0, &["growth_per_min < 2"]));
-    // Another limit on growth failed, and one that more data do not decide.
+    // Another growth limit failed; and a limit that more data cannot decide.
     assert!(!context(|t| t / 30.0, &["growth_per_min < 2", "growth_per_min < 0.5"]));
     assert!(!context(|_| 0.0, &["drained <= 90% of expected"]));
 }
@@ -242,7 +242,7 @@ fn a_run_that_is_looked_at_or_may_be_extended_spends_a_looks_error() {
         (plan.early_stop, plan.max_s) = (early_stop, max_s);
         final_analysis(&plan, None)
     };
-    // Two minutes are not looked at on the way.
+    // Two minutes have no interim analysis.
     assert_eq!(short(true, 120.0), Analysis::Single);
     assert_eq!(short(true, 121.0), Analysis::Last);
     assert_eq!(short(false, 121.0), Analysis::Last);
@@ -266,7 +266,7 @@ fn a_fall_that_is_asked_for_is_no_missing_baseline() {
 
 #[test]
 fn a_fall_at_the_end_is_no_baseline_whatever_the_rate_from_end_to_end() {
-    // From 0 to −10 in ten minutes, but 6 a minute since the fourth.
+    // From 0 to −10 in ten minutes, but 6 per minute since the fourth minute.
     let late_fall = run(600, |t| {
         if t <= 0.0 {
             0.0
@@ -283,7 +283,8 @@ fn a_fall_at_the_end_is_no_baseline_whatever_the_rate_from_end_to_end() {
 #[test]
 fn a_budget_is_growth_per_minute_over_the_length_of_the_run() {
     let falls = |t: f64| 300.0 * (-t.max(0.0) / 60.0).exp();
-    // 40 in a quarter of an hour are 2.7 a minute: 5 a minute behind a fall are more, 1 a minute beside a step is not.
+    // 40 in a quarter of an hour are 2.7 per minute. 5 per minute behind a fall exceed that, 1 per minute beside a
+    // step does not.
     let leak = run(900, |t| falls(t) + t / 12.0);
     assert_eq!(
         outcome_of(leak, "growth < 40"),

@@ -1,6 +1,6 @@
-//! Records builder for tests: a run of so many seconds at one sample a second, with whatever its metrics do.
+//! A builder of records for tests: one sample per second, with metrics given as functions of time.
 //!
-//! The judged part begins at 0 s; before it lie ten seconds without load, and after it fifteen of drain.
+//! The judged part begins at 0 s. Ten seconds without load precede it, fifteen seconds of drain follow it.
 
 use leakcheck_model::{Facts, Phase, Record, Samples};
 use leakcheck_model::{MetricInfo, RunPlan, Unit};
@@ -9,11 +9,11 @@ const IDLE_S: u32 = 10;
 const LAUNCH_S: u32 = 5;
 const DRAIN_S: u32 = 15;
 
-/// A record in the making.
+/// A builder of a record.
 pub(in crate::judgement) struct RunBuilder(Record);
 
 impl RunBuilder {
-    /// A run that came to its end, of `seconds` planned and measured, neither looked at on the way nor extended.
+    /// Starts a finished run of `seconds`, without interim analyses or extension.
     pub(in crate::judgement) fn run(seconds: u32, containers: u64) -> Self {
         let before = IDLE_S + LAUNCH_S;
         let mut samples = Samples::new(Vec::new());
@@ -26,7 +26,7 @@ impl RunBuilder {
                 _ => Phase::Drain,
             });
         }
-        let mut record = Record::from_table("builder".into(), samples, Vec::new(), None);
+        let mut record = Record::from_table("run".into(), samples, Vec::new(), None);
         record.facts = Facts {
             finished: true,
             ready: true,
@@ -56,7 +56,7 @@ impl RunBuilder {
         self
     }
 
-    /// A count that is so much at each second of the judged part's clock.
+    /// Adds a count, as a function of the time in the judged part.
     pub(in crate::judgement) fn metric(mut self, name: &str, value: impl Fn(f64) -> Option<f64>) -> Self {
         let info = MetricInfo {
             source: "metrics".into(),
@@ -85,7 +85,7 @@ impl RunBuilder {
         })
     }
 
-    /// Nothing was sampled after so many seconds of the judged part.
+    /// Removes all samples after `last_s` of the judged part.
     pub(in crate::judgement) fn cut_at(self, last_s: f64) -> Self {
         self.with(|record| {
             let kept = record.samples.t_s.partition_point(|t| *t <= last_s);
@@ -95,7 +95,7 @@ impl RunBuilder {
         })
     }
 
-    /// The run had no such phase.
+    /// Removes a phase.
     pub(in crate::judgement) fn without(self, phase: Phase) -> Self {
         self.with(|record| {
             let kept: Vec<bool> = record.samples.phase.iter().map(|p| *p != phase).collect();
@@ -103,7 +103,7 @@ impl RunBuilder {
         })
     }
 
-    /// No sample was taken at these seconds.
+    /// Removes the samples at some seconds.
     pub(in crate::judgement) fn without_seconds(self, missed: impl Fn(f64) -> bool) -> Self {
         self.with(|record| {
             let kept: Vec<bool> = record.samples.t_s.iter().map(|t| !missed(*t)).collect();
