@@ -1,8 +1,7 @@
-//! The parts of HTTP/1.1 that the proxy reads. The scanners say how many bytes belong to what and change none.
+//! Positions in the two directions of an HTTP/1.1 connection. The scanners say which bytes belong to what and change none.
 
-mod chunked;
 mod request;
 mod response;
 
 pub(crate) use request::{Request, RequestScanner};
-pub(crate) use response::{LAST_CHUNK, ResponseScanner};
+pub(crate) use response::ResponseScanner;

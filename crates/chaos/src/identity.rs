@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use leakcheck_http1::{BodyDecoder, ResponseHead};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -14,7 +15,6 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::event::ProxyEvent;
-use crate::http::ResponseScanner;
 
 /// Label with the load group of a container.
 const GROUP: &str = "leakcheck.load";
@@ -131,14 +131,10 @@ pub(crate) async fn connect(path: &Path) -> io::Result<UnixStream> {
 
 /// Parses the whole response to an inspect.
 fn parse(response: &[u8]) -> Option<Identity> {
-    let mut scanner = ResponseScanner::default();
-    let head = scanner.scan_head(response);
-    let mut body = Vec::new();
-    if scanner.is_in_head() {
-        return None;
-    }
-    scanner.scan_body(&response[head..], false, |data| body.extend_from_slice(data));
-    let value: Value = serde_json::from_slice(&body).ok()?;
+    let (head, length) = ResponseHead::parse(response).ok()??;
+    let mut body = response[length..].to_vec();
+    let length = BodyDecoder::new(head.framing).decode(&mut body).ok()?;
+    let value: Value = serde_json::from_slice(&body[..length]).ok()?;
     let labels = &value["Config"]["Labels"];
     let name = labels[EMITTER].as_str().or_else(|| value["Name"].as_str())?;
     Some(Identity {

@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use leakcheck_http1::LAST_CHUNK;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
@@ -22,7 +23,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::context::ProxyContext;
 use crate::fault_schedule::ActiveFaults;
-use crate::http::{LAST_CHUNK, Request, RequestScanner};
+use crate::http::{Request, RequestScanner};
 use crate::identity::{Identity, connect};
 use client::Client;
 use delayed_events::DelayedEvents;

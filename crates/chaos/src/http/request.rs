@@ -1,10 +1,6 @@
 //! The position in a client's requests: heads are parsed, bodies are skipped.
 
-use super::chunked::ChunkScanner;
-
-/// Longest head that is parsed; a longer one is no request of a Docker client and makes the connection opaque.
-const MAX_HEAD: usize = 64 << 10;
-const MAX_HEADERS: usize = 64;
+use leakcheck_http1::{BodyDecoder, RequestHead};
 
 /// A request, as far as faults distinguish it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +27,7 @@ pub(crate) struct RequestScanner {
 enum State {
     #[default]
     Head,
-    Body(u64),
-    Chunked(ChunkScanner),
+    Body(BodyDecoder),
     /// Not HTTP any more (attach, exec, BuildKit), or malformed.
     Opaque,
 }
@@ -48,24 +43,17 @@ impl RequestScanner {
     pub(crate) fn scan(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Option<Request> {
         while !input.is_empty() {
             let count = match &mut self.state {
-                State::Opaque => input.len(),
-                State::Body(left) => {
-                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
-                    *left -= count as u64;
-                    count
-                }
-                State::Chunked(chunks) => chunks.skip(input),
                 State::Head => return self.scan_head(input, out),
+                State::Body(decoder) => decoder.scan(input, |_| {}).ok(),
+                State::Opaque => None,
             };
-            out.extend_from_slice(&input[..count]);
-            *input = &input[count..];
-            let done = match &self.state {
-                State::Body(left) => *left == 0,
-                State::Chunked(chunks) => chunks.is_done(),
-                State::Head | State::Opaque => false,
-            };
-            if done {
-                self.state = State::Head;
+            let (forwarded, rest) = input.split_at(count.unwrap_or(input.len()));
+            out.extend_from_slice(forwarded);
+            *input = rest;
+            match (&self.state, count) {
+                (State::Body(decoder), Some(_)) if decoder.is_done() => self.state = State::Head,
+                (State::Body(_), Some(_)) => {}
+                _ => self.state = State::Opaque,
             }
         }
         None
@@ -74,21 +62,23 @@ impl RequestScanner {
     fn scan_head(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Option<Request> {
         let before = self.head.len();
         self.head.extend_from_slice(input);
-        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut request = httparse::Request::new(&mut headers);
-        match request.parse(&self.head) {
-            Ok(httparse::Status::Complete(length)) => {
-                let found = classify(request.method.unwrap_or_default(), request.path.unwrap_or_default());
-                self.next = body_state(request.headers);
+        match RequestHead::parse(&self.head) {
+            Ok(Some((head, length))) => {
+                let body = BodyDecoder::new(head.framing);
+                self.next = match (head.is_upgrade, body.is_done()) {
+                    (true, _) => State::Opaque,
+                    (false, true) => State::Head,
+                    (false, false) => State::Body(body),
+                };
                 *input = &input[length - before..];
                 self.head.truncate(length);
-                Some(found)
+                Some(classify(&head.method, &head.target))
             }
-            Ok(httparse::Status::Partial) if self.head.len() < MAX_HEAD => {
+            Ok(None) => {
                 *input = &[];
                 None
             }
-            _ => {
+            Err(_) => {
                 *input = &[];
                 self.state = State::Opaque;
                 out.append(&mut self.head);
@@ -107,25 +97,6 @@ impl RequestScanner {
     pub(crate) fn drop_head(&mut self) {
         self.head = Vec::new();
         self.state = std::mem::take(&mut self.next);
-    }
-}
-
-fn body_state(headers: &[httparse::Header<'_>]) -> State {
-    let header = |name: &str| {
-        let found = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-        found
-            .and_then(|header| std::str::from_utf8(header.value).ok())
-            .unwrap_or_default()
-    };
-    if !header("upgrade").is_empty() {
-        return State::Opaque;
-    }
-    if header("transfer-encoding").eq_ignore_ascii_case("chunked") {
-        return State::Chunked(ChunkScanner::default());
-    }
-    match header("content-length").trim() {
-        "" | "0" => State::Head,
-        length => length.parse().map_or(State::Opaque, State::Body),
     }
 }
 

@@ -1,22 +1,16 @@
 //! The position in a response: in its head, between two chunks, or within one.
 
-use super::chunked::ChunkScanner;
-
-/// The end of a chunked body.
-pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-
-/// Longest head of a response that is parsed.
-const MAX_HEAD: usize = 64 << 10;
-const MAX_HEADERS: usize = 64;
+use leakcheck_http1::{BodyDecoder, Framing, ResponseHead};
 
 /// A position in a response, advanced over its bytes.
 #[derive(Debug)]
 pub(crate) enum ResponseScanner {
     /// In the head, with the bytes of it so far.
     Head(Vec<u8>),
-    Chunked(ChunkScanner),
-    /// In a body that is not chunked or could not be parsed; its end is unknown.
-    Plain,
+    /// In or behind the body.
+    Body { decoder: BodyDecoder, is_chunked: bool },
+    /// Not HTTP, or malformed.
+    Opaque,
 }
 
 impl Default for ResponseScanner {
@@ -33,71 +27,65 @@ impl ResponseScanner {
 
     /// Reports whether the body is chunked.
     pub(crate) fn is_chunked(&self) -> bool {
-        matches!(self, Self::Chunked(_))
+        matches!(self, Self::Body { is_chunked: true, .. })
     }
 
     /// Reports whether the position is between two chunks, where a last chunk may follow.
     pub(crate) fn is_at_boundary(&self) -> bool {
-        matches!(self, Self::Chunked(chunks) if chunks.is_at_boundary())
+        matches!(self, Self::Body { decoder, .. } if decoder.is_at_chunk_start())
     }
 
-    /// Reports whether the response is complete; false for bodies that are not chunked.
+    /// Reports whether the response is complete; false for bodies that last until the connection closes.
     pub(crate) fn is_done(&self) -> bool {
-        matches!(self, Self::Chunked(chunks) if chunks.is_done())
+        matches!(self, Self::Body { decoder, .. } if decoder.is_done())
     }
 
     /// Advances over the head and returns the number of bytes that belong to it. Interim responses (`100 Continue`)
     /// count as part of the head.
     pub(crate) fn scan_head(&mut self, bytes: &[u8]) -> usize {
         let mut scanned = 0;
-        while self.is_in_head() && scanned < bytes.len() {
-            scanned += self.scan_one_head(&bytes[scanned..]);
+        while scanned < bytes.len()
+            && let Self::Head(seen) = self
+        {
+            let before = seen.len();
+            seen.extend_from_slice(&bytes[scanned..]);
+            match ResponseHead::parse(seen) {
+                Ok(Some((head, length))) => {
+                    scanned += length - before;
+                    *self = if head.is_interim() {
+                        Self::default()
+                    } else {
+                        Self::Body {
+                            decoder: BodyDecoder::new(head.framing),
+                            is_chunked: head.framing == Framing::Chunked,
+                        }
+                    };
+                }
+                Ok(None) => scanned = bytes.len(),
+                Err(_) => *self = Self::Opaque,
+            }
         }
         scanned
     }
 
-    fn scan_one_head(&mut self, bytes: &[u8]) -> usize {
-        let Self::Head(seen) = self else { return 0 };
-        let before = seen.len();
-        seen.extend_from_slice(bytes);
-        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        match response.parse(seen) {
-            Ok(httparse::Status::Complete(length)) => {
-                let is_interim = response
-                    .code
-                    .is_some_and(|code| (100..200).contains(&code) && code != 101);
-                let is_chunked = response.headers.iter().any(|header| {
-                    header.name.eq_ignore_ascii_case("transfer-encoding")
-                        && header.value.eq_ignore_ascii_case(b"chunked")
-                });
-                *self = if is_interim {
-                    Self::default()
-                } else if is_chunked {
-                    Self::Chunked(ChunkScanner::default())
-                } else {
-                    Self::Plain
-                };
-                length - before
-            }
-            Ok(httparse::Status::Partial) if seen.len() < MAX_HEAD => bytes.len(),
-            _ => {
-                *self = Self::Plain;
-                bytes.len()
-            }
+    /// Advances over bytes behind the head and passes the body's data to `on_data`.
+    pub(crate) fn scan_body(&mut self, bytes: &[u8], on_data: impl FnMut(&[u8])) {
+        if let Self::Body { decoder, .. } = self
+            && decoder.scan(bytes, on_data).is_err()
+        {
+            *self = Self::Opaque;
         }
     }
 
-    /// Advances over bytes behind the head, or to the next boundary if `to_boundary`, and returns their number. Passes
-    /// the body's data to `data`.
-    pub(crate) fn scan_body(&mut self, bytes: &[u8], to_boundary: bool, mut data: impl FnMut(&[u8])) -> usize {
-        match self {
-            Self::Chunked(chunks) => chunks.scan(bytes, to_boundary, data),
-            Self::Head(_) | Self::Plain => {
-                data(bytes);
-                bytes.len()
-            }
-        }
+    /// Advances over bytes behind the head up to the next boundary, and returns their number.
+    pub(crate) fn skip_to_boundary(&mut self, bytes: &[u8]) -> usize {
+        let Self::Body { decoder, .. } = self else {
+            return bytes.len();
+        };
+        decoder.skip_to_chunk_start(bytes).unwrap_or_else(|_| {
+            *self = Self::Opaque;
+            bytes.len()
+        })
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use leakcheck_http1::{LAST_CHUNK, encode_chunk};
 use leakcheck_model::scenario::FaultKind;
 use tokio::time::Instant;
 
 use crate::fault_schedule::{ActiveFault, ActiveFaults};
-use crate::http::{LAST_CHUNK, ResponseScanner};
+use crate::http::ResponseScanner;
 use crate::script::after;
 use crate::selection::delay_factor;
 
@@ -51,15 +52,14 @@ impl DelayedEvents {
             return;
         }
         let mut data = std::mem::take(&mut self.partial);
-        self.response
-            .scan_body(body, false, |piece| data.extend_from_slice(piece));
+        self.response.scan_body(body, |piece| data.extend_from_slice(piece));
         let mut rest = &data[..];
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             self.hold(&rest[..=end], now, out);
             rest = &rest[end + 1..];
         }
         if rest.len() > MAX_EVENT {
-            push(rest, out);
+            encode_chunk(rest, out);
             rest = &[];
         }
         self.partial = rest.to_vec();
@@ -73,7 +73,7 @@ impl DelayedEvents {
     fn hold(&mut self, event: &[u8], now: Instant, out: &mut Vec<u8>) {
         self.number += 1;
         let Some(delay) = &self.fault else {
-            return push(event, out);
+            return encode_chunk(event, out);
         };
         delay.hit();
         let due = now + after(&delay.fault).mul_f64(delay_factor(&delay.fault, self.number));
@@ -81,29 +81,22 @@ impl DelayedEvents {
         if self.held.len() > MAX_HELD
             && let Some((_, first)) = self.held.pop_first()
         {
-            push(&first, out);
+            encode_chunk(&first, out);
         }
     }
 
     /// Appends the events that are due to `out`.
     pub(super) fn release(&mut self, now: Instant, out: &mut Vec<u8>) {
         while let Some(first) = self.held.first_entry().filter(|first| first.key().0 <= now) {
-            push(&first.remove(), out);
+            encode_chunk(&first.remove(), out);
         }
     }
 
     fn release_all(&mut self, out: &mut Vec<u8>) {
         while let Some((_, event)) = self.held.pop_first() {
-            push(&event, out);
+            encode_chunk(&event, out);
         }
     }
-}
-
-/// Appends an event as a chunk of its own, as Docker sends it.
-fn push(event: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("{:x}\r\n", event.len()).as_bytes());
-    out.extend_from_slice(event);
-    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -116,7 +109,7 @@ mod tests {
 
     fn event_chunks(numbers: std::ops::Range<u32>) -> Vec<u8> {
         let mut bytes = Vec::new();
-        numbers.for_each(|n| push(format!("{{\"n\":{n}}}\n").as_bytes(), &mut bytes));
+        numbers.for_each(|n| encode_chunk(format!("{{\"n\":{n}}}\n").as_bytes(), &mut bytes));
         bytes
     }
 
@@ -139,7 +132,7 @@ mod tests {
         let (mut events, mut out) = (DelayedEvents::default(), Vec::new());
         events.receive(HEAD, Instant::now(), &mut out);
         let mut chunk = Vec::new();
-        push(&[b'x'; 64 << 10], &mut chunk);
+        encode_chunk(&[b'x'; 64 << 10], &mut chunk);
         for _ in 0..40 {
             events.receive(&chunk, Instant::now(), &mut out);
             assert!(events.partial.len() <= MAX_EVENT, "{}", events.partial.len());

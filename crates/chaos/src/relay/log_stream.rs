@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use leakcheck_http1::LAST_CHUNK;
 use leakcheck_model::scenario::{Fault, FaultKind};
 use tokio::time::Instant;
 
 use super::flow::Flow;
 use super::frame::half_a_frame;
 use crate::fault_schedule::{ActiveFault, ActiveFaults};
-use crate::http::{LAST_CHUNK, ResponseScanner};
+use crate::http::ResponseScanner;
 use crate::identity::Identity;
 use crate::script::{after, status};
 use crate::selection::{selects, trigger_point};
@@ -217,14 +218,14 @@ impl LogStream {
             Flow::HeadThenEnd | Flow::EndAtBoundary => self.end_at_boundary(head, body),
             Flow::EndInFrame => self.end_in_frame(head, body),
             _ => {
-                self.response.scan_body(body, false, |_| {});
+                self.response.scan_body(body, |_| {});
                 Forward::unchanged(bytes.len())
             }
         }
     }
 
     fn end_at_boundary(&mut self, head: usize, body: &[u8]) -> Forward {
-        let unchanged = head + self.response.scan_body(body, true, |_| {});
+        let unchanged = head + self.response.skip_to_boundary(body);
         if self.response.is_at_boundary() {
             return Forward {
                 unchanged,
@@ -239,7 +240,7 @@ impl LogStream {
     fn end_in_frame(&mut self, head: usize, body: &[u8]) -> Forward {
         let mut at = 0;
         while at < body.len() {
-            at += self.response.scan_body(&body[at..], true, |_| {});
+            at += self.response.skip_to_boundary(&body[at..]);
             if !self.response.is_at_boundary() {
                 break;
             }
@@ -253,7 +254,8 @@ impl LogStream {
             }
             // Too short to be cut. Its first byte is skipped, so that the next scan stops at the boundary behind it.
             if at < body.len() {
-                at += self.response.scan_body(&body[at..=at], false, |_| {});
+                self.response.scan_body(&body[at..=at], |_| {});
+                at += 1;
             }
         }
         Forward::unchanged(head + body.len())
