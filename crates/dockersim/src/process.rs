@@ -99,7 +99,7 @@ impl Process {
         match Settings::from_arguments(arguments) {
             Ok(settings) => Self::Noise(Box::new(Noise {
                 emitter: Emitter::new(&settings),
-                pace: Pace::of(&settings),
+                pace: Pace::from_settings(&settings),
                 is_max: settings.lines_per_second == Rate::Max,
                 wanted: settings.lines.unwrap_or(u64::MAX),
                 written: 0,

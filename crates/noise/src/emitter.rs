@@ -1,29 +1,29 @@
-//! The lines of one container: which comes next, on which stream, how long. Pure; the pace is kept elsewhere.
+//! The lines of one container: content, stream and length. Pure, without time.
 
 use leakcheck_model::stamp::{Sent, Stream, Writer};
 
-use crate::Settings;
+use crate::settings::Settings;
 
-/// Bytes that payloads are cut from: no quote, backslash, `#` or newline, so that no format escapes them. Twice the 64, so that 64
-/// in a row begin at each of them.
+/// Source of the payloads, without bytes that a format would escape. It has the same 64 bytes twice, so 64 bytes can be
+/// taken from each position.
 const FILLER: &[u8; 128] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_\
 abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 
-/// Writes one container's lines.
+/// The emitter of one container's lines.
 #[derive(Clone, Debug)]
 pub struct Emitter {
     stdout: Writer,
     stderr: Writer,
     shortest: usize,
     lengths: u64,
-    /// `stderr_share` as a share of 2^32.
+    /// Share of the lines on standard error, in units of 2^-32.
     stderr_share: u64,
     sent: Sent,
     random: u64,
 }
 
 impl Emitter {
-    /// An emitter that has written nothing yet.
+    /// Makes an emitter that has written nothing.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -46,10 +46,10 @@ impl Emitter {
         }
     }
 
-    /// Appends the next line with its newline to `out` and says which stream it belongs to.
+    /// Appends the next line and its newline to `out`, and returns its stream.
     pub fn next_line(&mut self, out: &mut Vec<u8>) -> Stream {
-        let (one, other) = (self.next_random(), self.next_random());
-        let stream = if one >> 32 < self.stderr_share {
+        let (choice, length) = (self.next_random(), self.next_random());
+        let stream = if choice >> 32 < self.stderr_share {
             Stream::Stderr
         } else {
             Stream::Stdout
@@ -59,25 +59,25 @@ impl Emitter {
             Stream::Stderr => (&self.stderr, &mut self.sent.stderr),
         };
         *count += 1;
-        let length = self.shortest + usize::try_from(other % self.lengths).unwrap_or(0);
-        let turn = usize::try_from(*count % 64).unwrap_or(0);
-        writer.line(out, *count, length, &FILLER[turn..turn + 64]);
+        let length = self.shortest + usize::try_from(length % self.lengths).unwrap_or(0);
+        let offset = usize::try_from(*count % 64).unwrap_or(0);
+        writer.line(out, *count, length, &FILLER[offset..offset + 64]);
         stream
     }
 
-    /// Appends the last line, on standard output, which says how many there were, itself included.
+    /// Appends the last line, for standard output. It contains the numbers of lines, including itself.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         self.sent.stdout += 1;
         self.stdout.end(out, self.sent);
     }
 
-    /// How many lines were written so far.
+    /// Returns the numbers of lines written so far.
     #[must_use]
     pub fn sent(&self) -> Sent {
         self.sent
     }
 
-    /// The next number of splitmix64 (Steele, Lea & Flood 2014): portable, so that a seed gives the same lines anywhere.
+    /// Returns the next number of splitmix64 (Steele, Lea & Flood 2014), by which a seed gives the same lines everywhere.
     fn next_random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -92,12 +92,12 @@ mod tests {
 
     use super::*;
 
-    fn settings(words: &[&str]) -> Settings {
-        Settings::from_arguments(words).expect("good arguments")
+    fn settings(arguments: &[&str]) -> Settings {
+        Settings::from_arguments(arguments).expect("good arguments")
     }
 
     #[test]
-    fn every_line_is_stamped_numbered_and_as_long_as_asked() {
+    fn every_line_has_a_stamp_a_number_and_a_length_in_range() {
         let mut emitter = Emitter::new(&settings(&[
             "--emitter",
             "n-1",

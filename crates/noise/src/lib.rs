@@ -1,7 +1,7 @@
-//! Lines at a pace, each stamped with who, which and how many.
+//! Paced log lines, each with a stamp of run, emitter and sequence number.
 //!
-//! The same [`Emitter`] and [`Pace`] run inside a load container (`leakcheck noise`, [`run`]) and in the simulated
-//! engine, so that a scenario makes the same noise on both.
+//! Load containers (`leakcheck noise`, [`run`]) and the simulated engine use the same [`Emitter`] and [`Pace`], so a
+//! scenario has the same load on both.
 
 mod emitter;
 mod pace;

@@ -1,35 +1,35 @@
-//! When lines are due. Pure: time comes in as an argument.
+//! The times at which lines are due. Pure: the elapsed time is an argument.
 
 use std::time::Duration;
 
 use leakcheck_model::scenario::Rate;
 
-use crate::Settings;
+use crate::settings::Settings;
 
-/// The pace of one emitter, counted from its start.
+/// The pace of one emitter, relative to its start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
     rate: Rate,
-    /// Part of a line's interval that the first line waits, so that many emitters do not write at the same moment.
+    /// Delay of the first line as a part of an interval, so that emitters do not write at the same time.
     phase: f64,
 }
 
 impl Pace {
-    /// A pace whose first line is due one interval after the start.
+    /// Makes a pace with its first line due one interval after the start.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
         Self { rate, phase: 1.0 }
     }
 
-    /// The pace of the emitter that `settings` describe. Its phase follows from its name, so that the containers of a
-    /// group do not write in step.
+    /// Makes the pace of an emitter. Its phase depends on its name, so the containers of a group write at different
+    /// times.
     #[must_use]
-    pub fn of(settings: &Settings) -> Self {
+    pub fn from_settings(settings: &Settings) -> Self {
         let phase = f64::from(crc32fast::hash(settings.emitter.as_bytes())) / f64::from(u32::MAX);
         Self::new(settings.lines_per_second).with_phase(phase)
     }
 
-    /// The same pace with its first line due `phase` (0 to 1) of an interval after the start.
+    /// Sets the delay of the first line to `phase` (0 to 1) of an interval.
     #[must_use]
     pub fn with_phase(self, phase: f64) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl Pace {
         }
     }
 
-    /// How many lines should have been written by `elapsed`; `u64::MAX` for `max`.
+    /// Returns the number of lines due by `elapsed`; `u64::MAX` for `max`.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -53,9 +53,9 @@ impl Pace {
         }
     }
 
-    /// When the line after the first `written` is due; `None` if never.
+    /// Returns the time at which the line after the first `written` is due; `None` if never.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "2^53 lines are never written")]
+    #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 lines")]
     pub fn next_due(&self, written: u64) -> Option<Duration> {
         match self.rate {
             Rate::Max => Some(Duration::ZERO),
@@ -71,7 +71,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn twenty_a_second_are_twenty_a_second() {
+    fn lines_are_due_at_their_rate() {
         let pace = Pace::new(Rate::PerSecond(20.0));
         assert_eq!(pace.due(Duration::ZERO), 0);
         assert_eq!(pace.due(Duration::from_millis(50)), 1);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_never_writes_and_max_always_may() {
+    fn idle_is_never_due_and_max_always() {
         assert_eq!(
             (
                 Pace::new(Rate::PerSecond(0.0)).due(Duration::from_secs(9)),
@@ -99,7 +99,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_line_is_due_when_it_says_so(rate in 0.01f64..1e5, phase in 0.0f64..1.0, written in 0u64..100_000) {
+        fn a_line_is_due_at_its_time(rate in 0.01f64..1e5, phase in 0.0f64..1.0, written in 0u64..100_000) {
             let pace = Pace::new(Rate::PerSecond(rate)).with_phase(phase);
             let at = pace.next_due(written).expect("not idle");
             prop_assert!(pace.due(at + Duration::from_nanos(2)) > written);

@@ -1,4 +1,4 @@
-//! The noise process: writes an emitter's lines to its standard streams and obeys SIGTERM at once.
+//! The noise process: writes an emitter's lines to its standard streams, and ends at SIGTERM.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,21 +11,23 @@ use leakcheck_model::stamp::Stream;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::{Emitter, Pace, Settings};
+use crate::emitter::Emitter;
+use crate::pace::Pace;
+use crate::settings::Settings;
 
-/// Most bytes gathered before a write: whole pages of a pipe, which holds 64 KiB, and few enough to stay in a processor's cache.
+/// Largest write: whole pages, less than the 64 KiB of a pipe, and small enough for a processor's cache.
 const BATCH: usize = 16 << 10;
 
-/// A writer that fell behind by more than this (a stalled engine) forgives the rest instead of a burst.
-const FORGIVE: Duration = Duration::from_secs(1);
+/// Largest delay that is caught up. After a longer one, of a stalled engine, lines are skipped to avoid a burst.
+const MAX_BACKLOG: Duration = Duration::from_secs(1);
 
-/// How long a write that the engine does not take may hold up the end.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Longest wait for the last writes, which a stalled engine may not accept.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Runs until SIGTERM, SIGINT, the asked number of lines, or a closed pipe; then writes the last line.
+/// Writes lines until SIGTERM, SIGINT, the requested number of lines, or a closed pipe; then writes the last line.
 ///
 /// # Errors
-/// If signals cannot be handled.
+/// If signal handlers cannot be installed.
 pub fn run(settings: &Settings) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -37,7 +39,7 @@ pub fn run(settings: &Settings) -> io::Result<()> {
             .name("noise".into())
             .stack_size(256 << 10)
             .spawn(move || {
-                // A closed pipe means that nobody listens any more: the end, not an error.
+                // A closed pipe ends the process without an error.
                 let _ = write_all(&settings, &stop);
                 let _ = done.send(());
                 handle.close();
@@ -46,22 +48,22 @@ pub fn run(settings: &Settings) -> io::Result<()> {
     if signals.forever().next().is_some() {
         stop.store(true, Ordering::Release);
         writer.thread().unpark();
-        let _ = finished.recv_timeout(LAST_WORDS);
+        let _ = finished.recv_timeout(SHUTDOWN_TIMEOUT);
     }
     Ok(())
 }
 
 fn write_all(settings: &Settings, stop: &AtomicBool) -> io::Result<()> {
     let mut emitter = Emitter::new(settings);
-    let pace = Pace::of(settings);
+    let pace = Pace::from_settings(settings);
     let (mut out, mut err) = (Vec::with_capacity(BATCH), Vec::new());
-    // Another line might not fit any more.
+    // The largest size at which another line still fits.
     let full = BATCH.saturating_sub(settings.line_bytes.max as usize).max(1);
     let mut start = Instant::now();
     let mut written = 0;
-    let wanted = settings.lines.unwrap_or(u64::MAX);
-    while written < wanted && !stop.load(Ordering::Acquire) {
-        let due = pace.due(start.elapsed()).min(wanted);
+    let limit = settings.lines.unwrap_or(u64::MAX);
+    while written < limit && !stop.load(Ordering::Acquire) {
+        let due = pace.due(start.elapsed()).min(limit);
         while written < due && out.len() < full && err.len() < full {
             let line = out.len();
             if emitter.next_line(&mut out) == Stream::Stderr {
@@ -76,11 +78,11 @@ fn write_all(settings: &Settings, stop: &AtomicBool) -> io::Result<()> {
             continue;
         }
         match pace.next_due(written) {
-            _ if written >= wanted => {}
+            _ if written >= limit => {}
             None => thread::park(),
             Some(at) => {
                 let now = start.elapsed();
-                if now > at + FORGIVE {
+                if now > at + MAX_BACKLOG {
                     start += now.saturating_sub(at);
                 }
                 thread::park_timeout(at.saturating_sub(now));
