@@ -144,7 +144,7 @@ pub struct WeightedShape {
 
 /// The noise of a series, as the power formulas take it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Noise {
+pub struct NoiseEstimate {
     /// Long-run variance S₀: the integral of the autocovariance, units² · seconds.
     pub s0: f64,
     /// Correlation time, seconds.
@@ -176,7 +176,7 @@ pub struct Assessment {
     /// Shapes of the series, the dominant one first.
     pub shapes: Vec<WeightedShape>,
     /// Noise of the series; `None` if nothing could be fitted.
-    pub noise: Option<Noise>,
+    pub noise: Option<NoiseEstimate>,
     /// Smallest growth per minute that a run of this length and noise can prove to be above the limit (error 1 %,
     /// power 99 %).
     pub smallest_provable_per_min: Option<f64>,

@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_blocks_at_the_end_are_told() {
+    fn missing_blocks_at_the_end_are_reported() {
         let series = each_second(20);
         let grid = Grid {
             width_s: 10.0,

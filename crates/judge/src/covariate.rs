@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_held_against_their_means() {
+    fn changes_are_taken_about_their_means() {
         // Blocks of one sample: changes of the value 5, 1, 3 and of the containers 4, 0, 5. About their means 3 and 3:
         // cross 2·1 + 2·3 + 0·2 = 8, square 1 + 9 + 4 = 14.
         let series = Series::new(vec![0.0, 20.0, 40.0, 60.0], vec![10.0, 15.0, 16.0, 19.0]).unwrap();

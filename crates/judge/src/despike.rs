@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_reaches_the_end_is_dropped_only_as_long_as_it_may_be_a_burst() {
+    fn an_excursion_at_the_end_is_dropped_only_as_long_as_it_may_be_a_burst() {
         let since = |begin: usize| {
             let series = each_second(900, |i| if i >= begin { 500.0 } else { 100.0 });
             keep_mask(&series, 1.0).iter().filter(|kept| !**kept).count()
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reach_holds_what_is_within_its_distance_and_moves_on() {
+    fn a_sliding_window_holds_the_samples_around_its_centre() {
         let t: Vec<f64> = (0..10).map(|i| 10.0 * f64::from(i)).collect();
         let mut window = SlidingWindow::default();
         assert_eq!(window.around(&t, 30.0, 20.0), 1..6);
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_held_against_the_level_around_it() {
+    fn a_burst_is_compared_with_the_level_around_it() {
         // 25 minutes whose level changes for good after ten; bursts of 100 for half a minute.
         let found = |before: f64, after: f64, at: usize| {
             let burst = |i: usize| (at..at + 30).contains(&i);

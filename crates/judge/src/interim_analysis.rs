@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_minutes_are_looked_at_three_times_before_their_end() {
+    fn five_minutes_have_three_interim_analyses() {
         assert_eq!(interim_times_s(300.0, Some(30.0)), [120.0, 180.0, 240.0]);
         assert_eq!(interim_times_s(300.0, None), [120.0, 180.0, 240.0]);
     }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_run_is_looked_at_each_minute() {
+    fn a_long_run_is_analysed_each_minute() {
         let looks = interim_times_s(1800.0, None);
         assert_eq!((looks.len(), looks[27]), (28, 1740.0));
         assert_eq!(interim_times_s(f64::INFINITY, None).len(), 9998);

@@ -6,7 +6,6 @@ mod counter;
 mod drained;
 mod endpoint_rate;
 mod engine_growth;
-mod format;
 mod growth;
 mod judge;
 mod judged_part;

@@ -4,8 +4,7 @@
 //!
 //! 1. Remove the effect of the number of containers (`covariate`) and short bursts (`despike`).
 //! 2. Reduce the run to some sixty block medians, aligned with rotations (`blocks`).
-//! 3. Fit two thousand models, such as lines, steps, changepoints and warm-ups, at ten correlation times (`models`,
-//! `fit`).
+//! 3. Fit two thousand models (lines, steps, changepoints, warm-ups) at ten correlation times (`models`, `fit`).
 //! 4. Test the posterior distribution of the growth against the limit (`posterior`, `decision`).
 //!
 //! [`judge`] applies the limits of a whole [`Record`](leakcheck_model::Record). Some statistics need no fit: sampling
@@ -45,7 +44,7 @@ mod test_spec;
 mod whitening;
 
 pub use assess::{assess, assess_per_rotation};
-pub use assessment::{Assessment, Code, Growth, LateLeak, Noise, Outcome, Reason, Shape, WeightedShape};
+pub use assessment::{Assessment, Code, Growth, LateLeak, NoiseEstimate, Outcome, Reason, Shape, WeightedShape};
 pub use blocks::whole_rotations;
 pub use judgement::{Judgement, certain_failures, final_analysis, judge, limit_results, needs_extension, summarize};
 pub use series::{Series, SeriesError};

@@ -156,7 +156,7 @@ impl ModelSet {
     }
 
     /// Returns the warm-ups that are combined with steps.
-    pub(crate) fn strided(&self) -> impl Iterator<Item = usize> + use<> {
+    pub(crate) fn warm_ups_with_steps(&self) -> impl Iterator<Item = usize> + use<> {
         (0..self.warm_ups.len()).step_by(WARM_UP_STRIDE)
     }
 }
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn kinks_leave_room_on_both_sides() {
+    fn changepoints_leave_blocks_on_both_sides() {
         let model_set = of(&sixty());
         let edges: Vec<usize> = model_set.changepoints.iter().map(|k| k.edge).collect();
         assert_eq!((edges[0], *edges.last().unwrap(), edges.len()), (3, 55, 53));
@@ -273,7 +273,7 @@ mod tests {
         assert!((times[1] / times[0] - 1.14).abs() < 1e-12);
         let first = &model_set.warm_ups[0];
         assert!((first.column[0] - (-15.0 / first.time_constant_s).exp()).abs() < 1e-12);
-        assert_eq!(model_set.strided().take(3).collect::<Vec<_>>(), [0, 3, 6]);
+        assert_eq!(model_set.warm_ups_with_steps().take(3).collect::<Vec<_>>(), [0, 3, 6]);
     }
 
     #[test]
@@ -313,12 +313,12 @@ mod tests {
     }
 
     #[test]
-    fn a_fifteenth_of_a_long_run_is_left_after_a_kink() {
+    fn a_fifteenth_of_a_long_run_follows_a_changepoint() {
         assert_eq!([16, 60, 74, 75, 150].map(blocks_after_changepoint), [4, 4, 4, 5, 10]);
     }
 
     #[test]
-    fn a_kink_lies_between_its_neighbours_where_the_line_bends() {
+    fn a_changepoint_lies_between_its_neighbours_where_the_line_bends() {
         // Rotations that accelerate: edge 10 lies half-way between 9.5² and 10.5².
         let blocks = sixty();
         let line: Vec<f64> = (0..60).map(|i| (f64::from(i) + 0.5).powi(2) / 3600.0).collect();

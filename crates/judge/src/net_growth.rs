@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rose_since_the_lowest_is_told_by_tenths() {
+    fn the_rise_since_the_lowest_level_uses_tenths() {
         // Medians of |i − 50| by tenths: the lowest are 5.5 and 4.5, the last is 44.5.
         let valley = each_second(100, |i| (i as f64 - 50.0).abs());
         assert_eq!(risen_from_lowest(&valley), Some(40.0));

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_is_never_used_cannot_be_fitted() {
+    fn a_level_without_blocks_cannot_be_fitted() {
         let grid = Grid {
             width_s: 1.0,
             count: 8,

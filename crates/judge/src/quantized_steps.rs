@@ -10,16 +10,16 @@ use crate::models::{Model, ModelSet};
 /// Quanta that the limit must allow over the run for steps to be separable from growth. A model explains up to two
 /// rises as steps. A leak of twice the limit from seven tenths on moves six tenths of this number. That must exceed
 /// two by as much again, because noise may hide half.
-const ALLOWED_TO_EXCUSE: f64 = 8.0;
+const MIN_SEPARABLE_ALLOWANCE: f64 = 8.0;
 
 /// Number of last blocks in which a leak looks like steps, because no changepoint is that late.
-const BLOCKS_TOO_LATE: usize = 3;
+const LATE_BLOCKS: usize = 3;
 
 /// Share of a run in which a leak that begins there must still show for a pass.
-const SHARE_TO_SEE: f64 = 0.3;
+const MIN_VISIBLE_SHARE: f64 = 0.3;
 
 /// Size of the leak that a pass must exclude, in limits.
-const TIMES_LIMIT: f64 = 2.0;
+const LEAK_IN_LIMITS: f64 = 2.0;
 
 /// Returns the growth that the limit allows over the whole regressor, in quanta; infinite without a quantum. `scale`
 /// converts growth over the regressor to growth per minute or rotation.
@@ -31,25 +31,25 @@ pub(crate) fn allowance(limit: f64, scale: f64, quantum: f64) -> f64 {
 /// True if the run is long enough to distinguish steps from growth.
 #[must_use]
 pub(crate) fn steps_are_separable(allowance: f64) -> bool {
-    allowance >= ALLOWED_TO_EXCUSE
+    allowance >= MIN_SEPARABLE_ALLOWANCE
 }
 
 /// True if a leak of twice the limit would have moved the value by a quantum in the last three tenths of the run.
 #[must_use]
 pub(crate) fn late_leak_is_visible(allowance: f64) -> bool {
-    TIMES_LIMIT * SHARE_TO_SEE * allowance >= 1.0
+    LEAK_IN_LIMITS * MIN_VISIBLE_SHARE * allowance >= 1.0
 }
 
 /// Returns the factor by which the run must be longer for a late leak to show.
 #[must_use]
 pub(crate) fn required_length_factor(allowance: f64) -> f64 {
-    1.0 / (TIMES_LIMIT * SHARE_TO_SEE * allowance)
+    1.0 / (LEAK_IN_LIMITS * MIN_VISIBLE_SHARE * allowance)
 }
 
 /// Returns the position of the first block from which steps are never separable from growth.
 #[must_use]
 pub(crate) fn first_late_block(blocks: &Blocks) -> usize {
-    let since = blocks.grid.count.saturating_sub(BLOCKS_TOO_LATE);
+    let since = blocks.grid.count.saturating_sub(LATE_BLOCKS);
     blocks.index.partition_point(|&index| index < since)
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn first_late_block(blocks: &Blocks) -> usize {
 /// Over the whole regressor, it grows by s / (1 − x).
 #[must_use]
 pub(crate) fn added_growth(fit: &Fit, model_set: &ModelSet, since: usize) -> f64 {
-    let left = |at: usize| (1.0 - model_set.line[at]).max(SHARE_TO_SEE);
+    let left = |at: usize| (1.0 - model_set.line[at]).max(MIN_VISIBLE_SHARE);
     let rise = |size: f64, at: usize| if at < since { 0.0 } else { size.max(0.0) / left(at) };
     let [first, second] = fit.added;
     match fit.model {

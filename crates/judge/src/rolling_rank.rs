@@ -7,25 +7,25 @@
 use std::ops::Range;
 
 /// Number of neighbouring values that are tried before a new selection.
-const NEIGHBOURS: usize = 3;
+const MAX_NEIGHBOURS: usize = 3;
 
 /// The n-th smallest value of consecutive windows of one series.
 #[derive(Debug, Clone)]
 pub(crate) struct RollingRank {
     window: Range<usize>,
     /// The last two results: with few distinct values, the result alternates between two.
-    last: [Guess; 2],
+    last: [Candidate; 2],
 }
 
 /// A value with the numbers of window values below it and not above it.
 #[derive(Debug, Clone, Copy)]
-struct Guess {
+struct Candidate {
     value: f64,
     below: usize,
     not_above: usize,
 }
 
-impl Guess {
+impl Candidate {
     fn of(value: f64, window: &[f64]) -> Self {
         Self {
             value,
@@ -35,11 +35,11 @@ impl Guess {
     }
 
     /// Updates the counts for the values that entered and left.
-    fn moved(self, come: &[f64], gone: &[f64]) -> Self {
-        let (come, gone) = (Self::of(self.value, come), Self::of(self.value, gone));
+    fn moved(self, entered: &[f64], left: &[f64]) -> Self {
+        let (entered, left) = (Self::of(self.value, entered), Self::of(self.value, left));
         Self {
-            below: self.below + come.below - gone.below,
-            not_above: self.not_above + come.not_above - gone.not_above,
+            below: self.below + entered.below - left.below,
+            not_above: self.not_above + entered.not_above - left.not_above,
             ..self
         }
     }
@@ -67,7 +67,7 @@ impl Guess {
 impl RollingRank {
     /// Creates a state without results.
     pub(crate) const fn new() -> Self {
-        let nothing = Guess {
+        let nothing = Candidate {
             value: f64::NAN,
             below: 0,
             not_above: 0,
@@ -98,25 +98,26 @@ impl RollingRank {
         let before = std::mem::replace(&mut self.window, window.clone());
         let is_forward = before.start <= window.start && before.end <= window.end;
         self.last = if is_forward && window.start <= before.end {
-            let (come, gone) = (&values[before.end..window.end], &values[before.start..window.start]);
-            self.last.map(|guess| guess.moved(come, gone))
+            let (entered, left) = (&values[before.end..window.end], &values[before.start..window.start]);
+            self.last.map(|candidate| candidate.moved(entered, left))
         } else {
-            self.last.map(|guess| Guess::of(guess.value, &values[window.clone()]))
+            self.last
+                .map(|candidate| Candidate::of(candidate.value, &values[window.clone()]))
         };
     }
 
-    fn search(&self, window: &[f64], rank: usize, scratch: &mut Vec<f64>) -> Guess {
-        let mut guess = self.last[0];
-        for _ in 0..NEIGHBOURS {
-            match guess.towards(rank, window) {
+    fn search(&self, window: &[f64], rank: usize, scratch: &mut Vec<f64>) -> Candidate {
+        let mut candidate = self.last[0];
+        for _ in 0..MAX_NEIGHBOURS {
+            match candidate.towards(rank, window) {
                 Some(next) if next.is_at(rank) => return next,
-                Some(next) => guess = next,
+                Some(next) => candidate = next,
                 None => break,
             }
         }
         scratch.clear();
         scratch.extend_from_slice(window);
-        Guess::of(*scratch.select_nth_unstable_by(rank, f64::total_cmp).1, window)
+        Candidate::of(*scratch.select_nth_unstable_by(rank, f64::total_cmp).1, window)
     }
 }
 
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_window_has_its_own_answer_whatever_the_last_one_was() {
+    fn each_window_has_its_own_result_whatever_the_last_one_was() {
         let mut random = 4711_u32;
         let mut next = |steps: u32| {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -1,6 +1,6 @@
 //! The shapes of a series, from its most probable models.
 
-use crate::assessment::{Noise, Shape, WeightedShape};
+use crate::assessment::{NoiseEstimate, Shape, WeightedShape};
 use crate::blocks::Blocks;
 use crate::fit::{CORRELATION_TIMES_S, Fit};
 use crate::models::{Model, ModelKind, ModelSet};
@@ -134,7 +134,7 @@ fn growth_per_block(blocks: &Blocks) -> Option<f64> {
 /// Returns the posterior mean of the noise: S₀ = B σ²/(1−φ)² of AR(1) errors with independent variance σ² per block
 /// of B seconds [spectral density at frequency 0: Priestley 1981].
 #[must_use]
-pub(crate) fn noise(posterior: &Posterior, width_s: f64) -> Option<Noise> {
+pub(crate) fn noise(posterior: &Posterior, width_s: f64) -> Option<NoiseEstimate> {
     if posterior.is_empty() {
         return None;
     }
@@ -149,7 +149,7 @@ pub(crate) fn noise(posterior: &Posterior, width_s: f64) -> Option<Noise> {
         log_s0 += correlation.weight * (width_s * correlation.variance / ((1.0 - phi) * (1.0 - phi))).ln();
         tau_s += correlation.weight * time_s;
     }
-    Some(Noise {
+    Some(NoiseEstimate {
         s0: log_s0.exp(),
         tau_s,
     })
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kink_is_an_onset_or_an_end() {
+    fn a_changepoint_is_an_onset_or_an_end() {
         // Changepoint 7 is at edge 10; growth of 6 per minute at the end, 40 · 0.1 of it since the changepoint.
         let late = shapes(&[fit(Model::Changepoint { changepoint: 7 }, 0.0, [40.0, 0.0])], true);
         assert_eq!(

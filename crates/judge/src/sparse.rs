@@ -8,13 +8,13 @@ use crate::series::Series;
 pub(crate) const MIN_SAMPLES: usize = 16;
 
 /// Factor on the growth allowed by the limit that each of the two rises must exceed.
-const TIMES_LIMIT: f64 = 10.0;
+const MIN_LIMITS: f64 = 10.0;
 
 /// Minimum ratio of the second rise to the first. A step with a small rise after it is not two rises.
-const KEPT_UP: f64 = 0.7;
+const MIN_RATIO: f64 = 0.7;
 
 /// Minimum spacing of checkpoints, seconds. Below it, noise between neighbours is many times the limit.
-const APART_MIN_S: f64 = 60.0;
+const MIN_SPACING_S: f64 = 60.0;
 
 /// Two consecutive rises far above the limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,9 +37,9 @@ pub(crate) fn consecutive_rises(series: &Series, limit_per_min: f64) -> Option<C
     (2..t.len()).find_map(|last| {
         let rise = |i: usize| v[i] - v[i - 1];
         let steep = |i: usize| {
-            t[i] - t[i - 1] >= APART_MIN_S && rise(i) > TIMES_LIMIT * limit_per_min * (t[i] - t[i - 1]) / 60.0
+            t[i] - t[i - 1] >= MIN_SPACING_S && rise(i) > MIN_LIMITS * limit_per_min * (t[i] - t[i - 1]) / 60.0
         };
-        let found = steep(last - 1) && steep(last) && rise(last) >= KEPT_UP * rise(last - 1);
+        let found = steep(last - 1) && steep(last) && rise(last) >= MIN_RATIO * rise(last - 1);
         let (from_s, to_s) = (t[last - 2], t[last]);
         found.then(|| ConsecutiveRises {
             from_s,

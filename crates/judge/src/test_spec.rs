@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_impossible_question_is_named() {
+    fn an_invalid_specification_names_its_defect() {
         let sound = TestSpec::at_most(2.0, 60.0);
         assert_eq!(sound.defect(5), None);
         for limit in [0.0, -1.0, f64::NAN, f64::INFINITY] {

@@ -56,7 +56,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_series_gets_an_answer_that_agrees_with_itself(series in series(), spec in spec()) {
+    fn every_series_gets_a_consistent_assessment(series in series(), spec in spec()) {
         let assessment = assess(&series, &spec);
         prop_assert!(!assessment.reason.sentence.is_empty());
         if let Some(growth) = assessment.growth {

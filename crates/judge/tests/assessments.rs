@@ -170,7 +170,7 @@ fn a_few_teeth_of_an_unknown_sawtooth_are_no_leak() {
 }
 
 #[test]
-fn churn_is_explained_by_the_number_of_containers() {
+fn churn_is_removed_by_the_number_of_containers() {
     let containers: Vec<f64> = (0..=1200)
         .map(|i| (10.0 + 6.0 * (i as f64 / 200.0).sin()).round())
         .collect();
@@ -246,7 +246,7 @@ fn nothing_passes_before_its_planned_length() {
 }
 
 #[test]
-fn a_look_may_fail_and_never_passes() {
+fn an_interim_analysis_may_fail_and_never_passes() {
     let early = |series: &Series| {
         assess(
             series,
@@ -449,7 +449,7 @@ fn a_leak_that_rose_by_a_count_or_two_does_not_pass() {
 }
 
 #[test]
-fn a_steep_ramp_of_forty_seconds_is_accused() {
+fn a_steep_ramp_of_forty_seconds_fails() {
     let assessment = rotating(&quiet(40, 200.0, 0.0), LIMIT);
     assert_eq!(assessment.outcome, Outcome::Fail, "{:?}", assessment.reason);
 }

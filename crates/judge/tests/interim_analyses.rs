@@ -33,7 +33,7 @@ fn found_s(series: &Series, period_s: Option<f64>, metrics: usize) -> Option<f64
 }
 
 #[test]
-fn explosions_like_the_records_are_found_within_two_minutes() {
+fn explosive_leaks_of_the_case_study_are_found_within_two_minutes() {
     for (file, period_s, onset_s) in [
         ("like_6C_late_explosion.csv", Some(300.0), 18.0 * 60.0),
         ("like_6B_contaminated_base.csv", None, 17.0 * 60.0),

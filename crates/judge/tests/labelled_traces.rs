@@ -74,7 +74,7 @@ fn word(outcome: Outcome) -> &'static str {
 }
 
 #[test]
-fn no_trace_gets_what_it_must_not_get() {
+fn no_trace_gets_a_forbidden_outcome() {
     for trace in traces() {
         let outcome = word(judged(&trace).outcome);
         assert_ne!(outcome, trace.must_not_be, "{}", trace.file);
@@ -83,7 +83,7 @@ fn no_trace_gets_what_it_must_not_get() {
 }
 
 #[test]
-fn traces_get_what_is_expected_of_them() {
+fn traces_get_their_expected_outcome() {
     let mut others = Vec::new();
     for trace in traces() {
         let assessment = judged(&trace);

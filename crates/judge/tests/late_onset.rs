@@ -53,7 +53,7 @@ fn an_explosion_in_the_last_eighty_seconds_does_not_pass() {
 }
 
 #[test]
-fn an_excursion_that_is_not_over_is_not_passed_over() {
+fn an_excursion_at_the_end_does_not_pass() {
     // Thirty seconds of 300 more: a burst or the beginning of something, and nobody can tell yet.
     let assessment = judged(&series(1, 900, |t| if t > 870.0 { 300.0 } else { 0.0 }));
     assert_eq!(assessment.outcome, Outcome::Inconclusive, "{:?}", assessment.reason);
@@ -102,7 +102,7 @@ fn no_generated_trace_that_explodes_at_its_end_passes() {
 }
 
 #[test]
-fn what_a_pass_says_would_have_been_seen_does_not_pass() {
+fn the_smallest_late_leak_of_a_pass_does_not_pass() {
     let (mut passed, mut unseen) = (0, Vec::new());
     let kinds = [
         Kind::Const,

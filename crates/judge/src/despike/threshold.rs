@@ -36,7 +36,7 @@ impl OutlierThreshold {
         }
     }
 
-    fn from_percentiles(&self, p5: f64, p20: f64) -> f64 {
+    fn with_percentiles(&self, p5: f64, p20: f64) -> f64 {
         let sd = (p20 - p5) / (Z_P5 - Z_P20);
         p20 + Z_P20 * sd + OUTLIER_SD * sd.max(self.min_sd)
     }
@@ -50,7 +50,7 @@ impl OutlierThreshold {
         GUESSES.into_iter().any(|guess| {
             let p20 = self.previous.1 + guess * (self.previous.1 - self.previous.0);
             let p5 = self.max_p5(p20, largest);
-            largest <= self.from_percentiles(p5, p20)
+            largest <= self.with_percentiles(p5, p20)
                 && rolling_rank::count(window, |v| v < p20) <= index(0.2, window.len())
                 && rolling_rank::count(window, |v| v <= p5) > index(0.05, window.len())
         })
@@ -70,18 +70,18 @@ impl OutlierThreshold {
 
     /// Returns the threshold of the window before.
     pub(super) fn last(&self) -> f64 {
-        self.from_percentiles(self.previous.0, self.previous.1)
+        self.with_percentiles(self.previous.0, self.previous.1)
     }
 
     pub(super) fn update(&mut self, window: &[f64]) -> f64 {
         let percentiles = self.percentiles(window);
         self.previous = percentiles;
-        self.from_percentiles(percentiles.0, percentiles.1)
+        self.with_percentiles(percentiles.0, percentiles.1)
     }
 
     pub(super) fn of_window(&mut self, window: &[f64]) -> f64 {
         let (p5, p20) = self.percentiles(window);
-        self.from_percentiles(p5, p20)
+        self.with_percentiles(p5, p20)
     }
 
     /// The search limit lies a little above the expected percentiles: as far above the last ones as they are apart.

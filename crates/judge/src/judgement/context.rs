@@ -99,7 +99,7 @@ mod tests {
     use crate::judgement::tests::test_support::RunBuilder;
 
     #[test]
-    fn the_same_question_is_answered_once_and_another_anew() {
+    fn assessments_are_shared_by_metric_abscissa_and_bound() {
         let builder = RunBuilder::run(300, 5)
             .metric("fds", |t| Some((1000.0 + t / 6.0).round()))
             .metric("rotations", |t| Some((t.max(0.0) / 30.0).floor()));

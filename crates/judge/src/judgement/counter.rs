@@ -1,12 +1,12 @@
 //! Limits on counters: increase, rate, and the expected number of rotations.
 
+use leakcheck_model::format::number;
 use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::scenario::ROTATIONS_MIN;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
 use super::context::JudgementContext;
-use super::format::number;
 use super::limit_result::{compared, invalid};
 use super::rotations::{self, increase, planned, whole};
 use crate::test_spec::Analysis;
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn five_loops_that_died_are_missed_and_so_is_one() {
+    fn five_containers_that_stopped_are_missed_and_so_is_one() {
         let missed = (Verdict::Fail, Some(ReasonCode::FloorMissed));
         // Five of ten: 55 of 100. One of ten: 91 of 100, which is nine tenths of the total, but not for each
         // container.
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_floor_fails_early_only_where_no_rest_could_reach_it() {
+    fn a_floor_fails_early_only_if_the_rest_cannot_reach_it() {
         // Ten containers, 30 min, every 300 s: 60 are expected and 54 needed. All stop after the first rotation.
         let after = |seconds: u32, each: f64| {
             let builder = RunBuilder::run(1800, 10)

@@ -74,8 +74,8 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
     if measured.outcome == Outcome::Inconclusive && rule.comparison.is_ceiling() && low < bound {
         let message = format!(
             "{what} is between {} and {}",
-            super::format::number(low),
-            super::format::number(high)
+            leakcheck_model::format::number(low),
+            leakcheck_model::format::number(high)
         );
         outcome_of.outcome = Verdict::Inconclusive;
         outcome_of.reason = Some(Reason::of(ReasonCode::Straddles, metric, message));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_held_against_the_limit() {
+    fn the_residual_is_compared_with_the_limit() {
         let sound = left(|_| 42.0, "drained <= 2");
         assert_eq!(
             (sound.outcome, sound.measured, code(&sound)),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_floor_is_held_against_what_was_left_though_there_is_noise() {
+    fn a_floor_is_compared_with_the_residual_despite_noise() {
         assert_eq!(left(|t| 41.0 + t % 3.0, "drained >= 2").outcome, Verdict::Pass);
         assert_eq!(left(|t| 41.0 + t % 3.0, "drained > 2").outcome, Verdict::Fail);
     }

@@ -122,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_does_not_grow_is_not_spoken_of() {
+    fn an_engine_that_does_not_grow_is_not_mentioned() {
         assert_eq!(sentences_for(0.0, 312.0), [""; 0]);
         assert_eq!(sentences_for(9.0, 0.0), [""; 0]);
         assert_eq!(sentences_for(10.0, 0.0).len(), 1);
     }
 
     #[test]
-    fn an_engine_that_rose_once_is_not_spoken_of() {
+    fn an_engine_that_rose_once_is_not_mentioned() {
         assert_eq!(sentences_at(312.0, 0.0, 0.0), [""; 0]);
         assert_eq!(sentences_at(312.0, 0.0, 0.49), [""; 0]);
         assert_eq!(sentences_at(312.0, 0.0, 0.5).len(), 1);

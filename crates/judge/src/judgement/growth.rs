@@ -5,7 +5,6 @@ use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
 use super::context::JudgementContext;
-use super::format::amount;
 use super::limit_result::invalid;
 use crate::assessment::{Assessment, Code, Outcome};
 
@@ -59,10 +58,10 @@ fn with_assessment(result: LimitResult, assessment: &Assessment, what: &str, lim
     let figures = growth.map_or(String::new(), |g| {
         format!(
             " ({what} {}, between {} and {}; the limit is {})",
-            amount(g.estimate, unit),
-            amount(g.low, unit),
-            amount(g.high, unit),
-            amount(limit, unit)
+            unit.format(g.estimate),
+            unit.format(g.low),
+            unit.format(g.high),
+            unit.format(limit)
         )
     });
     let reason = (outcome != Verdict::Pass).then(|| {

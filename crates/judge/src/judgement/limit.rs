@@ -1,12 +1,12 @@
 //! One limit: a check that the data could show a leak, then the statistic.
 
+use leakcheck_model::format::number;
 use leakcheck_model::limit::{Limit, Statistic};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 use leakcheck_model::{Phase, Record};
 
 use super::context::JudgementContext;
-use super::format::number;
 use super::limit_result::{empty, invalid};
 use super::{counter, drained, endpoint_rate, growth, level, lines, net_growth, stale_metrics};
 
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_lines_is_of_no_metric() {
+    fn statistics_of_lines_apply_to_no_metric() {
         let (outcome, code, message) = outcome_of(RunBuilder::run(60, 5).metric("fds", |_| Some(40.0)), "lost == 0");
         assert_eq!((outcome, code), (Verdict::Invalid, Some(ReasonCode::NotComputable)));
         assert_eq!(message, "`lost` is a statistic of `lines`, not of `fds`");
     }
 
     #[test]
-    fn a_limit_that_is_exceeded_says_by_what() {
+    fn an_exceeded_limit_names_the_value() {
         let (outcome, code, message) = outcome_of(RunBuilder::run(60, 5).metric("fds", |_| Some(40.0)), "max < 40");
         assert_eq!((outcome, code), (Verdict::Fail, Some(ReasonCode::LimitExceeded)));
         assert_eq!(message, "the largest `fds` is 40, and the limit is < 40");
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_that_was_held_against_is_told() {
+    fn the_computed_bound_is_reported() {
         // 90 % of 5 containers · 3 rotations.
         let builder = RunBuilder::run(90, 5)
             .rotating_every(30.0)
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn load_is_what_came_beyond_what_was_there() {
+    fn load_is_the_number_of_added_containers() {
         // Seven before and eight under load: one more container is too few to call a metric stuck.
         let beside = |idle: f64| {
             let builder = RunBuilder::run(60, 8).metric("fds", |_| Some(40.0)).with(|r| {

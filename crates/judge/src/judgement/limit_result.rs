@@ -4,7 +4,6 @@ use leakcheck_model::limit::{Bound, Limit};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
-use super::format::amount;
 
 pub(super) fn empty(metric: &str, rule: &Limit) -> LimitResult {
     LimitResult {
@@ -43,9 +42,9 @@ pub(super) fn compared(
     let holds = rule.comparison.holds(measured, bound);
     let message = format!(
         "{what} is {}, and the limit is {} {}",
-        amount(measured, rule.unit),
+        rule.unit.format(measured),
         rule.comparison.symbol(),
-        amount(bound, rule.unit)
+        rule.unit.format(bound)
     );
     LimitResult {
         bound: Some(bound),

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn each_count_is_held_against_its_limit() {
+    fn each_count_is_compared_with_its_limit() {
         for (rule, measured) in [
             ("lost", 2.0),
             ("duplicated", 3.0),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_accounted_for_is_no_pass() {
+    fn unaccounted_lines_do_not_pass() {
         let (outcome, code, _) = outcome_of(None, "lost == 0");
         assert_eq!((outcome, code), (Verdict::Invalid, Some(ReasonCode::LinesUnaccounted)));
         let some = LineCounts {

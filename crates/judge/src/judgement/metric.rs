@@ -8,7 +8,6 @@ use leakcheck_model::{MetricInfo, Unit};
 
 use super::context::JudgementContext;
 use super::drained;
-use super::format::{amount, number};
 use super::judged_part::values;
 use crate::assessment::{Assessment, Shape};
 use crate::endpoint;
@@ -93,13 +92,7 @@ fn interval(assessment: &Assessment) -> Option<Growth> {
 
 /// Describes the dominant shape.
 fn shape(assessment: &Assessment, unit: Unit) -> Option<String> {
-    let size = |x: f64| {
-        if unit == Unit::Bytes {
-            format!("{:+.2} MiB", x / 1_048_576.0)
-        } else {
-            format!("{}{}", if x > 0.0 { "+" } else { "" }, number(x))
-        }
-    };
+    let size = |x: f64| unit.format_signed(x);
     Some(match assessment.shapes.first()?.shape {
         Shape::Flat => "flat".into(),
         Shape::Linear => "a steady ramp".into(),
@@ -134,7 +127,7 @@ fn shape(assessment: &Assessment, unit: Unit) -> Option<String> {
                 size(step_size)
             )
         }
-        Shape::Sawtooth { swing, period_s } => format!("a sawtooth of {} every {period_s:.0} s", number(swing)),
+        Shape::Sawtooth { swing, period_s } => format!("a sawtooth of {} every {period_s:.0} s", unit.format(swing)),
     })
 }
 
@@ -151,7 +144,7 @@ pub(super) fn warnings(
             let growth = metrics.get(&l.metric)?.growth_per_min?;
             (growth.low > 0.0).then(|| {
                 let unit = infos.get(&l.metric).map_or(Unit::Count, |i| i.unit);
-                let rate = amount(growth.estimate, unit);
+                let rate = unit.format(growth.estimate);
                 let message = format!("`{}` grows by {rate} a minute: within its limit, but certain", l.metric);
                 Reason::of(ReasonCode::Straddles, l.metric.clone(), message)
             })
@@ -175,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_is_told_in_figures() {
+    fn a_metric_has_figures() {
         let builder = RunBuilder::run(120, 5).metric("fds", |t| (t != 50.0).then_some(100.0 + t / 2.0));
         let result = judged(&builder.record()).metrics.remove("fds").expect("measured");
         assert_eq!((result.samples, result.missing), (120, 1));
@@ -192,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_series_looks_like_is_told_in_words() {
+    fn the_shape_of_a_series_is_described() {
         let shape = |value: fn(f64) -> f64| measured(1800, value).shape.expect("present");
         assert_eq!(shape(|_| 0.0), "flat");
         assert_eq!(shape(|t| t / 6.0), "a steady ramp");
@@ -222,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn growth_for_each_rotation_is_told_where_they_are_counted() {
+    fn growth_per_rotation_is_reported_where_rotations_are_counted() {
         let builder = RunBuilder::run(600, 5)
             .metric("fds", |t| Some(1000.0 + 4.0 * (t.max(0.0) / 30.0).floor() + noise(t)))
             .metric("rotations", |t| Some((t.max(0.0) / 30.0).floor()));
@@ -251,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_was_seen_and_what_was_left_of_it_are_told() {
+    fn source_and_residual_of_a_metric_are_reported() {
         // 1040 before the load, 1043 after it.
         let builder = RunBuilder::run(60, 5).metric("fds", |t| Some(if t > 60.0 { 1043.0 } else { 1040.0 }));
         let result = judged(&builder.record()).metrics.remove("fds").expect("measured");
@@ -259,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn two_samples_are_enough_to_look_at_and_one_is_not() {
+    fn two_samples_have_growth_and_one_has_not() {
         let seen = |samples: f64| {
             let builder = RunBuilder::run(60, 5).metric("fds", move |t| (t >= 0.0 && t < samples).then_some(40.0));
             judged(&builder.record()).metrics.remove("fds").expect("measured")
@@ -272,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_looked_at_on_the_scale_of_the_metrics_own_limit() {
+    fn growth_is_assessed_on_the_scale_of_the_metrics_own_limit() {
         // The smallest late leak lies above the limit: 500, 7, and 1 without a limit.
         let builder = || {
             let steady = |t: f64| Some(1000.0 + noise(t));
@@ -300,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_told_in_mebibytes_and_counts_as_they_are() {
+    fn bytes_are_shown_in_mebibytes_and_counts_as_they_are() {
         let shape = |unit: Unit| {
             let step = |t: f64| if t > 690.0 { 3.0 * 1_048_576.0 } else { 0.0 };
             let builder = RunBuilder::run(1800, 5)
@@ -313,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_is_no_ceiling_hides_no_growth() {
+    fn a_lower_limit_hides_no_growth() {
         let builder = RunBuilder::run(600, 5).metric("fds", |t| Some(1000.0 + noise(t)));
         let result = judged(&builder.limit("fds", "growth_per_min < 0").record())
             .metrics

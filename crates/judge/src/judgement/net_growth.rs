@@ -1,11 +1,11 @@
 //! Limits on net growth, robust at both ends.
 
+use leakcheck_model::format::number;
 use leakcheck_model::limit::Limit;
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
 use super::context::JudgementContext;
-use super::format::number;
 use super::growth::{ceiling, no_baseline, not_a_ceiling};
 use super::limit_result::{compared, invalid};
 use crate::assessment::{Assessment, Code, Outcome};

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_froze_while_the_load_went_on_is_not_passed() {
+    fn metrics_that_stop_changing_under_load_do_not_pass() {
         let stuck = (Verdict::Invalid, Some(ReasonCode::MetricStuck));
         assert_eq!(outcome_of(frozen_at(300.0, 1.0)), stuck);
         assert_eq!(unchanged_since_s(&frozen_at(300.0, 1.0).record()), Some(300.0));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_had_nothing_to_do_is_no_frozen_one() {
+    fn an_idle_target_has_no_stale_metrics() {
         let idle = frozen_at(300.0, 1.0).with(|r| {
             let at = r.samples.names.iter().position(|n| n == "containers").expect("there");
             r.samples.columns[at].fill(Some(0.0));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn another_series_that_moves_shows_that_somebody_answers() {
+    fn another_metric_that_changes_shows_that_the_page_is_alive() {
         let alive = frozen_at(300.0, 1.0).metric("queue", |t| Some(t % 2.0));
         assert_eq!(outcome_of(alive), (Verdict::Pass, None));
         // A metric of another source does not.
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn only_counts_of_work_tell_and_a_floor_makes_one() {
+    fn only_counters_of_work_matter_and_a_floor_makes_one() {
         let errors = || {
             RunBuilder::run(600, 5)
                 .metric("tasks", |_| Some(40.0))
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leak_that_was_seen_before_it_froze_is_a_fail() {
+    fn a_leak_before_the_metrics_became_stale_fails() {
         let leaked = RunBuilder::run(600, 5)
             .metric("tasks", |t| Some(40.0 + t.min(470.0)))
             .metric("captured_lines", |t| Some(t.min(470.0)))

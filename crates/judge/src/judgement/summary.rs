@@ -66,6 +66,7 @@ pub fn summarize(record: &Record, judgement: Judgement) -> RunResult {
         checkpoints: judgement.checkpoints,
         lines: facts.lines.clone(),
         attribution,
+        origins: facts.origins.iter().flat_map(|o| o.origins.clone()).collect(),
         self_cost: facts.self_cost.clone(),
         command: facts.command.clone(),
     }
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_summed_up_with_its_verdicts_exit_code() {
+    fn a_summary_has_the_exit_code_of_its_verdict() {
         let sound = summed(|_| {});
         assert_eq!((sound.verdict, sound.exit_code), (Verdict::Pass, 0));
         assert_eq!((sound.run_id.as_str(), sound.scenario.as_str()), ("run", "run"));
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interruption_has_its_own_exit_code_and_an_early_stop_says_what_it_saved() {
+    fn an_interruption_has_its_own_exit_code_and_an_early_stop_reports_the_time_saved() {
         assert_eq!(summed(|r| r.facts.interrupted = true).exit_code, 130);
         let early = summed(|r| r.facts.saved_s = Some(240.0));
         assert!(early.stopped_early);
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_did_is_told_beside_who_leaked() {
+    fn growth_of_the_engine_is_reported_beside_the_attribution() {
         let record = RunBuilder::run(60, 5).record();
         let judgement = Judgement {
             engine_grew: vec!["the engine grew".into()],

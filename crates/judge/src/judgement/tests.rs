@@ -9,7 +9,7 @@ use super::judge::{judge, limit_results};
 use test_support::RunBuilder;
 
 #[test]
-fn what_was_measured_is_told_beside_what_went_wrong() {
+fn measured_failures_are_reported_beside_impairments() {
     let builder = RunBuilder::run(60, 5)
         .metric("fds", |_| Some(40.0))
         .limit("fds", "max < 40");
@@ -20,7 +20,7 @@ fn what_was_measured_is_told_beside_what_went_wrong() {
 }
 
 #[test]
-fn what_a_run_that_was_cut_short_did_not_come_to_is_undecided() {
+fn statistics_that_a_cut_short_run_did_not_reach_are_undecided() {
     let of = |finished: bool, name: &str, rule: &str| {
         let builder = RunBuilder::run(60, 5)
             .metric("fds", |_| Some(40.0))
@@ -47,7 +47,7 @@ fn what_a_run_that_was_cut_short_did_not_come_to_is_undecided() {
 }
 
 #[test]
-fn how_limits_stand_is_what_is_judged_of_them() {
+fn limit_results_equal_those_of_the_judgement() {
     for finished in [true, false] {
         let builder = RunBuilder::run(300, 5).metric("fds", |t| Some(40.0 + (t / 30.0).floor()));
         let builder = builder.limit("fds", "growth_per_min < 1").limit("fds", "drained <= 2");

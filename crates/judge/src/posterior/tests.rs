@@ -1,5 +1,8 @@
 //! The posterior, its components and its quantiles, checked by hand.
 
+use std::hash::Hasher;
+
+use super::component::KeyHasher;
 use super::*;
 use crate::blocks::Blocks;
 
@@ -26,7 +29,7 @@ fn posterior(fits: &[Fit]) -> Posterior {
 }
 
 #[test]
-fn two_explanations_share_the_belief_by_their_weights() {
+fn two_models_share_the_posterior_by_their_weights() {
     // Weights 3 : 1, Cauchy about 0 and about 10: below 10 lies 3/4 (1/2 + atan(10)/π) + 1/4 · 1/2.
     let posterior = posterior(&[
         fit(Model::Linear, 3f64.ln(), 0.0, 1.0),
@@ -62,7 +65,7 @@ fn quantiles_undo_shares() {
 }
 
 #[test]
-fn like_explanations_are_heaped_and_keep_mean_and_spread() {
+fn similar_models_are_merged_and_keep_mean_and_spread() {
     let fits = [
         fit(Model::Linear, 0.0, 1.0, 1.0),
         fit(Model::Step { at: 4 }, 0.0, 1.2, 1.0),
@@ -83,7 +86,7 @@ fn like_explanations_are_heaped_and_keep_mean_and_spread() {
 }
 
 #[test]
-fn growth_is_given_in_the_unit_asked_for() {
+fn growth_is_given_in_the_requested_unit() {
     let posterior = Posterior::new(&[fit(Model::Linear, 0.0, 30.0, 1.0)], &model_set(), 0.1, 2.0);
     assert!((posterior.quantiles([0.5])[0] - 3.0).abs() < 1e-4);
     assert!((posterior.cdf(3.1) - 0.75).abs() < 1e-12);
@@ -107,7 +110,7 @@ fn growth_that_stopped_late_is_set_aside() {
 }
 
 #[test]
-fn a_warm_up_that_still_falls_at_the_end_is_told() {
+fn a_warm_up_that_still_falls_at_the_end_is_unfinished() {
     // The slowest warm-up of a run of 1800 s falls at the end by size · T/τ · exp(−T/τ) over the regressor.
     let model_set = model_set();
     let last = model_set.warm_ups.len() - 1;
@@ -131,7 +134,7 @@ fn a_warm_up_that_still_falls_at_the_end_is_told() {
 }
 
 #[test]
-fn more_growth_of_one_explanation_moves_its_share() {
+fn added_growth_of_one_model_moves_its_share() {
     // A quarter of the weight moves from Cauchy about 0 to Cauchy about 5 (10 over the regressor).
     let fits = [
         fit(Model::Linear, 3f64.ln(), 2.0, 1.0),
@@ -170,7 +173,7 @@ fn several_quantiles_are_what_each_is_alone() {
 }
 
 #[test]
-fn growth_that_falls_back_is_believed_by_half() {
+fn growth_that_steps_reverse_has_half_the_weight() {
     let steps = |first: f64, second: f64| Fit {
         added: [first, second],
         ..fit(Model::TwoSteps { first: 3, second: 9 }, 0.0, 100.0, 1.0)
@@ -193,7 +196,7 @@ fn growth_that_falls_back_is_believed_by_half() {
 }
 
 #[test]
-fn an_explanation_without_error_is_believed_exactly() {
+fn a_model_without_error_is_exact() {
     let posterior = posterior(&[fit(Model::Linear, 0.0, 5.0, 0.0)]);
     assert_eq!((posterior.cdf(4.9), posterior.cdf(5.0)), (0.0, 1.0));
 }
@@ -214,7 +217,7 @@ fn mean_and_spread_by_hand() {
 }
 
 #[test]
-fn the_heaviest_explanation_of_a_kind_leads_it_wherever_it_comes() {
+fn the_map_model_of_a_kind_does_not_depend_on_the_order() {
     let steps: Vec<Fit> = [0.0, 2.0, 1.0]
         .map(|weight| fit(Model::Step { at: weight as usize }, weight, 0.0, 1.0))
         .to_vec();
@@ -257,7 +260,7 @@ fn what_weighs_less_than_a_millionth_is_left_out_and_the_rest_is_everything() {
 }
 
 #[test]
-fn a_quantile_takes_a_handful_of_looks() {
+fn a_quantile_needs_few_evaluations() {
     // One component; two far apart; a narrow one on a wide one; and the far tails of a Cauchy distribution.
     let ramp = |growth: f64, standard_error: f64| fit(Model::Linear, 0.0, growth, standard_error);
     let step = |growth: f64, standard_error: f64| fit(Model::Step { at: 4 }, 0.0, growth, standard_error);
@@ -289,7 +292,7 @@ fn log_odds_by_hand() {
 }
 
 #[test]
-fn keys_of_heaps_scatter() {
+fn keys_of_components_scatter() {
     // 1024 random numbers of ten bits take 647 values on average, with a deviation of 10.
     let hashed = |error: u64, growth: i64| {
         use std::hash::Hash;
@@ -311,7 +314,7 @@ fn keys_of_heaps_scatter() {
 }
 
 #[test]
-fn heaps_are_a_quarter_of_an_error_wide_and_of_one_error_to_an_eighth() {
+fn components_are_a_quarter_of_an_error_wide_with_errors_to_an_eighth() {
     let components = |a: (f64, f64), b: (f64, f64)| {
         let fits = [
             fit(Model::Linear, 0.0, a.0, a.1),

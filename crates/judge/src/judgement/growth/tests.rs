@@ -51,7 +51,7 @@ fn a_run_is_held_to_its_plan_within_two_samples() {
 }
 
 #[test]
-fn growth_is_held_against_a_positive_ceiling_only() {
+fn growth_needs_a_positive_upper_limit() {
     for rule in [
         "growth_per_min > 2",
         "growth_per_min < 0",
@@ -120,7 +120,7 @@ fn a_target_that_never_rotated_is_not_passed() {
 }
 
 #[test]
-fn endpoint_rates_are_fases_and_a_falling_baseline_is_none() {
+fn endpoint_rates_need_a_baseline_that_does_not_fall() {
     assert_eq!(outcome_of(run(600, |_| 0.0), "endpoint_per_min < 2"), PASS);
     let limit = one(run(600, |t| t / 6.0), "endpoint_per_min < 2");
     assert_eq!(limit.outcome, Verdict::Fail);
@@ -191,7 +191,7 @@ fn churn_is_taken_out_where_it_can_be_learnt() {
 }
 
 #[test]
-fn an_early_look_says_only_what_is_certain() {
+fn an_interim_analysis_reports_only_certain_failures() {
     let looked_at = |value: fn(f64) -> f64, rule: &str| {
         let builder = run(1800, value).limit("fds", rule).cut_at(600.0);
         certain_failures(&builder.record()).len()
@@ -210,7 +210,7 @@ fn an_early_look_says_only_what_is_certain() {
 }
 
 #[test]
-fn more_helps_what_is_undecided_and_not_what_failed() {
+fn an_extension_helps_what_is_undecided_and_not_what_failed() {
     let context = |value: fn(f64) -> f64, rules: &[&str]| {
         let builder = rules
             .iter()
@@ -226,7 +226,7 @@ fn more_helps_what_is_undecided_and_not_what_failed() {
 }
 
 #[test]
-fn a_run_that_is_looked_at_or_may_be_extended_spends_a_looks_error() {
+fn interim_analyses_and_extensions_share_the_error() {
     let low = |change: fn(&mut leakcheck_model::RunPlan)| {
         let builder = run(900, |t| t / 30.0)
             .limit("fds", "growth_per_min < 2")
@@ -258,7 +258,7 @@ fn an_endpoint_rate_needs_a_clock() {
 }
 
 #[test]
-fn a_fall_that_is_asked_for_is_no_missing_baseline() {
+fn a_required_fall_is_no_missing_baseline() {
     let falling = || run(600, |t| -10.75 * t / 60.0);
     assert_eq!(outcome_of(falling(), "endpoint_per_min < -5"), PASS);
     assert_eq!(outcome_of(falling(), "endpoint_per_min < 0"), PASS);
