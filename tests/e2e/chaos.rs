@@ -1,6 +1,6 @@
-//! The scenarios with faults, as they are: every fault strikes, is recorded and shown, and no line is the worse for it.
+//! The scenarios with faults: every fault hits, is recorded and is shown, and no line is lost or changed.
 
-mod sound;
+mod recorded_run;
 
 use std::path::PathBuf;
 use std::process::{Child, Output};
@@ -8,7 +8,7 @@ use std::process::{Child, Output};
 use leakcheck_model::Scenario;
 
 use crate::harness::{BRIEF, Engine, Harness, RunOutput, containers_with, exclusive, root};
-use sound::Sound;
+use recorded_run::RecordedRun;
 
 const SCENARIOS: [&str; 6] = [
     "chaos-stall",
@@ -23,12 +23,12 @@ fn file(name: &str) -> PathBuf {
     root().join(format!("scenarios/{name}.toml"))
 }
 
-/// What a run that is under way comes to; its output is read meanwhile, so that it never waits for us.
+/// Reads the output of a run in a thread, so that the run never waits for a full pipe.
 fn outcome(child: Child) -> std::thread::JoinHandle<Output> {
     std::thread::spawn(move || child.wait_with_output().expect("it ends"))
 }
 
-/// All six side by side: they mostly wait. Two minutes.
+/// Runs all scenarios at the same time, which takes two minutes; they mostly wait.
 fn all_scenarios_pass(on: Engine) {
     let Some(harness) = Harness::on(on) else { return };
     let _turn = exclusive();
@@ -48,12 +48,12 @@ fn all_scenarios_pass(on: Engine) {
         let scenario = Scenario::parse(&text).expect("a good scenario");
         let id = ran.result["run_id"].as_str().expect("an id");
         let folder = harness.reports().join(name).join(id);
-        let sound = Sound::new(name, &scenario, &ran.result, &folder);
-        sound.every_line_came_once_and_in_order();
-        sound.the_faults_struck();
-        sound.every_fault_began_and_ended_at_its_time();
-        sound.the_samples_tell_when_a_fault_was_on();
-        sound.the_charts_are_shaded_where_a_fault_was_on();
+        let run = RecordedRun::new(name, &scenario, &ran.result, &folder);
+        run.every_line_arrived_once_and_in_order();
+        run.every_fault_hit();
+        run.every_fault_began_and_ended_at_its_time();
+        run.the_samples_show_active_faults();
+        run.the_charts_shade_the_faults();
         if on == Engine::Docker {
             assert_eq!(
                 containers_with(&format!("leakcheck.run={id}")),
@@ -74,9 +74,9 @@ fn no_fault_costs_a_line_on_docker() {
     all_scenarios_pass(Engine::Docker);
 }
 
-/// The floors are there for this: without them a proxy that does nothing would pass.
+/// Without the scenarios' lower limits, a proxy that does nothing would pass.
 #[test]
-fn a_wire_that_breaks_nothing_does_not_pass() {
+fn a_proxy_without_effect_does_not_pass() {
     let Some(harness) = Harness::on(Engine::Simulated) else {
         return;
     };
@@ -108,9 +108,9 @@ fn a_wire_that_breaks_nothing_does_not_pass() {
     assert_eq!(ran.result["lines"]["lost"], 0, "and nothing else is wrong");
 }
 
-/// Without floors too: a target that takes nothing over the wire cannot be green.
+/// A target that does not use the proxy cannot pass, even without lower limits.
 #[test]
-fn a_target_that_no_fault_struck_is_not_judged_sound() {
+fn a_run_in_which_no_fault_hit_is_invalid() {
     let Some(harness) = Harness::on(Engine::Simulated) else {
         return;
     };
