@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::lines::LineCounts;
+use crate::origins::Origins;
 use crate::verdict::Reason;
 
 /// A phase of a run; also the `phase` column of `samples.csv`.
@@ -176,6 +177,8 @@ pub enum EventKind {
     Lines(LineCounts),
     /// The origins of the growth were determined.
     Attributed(Attribution),
+    /// A second, traced run found the code that created what leaked.
+    Explained(Origins),
     /// The resource usage of leakcheck was measured.
     SelfMeasured(SelfCost),
     /// The user ended the measurement after enough time for a verdict.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::event::{Attribution, EngineFacts, Event, EventKind, Phase, SelfCost, TargetFacts};
 use crate::lines::LineCounts;
+use crate::origins::Origins;
 use crate::verdict::Reason;
 
 /// The folded events of a run. The runner and `leakcheck judge` fold the same events into the same facts.
@@ -43,6 +44,8 @@ pub struct Facts {
     pub lines: Option<LineCounts>,
     /// Origins of the growth.
     pub attribution: Option<Attribution>,
+    /// Code that created what leaked.
+    pub origins: Option<Origins>,
     /// Resource usage of leakcheck.
     pub self_cost: Option<SelfCost>,
     /// Length of a measurement that the user ended after enough time for a verdict, in seconds.
@@ -131,6 +134,7 @@ impl Facts {
             EventKind::StoppedEarly { saved_s } => self.saved_s = Some(saved_s),
             EventKind::Lines(lines) => self.lines = Some(lines),
             EventKind::Attributed(attribution) => self.attribution = Some(attribution),
+            EventKind::Explained(origins) => self.origins = Some(origins),
             EventKind::SelfMeasured(cost) => self.self_cost = Some(cost),
             EventKind::EndedByUser { measured_s } => self.ended_after_s = Some(measured_s),
             EventKind::Interrupted => self.interrupted = true,

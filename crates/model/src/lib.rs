@@ -9,6 +9,7 @@ pub mod format;
 pub mod limit;
 pub mod lines;
 pub mod metric;
+pub mod origins;
 pub mod record;
 pub mod result;
 pub mod run_plan;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Attribution, EngineFacts, Phase, SelfCost, TargetFacts};
 use crate::limit::{Limit, Statistic};
 use crate::lines::LineCounts;
+use crate::origins::Origin;
 use crate::units::Unit;
 use crate::verdict::{Reason, Verdict};
 
@@ -236,6 +237,9 @@ pub struct RunResult {
     /// Origins of the growth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribution: Option<Attribution>,
+    /// Code that created what leaked, the largest growth first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<Origin>,
     /// Resource usage of leakcheck itself.
     #[serde(default, rename = "self", skip_serializing_if = "Option::is_none")]
     pub self_cost: Option<SelfCost>,
