@@ -147,7 +147,7 @@ fn assess_few(series: &Series, spec: &TestSpec) -> Assessment {
         };
     }
     let sentence = format!(
-        "{} samples are too few to tell growth from chance, {} are needed",
+        "{} samples are too few to distinguish growth from chance, {} are needed",
         series.len(),
         sparse::MIN_SAMPLES
     );

@@ -153,12 +153,12 @@ fn sentence(code: Code, posterior: &Posterior, conditions: &RunConditions, spec:
             if above < conditions.beta && !quantized_steps::steps_are_separable(conditions.allowance) =>
         {
             format!(
-                "the value rose, and the limit allows {:.1} steps of it in this time: too few to tell a step from a leak",
+                "the value rose, and the limit allows {:.1} steps of it in this time: too few to distinguish a step from a leak",
                 conditions.allowance
             )
         }
         Code::StraddlesLimit if above < conditions.beta => {
-            "the value rose at the end: too late to tell a step from a leak".to_owned()
+            "the value rose at the end: too late to distinguish a step from a leak".to_owned()
         }
         Code::StraddlesLimit => format!(
             "growth is above the limit with {:.1} %: neither proven nor excluded",
@@ -191,7 +191,7 @@ fn sentence(code: Code, posterior: &Posterior, conditions: &RunConditions, spec:
             _ => String::new(),
         },
         _ => format!(
-            "too few samples are left to tell growth from chance: {} parts of the run hold any, {} are needed",
+            "too few samples are left to distinguish growth from chance: {} parts of the run hold any, {} are needed",
             conditions.filled,
             sparse::MIN_SAMPLES
         ),

@@ -63,8 +63,8 @@ mod tests {
 
     #[test]
     fn a_long_run_is_analysed_each_minute() {
-        let looks = interim_times_s(1800.0, None);
-        assert_eq!((looks.len(), looks[27]), (28, 1740.0));
+        let times = interim_times_s(1800.0, None);
+        assert_eq!((times.len(), times[27]), (28, 1740.0));
         assert_eq!(interim_times_s(f64::INFINITY, None).len(), 9998);
     }
 }

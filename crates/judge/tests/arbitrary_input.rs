@@ -1,4 +1,4 @@
-//! Whatever a series or a spec holds, there is an assessment and it does not contradict itself.
+//! Any series, specification or table gets a consistent result, without a panic.
 
 use leakcheck_judge::stationarity::test_stationarity;
 use leakcheck_judge::{

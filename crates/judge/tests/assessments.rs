@@ -1,4 +1,4 @@
-//! One series after another: what the judge says of it and why.
+//! Outcomes, reasons and shapes of single series.
 
 use leakcheck_judge::{Analysis, Assessment, Code, Outcome, Series, Shape, TestSpec, assess, assess_per_rotation};
 
@@ -195,7 +195,7 @@ fn before_four_rotations_only_more_than_their_swing_fails() {
     let series = each_second(600, |t| t);
     let slow = TestSpec::at_most(LIMIT, 600.0).rotating_every(200.0);
     assert_eq!(assess(&series, &slow).reason.code, Code::TooFewRotations);
-    // 60 per minute against 2 + 60 · 150/200 = 47, and against 2 + 60 · 200/200.
+    // 60 per minute, compared with 2 + 60 · 150/200 = 47 and with 2 + 60 · 200/200.
     let assessment = assess(
         &series,
         &TestSpec {
@@ -399,7 +399,7 @@ fn a_million_rows_are_judged() {
     assert!((assessment.growth.expect("fitted").estimate - 5.0).abs() < 0.01);
 }
 
-/// A count that is rounded and hardly noisy, as descriptors are: rate per minute from `onset` seconds on.
+/// A rounded count with little noise that grows by `per_min` from `onset` seconds on.
 fn quiet(seconds: usize, per_min: f64, onset: f64) -> Series {
     let times: Vec<f64> = (0..=seconds).map(|i| i as f64).collect();
     let values = times

@@ -1,4 +1,4 @@
-//! The explosions of the FASE record, looked at while they go on as a run is: found within two minutes of their beginning.
+//! Explosive leaks of the FASE case study are found within two minutes of their onset.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixture has failed")]
 
@@ -16,7 +16,7 @@ fn trace(file: &str) -> Series {
     Series::new(t, v).unwrap()
 }
 
-/// The first analysis that fails, seconds.
+/// Returns the time of the first interim analysis that fails, seconds.
 fn found_s(series: &Series, period_s: Option<f64>, metrics: usize) -> Option<f64> {
     let planned_s = series.span_s();
     interim_analysis::interim_times_s(planned_s, period_s)
@@ -52,7 +52,7 @@ fn explosive_leaks_of_the_case_study_are_found_within_two_minutes() {
 
 #[test]
 fn four_rotations_come_before_any_fail() {
-    // With 6B's rotation every 5 minutes the fourth is over at 20 min, three after the explosion: the very analysis that sees it.
+    // With 6B's rotation every 5 minutes the fourth is complete at 20 min, three minutes after the onset.
     let trace = trace("like_6B_contaminated_base.csv");
     assert_eq!(found_s(&trace, Some(300.0), 1), Some(1200.0));
 }

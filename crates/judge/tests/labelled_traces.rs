@@ -1,4 +1,4 @@
-//! The labelled traces and the published tables of the FASE record, judged at their limit of 2 per minute.
+//! The labelled traces and the tables of the FASE case study, with a limit of 2 per minute.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixture has failed")]
 
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 const LIMIT_PER_MIN: f64 = 2.0;
 
-/// Traces that do not get what is expected of them, with the reason why that is right or cannot be helped.
+/// Traces with another outcome than expected, with the reason.
 const NOT_AS_EXPECTED: &[(&str, &str)] = &[(
     "saw_gc_T10_dt1_P60.csv",
-    "fourteen teeth of a cycle that nobody announced: ten minutes leave a fall of 2 per minute possible",
+    "fourteen teeth of an unknown cycle: after ten minutes, a fall of 2 per minute is still possible",
 )];
 
 struct Trace {

@@ -1,4 +1,4 @@
-//! Leaks that begin near the end of a run: they fail or stay undecided, and never pass unseen.
+//! Leaks that begin near the end of a run fail or stay undecided, and never pass.
 
 #[path = "../examples/judge_quality/random.rs"]
 mod random;
@@ -54,7 +54,7 @@ fn an_explosion_in_the_last_eighty_seconds_does_not_pass() {
 
 #[test]
 fn an_excursion_at_the_end_does_not_pass() {
-    // Thirty seconds of 300 more: a burst or the beginning of something, and nobody can tell yet.
+    // Thirty seconds of 300 more: a burst or the beginning of a leak, which is still undecided.
     let assessment = judged(&series(1, 900, |t| if t > 870.0 { 300.0 } else { 0.0 }));
     assert_eq!(assessment.outcome, Outcome::Inconclusive, "{:?}", assessment.reason);
     assert_eq!(assessment.reason.code, Code::StraddlesLimit);
@@ -63,7 +63,7 @@ fn an_excursion_at_the_end_does_not_pass() {
         "{}",
         assessment.reason.sentence
     );
-    // The same a minute earlier is a burst.
+    // The same excursion a minute earlier is a burst.
     let over = judged(&series(
         1,
         900,

@@ -1,8 +1,8 @@
-//! The rules that are used elsewhere, on the same traces.
+//! Common rules, applied to the same traces for comparison.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// Least-squares slope of values over equally spaced times, per spacing.
+/// Returns the least-squares slope of equally spaced values, per spacing.
 pub(crate) fn least_squares(values: &[f64]) -> f64 {
     let centre = (values.len() as f64 - 1.0) / 2.0;
     let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -15,7 +15,7 @@ pub(crate) fn least_squares(values: &[f64]) -> f64 {
     cross / square
 }
 
-/// Median of the slopes between all pairs, per spacing [Theil 1950; Sen 1968].
+/// Returns the median of the slopes between all pairs, per spacing [Theil 1950; Sen 1968].
 pub(crate) fn theil_sen(values: &[f64]) -> f64 {
     let mut slopes: Vec<f64> = (0..values.len())
         .flat_map(|i| (i + 1..values.len()).map(move |j| (values[j] - values[i]) / (j - i) as f64))
@@ -33,7 +33,7 @@ fn median(values: &mut [f64]) -> f64 {
     }
 }
 
-/// Probability of a rise at least as consistent by chance, one-sided [Mann 1945, Kendall 1975], with the variance corrected for
+/// Returns the one-sided p-value of a rising trend [Mann 1945, Kendall 1975]. The variance is corrected for
 /// autocorrelation of the ranks about the Sen slope [Hamed & Rao 1998].
 pub(crate) fn mann_kendall_p(values: &[f64], slope: f64) -> f64 {
     let n = values.len() as f64;

@@ -1,4 +1,4 @@
-//! What was to be reached, and what was.
+//! The table of goals and reached figures.
 
 use std::fmt::Write as _;
 
@@ -7,15 +7,15 @@ use crate::measure::{Counts, LIMIT_PER_MIN};
 use crate::store::Store;
 use crate::trace::Kind;
 
-/// From here on the goals for sound targets count.
+/// Shortest run that the goals for healthy targets apply to, minutes.
 const MINUTES: f64 = 10.0;
 
-/// Everything that was measured, by cell.
+/// All counts, by cell.
 pub(crate) struct Measured<'a> {
     cells: Vec<(&'a Job, Counts)>,
 }
 
-/// One row: the goal in words, the figure, what it is held against, and of how many.
+/// A row: goal, figure, bound, and number of cases.
 struct Row {
     goal: String,
     figure: f64,
@@ -32,7 +32,7 @@ impl<'a> Measured<'a> {
         }
     }
 
-    /// All counts of the cells that a condition holds for: group, minutes and multiple of the limit.
+    /// Returns the sum over the cells with a property of group, minutes, multiple of the limit and kind.
     fn sum(&self, holds: impl Fn(&str, f64, f64, Kind) -> bool) -> Counts {
         let mut sum = Counts::default();
         for (job, counts) in &self.cells {
@@ -44,7 +44,7 @@ impl<'a> Measured<'a> {
         sum
     }
 
-    /// The table.
+    /// Returns the table.
     pub(crate) fn section(&self, labelled_wrong: usize, labelled: usize) -> String {
         let mut rows = Vec::new();
         self.wrong(&mut rows);
@@ -115,7 +115,7 @@ impl<'a> Measured<'a> {
                     false,
                 ));
             }
-            // Filling is a leak while it lasts: looks belong after start-up.
+            // Filling is a leak while it lasts; interim analyses belong after start-up.
             let c = self.sum(|g, m, _, kind| g == "sound" && m == length && kind != Kind::Fill);
             rows.push(share(
                 &format!("false `fail` of a run watched, {length} min, without `Fill`"),

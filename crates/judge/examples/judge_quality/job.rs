@@ -1,4 +1,4 @@
-//! What is measured: kinds, sizes, lengths and noise laws, each with a number of traces.
+//! The measured cells: kinds, sizes, lengths and noise laws, each with a number of traces.
 
 use crate::Arguments;
 use crate::measure::{Cell, Effort, LIMIT_PER_MIN};
@@ -7,10 +7,10 @@ use crate::trace::Kind;
 /// Leaks in multiples of the limit.
 const TIMES_LIMIT: [f64; 5] = [2.0, 2.5, 5.0, 17.0, 100.0];
 
-/// The same for noise laws that nothing was tuned on.
+/// Leaks under held-out noise, in multiples of the limit.
 const UNSEEN_TIMES_LIMIT: [f64; 3] = [2.0, 5.0, 17.0];
 
-/// Leaks that show though they begin in the last 3 to 15 % of a run.
+/// Leaks that show even if they begin in the last 3 to 15 % of a run, in multiples of the limit.
 const VERY_LATE_TIMES_LIMIT: [f64; 2] = [17.0, 100.0];
 
 /// Kinds, multiples of the limit, lengths in minutes and limits of short runs.
@@ -26,10 +26,10 @@ const SHORT_KINDS: [(Kind, f64); 7] = [
 const SHORT_MINUTES: [f64; 4] = [0.5, 0.75, 1.0, 1.5];
 const SHORT_LIMITS: [f64; 2] = [2.0, 10.0];
 
-/// Lengths for which most of the goals are.
+/// Lengths that most goals apply to, minutes.
 const KEY_MINUTES: [f64; 2] = [10.0, 30.0];
 
-/// Rotation periods that a run of that length has.
+/// Returns the rotation periods of a run of that length.
 fn periods_s(minutes: f64) -> &'static [f64] {
     if minutes < 5.0 {
         &[10.0, 20.0, 30.0]
@@ -40,7 +40,7 @@ fn periods_s(minutes: f64) -> &'static [f64] {
     }
 }
 
-/// The same for noise laws that nothing was tuned on: at least six rotations.
+/// Returns the rotation periods under held-out noise: at least six rotations.
 fn unseen_periods_s(minutes: f64) -> &'static [f64] {
     if minutes < 5.0 {
         &[7.0, 13.0]
@@ -51,17 +51,17 @@ fn unseen_periods_s(minutes: f64) -> &'static [f64] {
     }
 }
 
-/// What is measured, and with how many traces.
+/// A cell with its number of traces.
 pub(crate) struct Job {
     pub group: &'static str,
     pub cell: Cell,
     pub effort: Effort,
-    /// Whether a key figure is builder of it: those are measured first.
+    /// True if a key figure depends on it. Such cells are measured first.
     pub key: bool,
 }
 
 impl Job {
-    /// What the cell is called in a file: what it measures, and with which seed.
+    /// Returns the name of the cell in a file: its contents and seed.
     pub(crate) fn name(&self) -> String {
         let Cell {
             kind,
@@ -110,7 +110,7 @@ pub(crate) fn short_jobs(arguments: &Arguments) -> Vec<Job> {
     jobs
 }
 
-/// The cells of one length, those of the key figures first.
+/// Returns the cells of one length, those of the key figures first.
 pub(crate) fn jobs(arguments: &Arguments, minutes: f64) -> Vec<Job> {
     let mut jobs = Vec::new();
     let mut add = |group: &'static str, kind: Kind, times: f64, held_out: bool, watched: usize| {

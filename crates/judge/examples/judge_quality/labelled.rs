@@ -1,4 +1,4 @@
-//! The labelled traces of `fixtures/traces`, each judged once: what came out beside what must be said and what must not be.
+//! The labelled traces of `fixtures/traces`: expected, forbidden and actual outcomes.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,7 +7,7 @@ use leakcheck_judge::{Outcome, Series, TestSpec, assess};
 
 use crate::measure::LIMIT_PER_MIN;
 
-/// The section, and of how many traces how many are what they must not be; empty if the fixtures are not there.
+/// Returns the section, the number of forbidden outcomes and the number of traces. Empty without fixtures.
 pub(crate) fn section() -> (String, usize, usize) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/traces");
     let Ok(mut labels) = csv::Reader::from_path(folder.join("labels.csv")) else {

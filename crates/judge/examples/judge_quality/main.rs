@@ -1,10 +1,14 @@
-//! How good is the judge? Generated traces of every kind, judged by our procedure and by the rules that are used elsewhere.
+//! Measures the error rates of the judge on generated traces of every kind, beside those of common rules.
 //!
-//! `cargo run --release -p leakcheck-judge --example judge_quality -- [--traces N] [--key-traces N] [--watched N] [--minutes 3,10,30,60]
-//! [--seed N] [--only KIND] [--rivals 0] [--shard I/N] [--state FILE] [--merge FILE,FILE] [--write FILE]`
+//! ```text
+//! cargo run --release -p leakcheck-judge --example judge_quality -- [--traces N] [--key-traces N] [--watched N]
+//!     [--minutes 3,10,30,60] [--seed N] [--only KIND] [--rivals 0] [--shard I/N] [--state FILE] [--merge FILE,FILE]
+//!     [--write FILE]
+//! ```
 //!
-//! Key figures are what a verdict must not get wrong: sound kinds, and leaks of twice the limit, of ten and of thirty minutes. A run with
-//! `--state` that was ended goes on where it was; `--shard` measures a part, and `--merge` makes the tables of several.
+//! Key figures are errors that a verdict must avoid: healthy kinds, and leaks of twice the limit, in runs of ten and of
+//! thirty minutes. A run with `--state` resumes after an interruption. `--shard` measures a part, and `--merge` combines
+//! the tables of several parts.
 
 mod comparison_rules;
 mod goals;
@@ -22,7 +26,7 @@ use store::Store;
 
 struct Arguments {
     effort: Effort,
-    /// Traces of the cells that key figures are builder of.
+    /// Traces of the cells that key figures depend on.
     key_traces: usize,
     minutes: Vec<f64>,
     only: Option<String>,
@@ -131,7 +135,7 @@ fn short_section(store: &Store, jobs: &[Job]) -> String {
     short.text()
 }
 
-/// The arguments that decide what is measured: files and shards do not.
+/// Returns the arguments that decide what is measured, without files and shards.
 fn effort(arguments: &[String]) -> String {
     let pairs = arguments.chunks(2).filter(|pair| {
         let elsewhere = ["--merge", "--write", "--state", "--shard"];
@@ -154,7 +158,7 @@ fn main() {
     let mut sections: Vec<(Option<f64>, Vec<Job>)> = vec![(None, short_jobs(&arguments))];
     sections.extend(arguments.minutes.iter().map(|m| (Some(*m), jobs(&arguments, *m))));
     sections.iter_mut().for_each(|(_, jobs)| jobs.retain(wanted));
-    // Shards that were measured apart are not measured again.
+    // Merged shards are not measured again.
     let mut missing: Vec<&Job> = sections.iter().flat_map(|(_, jobs)| jobs).collect();
     missing.retain(|job| arguments.merge.is_empty() && !store.has(&job.name(), &arguments.shard.to_string()));
     missing.sort_by_key(|job| !job.key);

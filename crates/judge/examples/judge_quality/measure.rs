@@ -1,4 +1,4 @@
-//! Many traces of one kind judged by every rule, on one thread: shards are for more.
+//! Measurement of many traces of one kind by every rule, on one thread.
 
 use crate::comparison_rules;
 use crate::random::Random;
@@ -7,17 +7,17 @@ use leakcheck_judge::{Analysis, Assessment, Outcome, TestSpec, assess, interim_a
 use std::time::Instant;
 
 pub(crate) const LIMIT_PER_MIN: f64 = 2.0;
-/// Numbers of a cell beside the minutes to fail.
+/// Numbers of a cell, without the minutes to fail.
 const NUMBERS: usize = 13;
 const MARGIN_OF_MANN_KENDALL: f64 = 0.05;
-/// Theil–Sen looks at all pairs: this many points of a trace, equally spaced, are what it gets.
+/// Number of equally spaced points of a trace for Theil–Sen, which compares all pairs.
 const POINTS_OF_THEIL_SEN: usize = 150;
-/// An undecided run goes on once, by this share of its length: two minutes after five, as by default.
+/// Extension of an undecided run, as a share of its length.
 const EXTENSION: f64 = 0.4;
-/// Rotation of the runs that are looked at while they go on.
+/// Rotation period of runs with interim analyses, seconds.
 const WATCHED_PERIOD_S: f64 = 30.0;
 
-/// What one cell of a table measures.
+/// The setting of one cell of a table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell {
     pub kind: Kind,
@@ -37,14 +37,14 @@ pub(crate) struct Counts {
     pub endpoint_fail: usize,
     pub least_squares_fail: usize,
     pub mann_kendall_fail: usize,
-    /// 99 % lower bounds above the truth.
+    /// Number of 99 % lower bounds above the true growth.
     pub bound_wrong: usize,
     pub microseconds: f64,
-    /// Runs that were looked at while they went on: number, failed, passed, and when those failed (minutes after the onset).
+    /// Runs with interim analyses: number, failed, passed, and the times to fail (minutes after the onset).
     pub watched: usize,
     pub watched_fail: usize,
     pub watched_pass: usize,
-    /// Of these, how many were undecided at their planned length and went on, and failed or passed then.
+    /// Runs that were extended and then failed or passed.
     pub extended_fail: usize,
     pub extended_pass: usize,
     pub fail_minutes: Vec<f64>,
@@ -68,7 +68,7 @@ impl Counts {
         self.fail_minutes.extend_from_slice(&other.fail_minutes);
     }
 
-    /// As text, the minutes to fail last.
+    /// Formats the counts as text, the minutes to fail last.
     pub(crate) fn numbers(&self) -> Vec<String> {
         let whole = [
             self.traces,
@@ -91,7 +91,7 @@ impl Counts {
         numbers
     }
 
-    /// From text, if it is whole.
+    /// Parses the counts from text, if it is complete.
     pub(crate) fn of_numbers(text: &[&str]) -> Option<Self> {
         let whole = |i: usize| text.get(i)?.parse::<usize>().ok();
         let minutes = text.get(NUMBERS)?.strip_prefix('[')?.strip_suffix(']')?;
@@ -117,17 +117,17 @@ impl Counts {
     }
 }
 
-/// How many traces of each kind.
+/// The number of traces of each kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
     pub traces: usize,
-    /// Of these, how many are looked at while they go on.
+    /// Number of traces with interim analyses.
     pub watched: usize,
     pub rivals: bool,
     pub seed: u64,
 }
 
-/// One of several parts of the traces, numbered from 0.
+/// A part of the traces, numbered from 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shard {
     pub part: usize,
@@ -168,7 +168,7 @@ pub(crate) fn measure(cell: Cell, effort: Effort, shard: Shard) -> Counts {
     counts
 }
 
-/// The same trace whatever else is measured.
+/// Returns a seed that depends only on the cell and the number of the trace.
 fn seed(cell: Cell, seed: u64, number: usize) -> u64 {
     let cell_number =
         (cell.kind as u64) << 40 ^ ((cell.rate * 16.0) as u64) << 24 ^ ((cell.minutes * 60.0) as u64) << 12;
@@ -213,7 +213,7 @@ fn at_the_end(counts: &mut Counts, trace: &Trace, cell: Cell, setting: Setting, 
     }
 }
 
-/// Processor time of this thread where Linux tells it, so that a busy machine does not count; wall time elsewhere.
+/// Processor time of this thread on Linux, so that a busy machine does not count; wall time elsewhere.
 enum Clock {
     Processor(f64),
     Wall(Instant),
@@ -246,20 +246,20 @@ fn count(assessment: &Assessment, fail: &mut usize, pass: &mut usize) {
     }
 }
 
-/// Looks at a run while it goes on, as the product does: it ends at the first `fail`, or passes at its planned length, or goes on
+/// Analyses a run as the product does. It ends at the first failure, passes at its planned length, or is extended
 /// once.
 fn watched(counts: &mut Counts, trace: &Trace, cell: Cell, setting: Setting) {
     counts.watched += 1;
     let planned_s = setting.minutes * 60.0;
     let longest_s = planned_s + setting.extra_minutes * 60.0;
-    let mut looks: Vec<(f64, Analysis)> = interim_analysis::interim_times_s(longest_s, Some(setting.period_s))
+    let mut analyses: Vec<(f64, Analysis)> = interim_analysis::interim_times_s(longest_s, Some(setting.period_s))
         .into_iter()
         .filter(|time_s| *time_s != planned_s)
         .map(|time_s| (time_s, Analysis::Interim))
         .collect();
-    looks.extend([(planned_s, Analysis::Last), (longest_s, Analysis::Last)]);
-    looks.sort_by(|a, b| a.0.total_cmp(&b.0));
-    for (time_s, analysis) in looks {
+    analyses.extend([(planned_s, Analysis::Last), (longest_s, Analysis::Last)]);
+    analyses.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (time_s, analysis) in analyses {
         let part = trace.series.until(time_s);
         let outcome = assess(&part, &spec(trace, cell, setting, analysis, part.len())).outcome;
         let extended = time_s > planned_s;

@@ -1,4 +1,4 @@
-//! Seeded random numbers that are the same on every machine: SplitMix64 seeds xoshiro256++ [Blackman & Vigna 2019].
+//! Seeded random numbers, the same on every machine: SplitMix64 seeds xoshiro256++ [Blackman & Vigna 2019].
 
 pub(crate) struct Random {
     state: [u64; 4],
@@ -6,7 +6,7 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// Any seed will do, neighbouring ones too.
+    /// Creates a generator. Any seed is suitable, neighbouring ones as well.
     pub(crate) fn new(seed: u64) -> Self {
         let mut mixed = seed;
         let state = std::array::from_fn(|_| {
@@ -32,32 +32,32 @@ impl Random {
         result
     }
 
-    /// Uniform in [0, 1).
+    /// Returns a uniform number in [0, 1).
     pub(crate) fn share(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Uniform between two numbers.
+    /// Returns a uniform number between `low` and `high`.
     pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.share()
     }
 
-    /// Uniform in the logarithm between two positive numbers.
+    /// Returns a number between `low` and `high` with a uniform logarithm.
     pub(crate) fn log_between(&mut self, low: f64, high: f64) -> f64 {
         self.between(low.ln(), high.ln()).exp()
     }
 
-    /// True with a probability.
+    /// Returns true with the given probability.
     pub(crate) fn happens(&mut self, probability: f64) -> bool {
         self.share() < probability
     }
 
-    /// One of several.
+    /// Returns one of the choices.
     pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[(self.share() * choices.len() as f64) as usize]
     }
 
-    /// Standard normal [Marsaglia's polar method].
+    /// Returns a standard normal number [Marsaglia's polar method].
     pub(crate) fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
             return spare;
@@ -73,7 +73,7 @@ impl Random {
         }
     }
 
-    /// Exponential with a mean.
+    /// Returns an exponential number with the given mean.
     pub(crate) fn exponential(&mut self, mean: f64) -> f64 {
         -mean * (1.0 - self.share()).ln()
     }
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_numbers_everywhere() {
         let mut random = Random::new(0);
-        // SplitMix64 from seed 0 begins with these four, published with the generator.
+        // The published first four numbers of SplitMix64 from seed 0.
         assert_eq!(
             random.state,
             [

@@ -1,12 +1,13 @@
-//! What was measured so far, in a file: a line for each cell and shard, so that a run that was ended goes on where it was, and
-//! shards that were measured apart are put together.
+//! The counts measured so far, in a file with a line per cell and shard.
+//!
+//! The file allows a run to resume and the shards of several runs to be combined.
 
 use crate::measure::Counts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-/// Counts by cell, and which shards are in them.
+/// The counts by cell, with the shards that they contain.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     path: Option<String>,
@@ -15,12 +16,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Counts that are kept in memory only.
+    /// Creates a store without a file.
     pub(crate) fn in_memory() -> Self {
         Self::default()
     }
 
-    /// Opens a file that will be appended to; one that is not there is empty.
+    /// Opens a store and the file that it appends to. A missing file is empty.
     pub(crate) fn open(path: &str) -> Self {
         let mut store = Self {
             path: Some(path.to_owned()),
@@ -30,7 +31,7 @@ impl Store {
         store
     }
 
-    /// Adds what another file holds. A line that was cut off is left out: its cell is measured again.
+    /// Adds the contents of another file. Incomplete lines are skipped, so their cells are measured again.
     pub(crate) fn read(&mut self, path: &str) {
         for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
             if let Some((cell, shard, counts)) = parsed(line) {
@@ -39,12 +40,12 @@ impl Store {
         }
     }
 
-    /// Whether a shard of a cell is known.
+    /// Returns true if a shard of a cell is known.
     pub(crate) fn has(&self, cell: &str, shard: &str) -> bool {
         self.shards.contains(&(cell.to_owned(), shard.to_owned()))
     }
 
-    /// Adds a shard of a cell, and writes it down.
+    /// Adds a shard of a cell and appends it to the file.
     pub(crate) fn add(&mut self, cell: &str, shard: &str, counts: &Counts) {
         self.take(cell, shard, counts);
         let Some(path) = &self.path else { return };
@@ -57,12 +58,12 @@ impl Store {
         written.unwrap_or_else(|error| panic!("failed to write {path}: {error}"));
     }
 
-    /// Everything that is known of a cell.
+    /// Returns the counts of a cell.
     pub(crate) fn counts(&self, cell: &str) -> Counts {
         self.counts.get(cell).cloned().unwrap_or_default()
     }
 
-    /// The parts of the traces that are in it, as they are called.
+    /// Returns the names of the known shards.
     pub(crate) fn parts(&self) -> BTreeSet<&str> {
         self.shards.iter().map(|(_, shard)| shard.as_str()).collect()
     }

@@ -21,7 +21,7 @@ pub(crate) fn opening(command: &str, parts: &BTreeSet<&str>) -> String {
     )
 }
 
-/// Short runs, a row for each kind, length and limit.
+/// The table of short runs, a row per kind, length and limit.
 pub(crate) struct Short(String);
 
 impl Short {
@@ -76,7 +76,7 @@ fn share(fail: usize, pass: usize, whole: usize) -> String {
     percent(whole - fail - pass, whole)
 }
 
-/// Middle and 90th percentile, in minutes.
+/// Formats the median and the 90th percentile, in minutes.
 fn minutes(times: &[f64]) -> String {
     if times.is_empty() {
         return "–".to_owned();

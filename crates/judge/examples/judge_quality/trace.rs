@@ -1,11 +1,11 @@
-//! The traces: sound targets, leaking ones, and shapes builder to deceive.
+//! Generated traces: healthy targets, leaking ones, and shapes made to deceive.
 //!
-//! All numbers are assumptions about daemons that follow containers' logs: no raw historic series exists, only tables.
+//! All numbers are assumptions about daemons that follow container logs. No historic series exists, only tables.
 
 use crate::random::Random;
 use leakcheck_judge::Series;
 
-/// What a target does.
+/// The behaviour of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Const,
@@ -30,13 +30,13 @@ pub(crate) enum Kind {
     BurstLinear,
     ChurnLinear,
     ChurnKnownLinear,
-    // A leak that begins when the run is nearly over.
+    // A leak that begins near the end of the run.
     VeryLate,
-    // Counts of a quiet daemon over a short run: noise of 0.3, rounded.
+    // Counts of a quiet daemon in a short run: noise of 0.3, rounded.
     Quiet,
     QuietLinear,
     QuietLate,
-    // Sound, and builder to deceive.
+    // Healthy, and made to deceive.
     TwoSteps,
     UpAndDown,
     StepDown,
@@ -99,32 +99,32 @@ impl Kind {
     ];
 }
 
-/// How a trace is builder.
+/// The setting of a trace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
     pub kind: Kind,
-    /// Leak per minute; 0 for sound kinds.
+    /// Leak per minute; 0 for healthy kinds.
     pub rate: f64,
     pub minutes: f64,
     pub spacing_s: f64,
     pub period_s: f64,
-    /// Noise laws that nothing was tuned on.
+    /// True for noise laws that nothing was tuned on.
     pub held_out: bool,
-    /// The trace goes on for so long beyond its minutes, by which its shape is builder.
+    /// Additional length; the shape depends on `minutes` alone.
     pub extra_minutes: f64,
 }
 
-/// A trace and the truth about it.
+/// A trace and its true growth.
 pub(crate) struct Trace {
     pub series: Series,
-    /// Growth per minute at its end.
+    /// True growth per minute at the end.
     pub growth: f64,
-    /// Seconds at which the leak begins.
+    /// Onset of the leak, seconds.
     pub onset_s: f64,
     pub containers: Option<Vec<f64>>,
 }
 
-/// What every maker needs.
+/// The state of a trace under construction.
 struct Maker<'a> {
     random: &'a mut Random,
     setting: Setting,
@@ -252,7 +252,7 @@ impl Maker<'_> {
         self.add(|t| size * (std::f64::consts::TAU * (t / period_s + phase)).sin());
     }
 
-    /// ConsecutiveRises with the rotation and falls back at it; each rotation a little higher or lower.
+    /// Adds a rise that falls back at each rotation, with heights that vary a little.
     fn saw_rotation(&mut self) {
         let most = if self.setting.held_out { 250.0 } else { 100.0 };
         let size = self.random.between(10.0, most);
@@ -269,7 +269,7 @@ impl Maker<'_> {
         });
     }
 
-    /// A sawtooth of its own, whose period nobody knows.
+    /// Adds a sawtooth with an unknown period.
     fn saw(&mut self, shortest_s: f64, longest_s: f64, least: f64, most: f64, jitter: f64) {
         let period_s = self.random.between(shortest_s, longest_s);
         let size = self.random.between(least, most);
@@ -299,7 +299,7 @@ impl Maker<'_> {
         }
     }
 
-    /// A random walk, reflected at a bound if there is one.
+    /// Adds a random walk, reflected at a bound if there is one.
     fn walk(&mut self, bounded: Option<f64>) {
         let step = self.setting.spacing_s.sqrt() * self.random.between(0.2, 1.0);
         let bound = self.random.between(8.0, 20.0);
@@ -313,7 +313,8 @@ impl Maker<'_> {
         }
     }
 
-    /// Containers come at random and stay for exponential times, five tasks each: sd about 12, correlation time about 120 s.
+    /// Adds five tasks per container. Containers come at random and stay for exponential times: sd about 12,
+    /// correlation time about 120 s.
     fn churn(&mut self) -> Vec<f64> {
         let (mean, stay_s) = (self.random.between(3.0, 9.0), self.random.between(60.0, 180.0));
         let dt = self.setting.spacing_s;
@@ -372,7 +373,7 @@ impl Maker<'_> {
         }
     }
 
-    /// A count that stands still but for a task that comes and goes.
+    /// Adds a task that comes and goes.
     fn flicker(&mut self) {
         let (often, most) = (self.random.one_of(&[0.0, 0.02, 0.1]), self.random.one_of(&[1.0, 2.0]));
         for value in &mut self.value {
@@ -383,7 +384,7 @@ impl Maker<'_> {
     }
 }
 
-/// AR(1) noise of a standard deviation and a correlation time.
+/// AR(1) noise with a standard deviation and a correlation time.
 struct Correlated {
     at: f64,
     keep: f64,

@@ -87,7 +87,7 @@ fn of_expected(
         let message = "no whole rotation was due in the judged part, so none could be missing: measure longer";
         return invalid(result, Reason::of(ReasonCode::TooFewRotations, metric, message));
     }
-    let mut outcome_of = compared(
+    let mut judged = compared(
         result,
         rule,
         measured,
@@ -95,7 +95,7 @@ fn of_expected(
         ReasonCode::FloorMissed,
         metric,
     );
-    let missed = if outcome_of.outcome != Verdict::Pass {
+    let missed = if judged.outcome != Verdict::Pass {
         Some(format!(
             "{} of {} expected {metric} were seen; the limit is {}",
             number(measured),
@@ -115,10 +115,10 @@ fn of_expected(
             })
     };
     if let Some(message) = missed {
-        outcome_of.outcome = Verdict::Fail;
-        outcome_of.reason = Some(Reason::of(ReasonCode::FloorMissed, metric, message));
+        judged.outcome = Verdict::Fail;
+        judged.reason = Some(Reason::of(ReasonCode::FloorMissed, metric, message));
     }
-    outcome_of
+    judged
 }
 
 /// Judges a floor before the end of the run: it fails if the rest of the run cannot reach it any more.
@@ -247,11 +247,11 @@ mod tests {
     fn a_floor_that_nothing_could_miss_is_invalid() {
         let too_few = (Verdict::Invalid, Some(ReasonCode::TooFewRotations));
         assert_eq!(outcome(rotating(120, 130.0, 0.0), FLOOR), too_few);
-        let nobody = RunBuilder::run(300, 0)
+        let empty = RunBuilder::run(300, 0)
             .rotating_every(30.0)
             .metric("rotations", |_| Some(0.0));
         assert_eq!(
-            outcome(nobody, FLOOR),
+            outcome(empty, FLOOR),
             (Verdict::Invalid, Some(ReasonCode::NotComputable))
         );
     }
@@ -316,10 +316,10 @@ mod tests {
 
     #[test]
     fn without_containers_nothing_is_planned() {
-        let nobody = RunBuilder::run(300, 0).rotating_every(30.0).with(|r| {
+        let empty = RunBuilder::run(300, 0).rotating_every(30.0).with(|r| {
             r.plan.as_mut().expect("a plan").rotations_per_s = Some(1.0);
         });
-        assert_eq!(expected_rotations(&nobody.record()), None);
+        assert_eq!(expected_rotations(&empty.record()), None);
     }
 
     #[test]

@@ -68,8 +68,8 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
         measured.residual - measured.uncertainty,
         measured.residual + measured.uncertainty,
     );
-    let mut outcome_of = compared(result, rule, measured.residual, bound, ReasonCode::NotDrained, &what);
-    (outcome_of.low, outcome_of.high) = (Some(low), Some(high));
+    let mut judged = compared(result, rule, measured.residual, bound, ReasonCode::NotDrained, &what);
+    (judged.low, judged.high) = (Some(low), Some(high));
     // Noise of either level may hide the difference.
     if measured.outcome == Outcome::Inconclusive && rule.comparison.is_ceiling() && low < bound {
         let message = format!(
@@ -77,10 +77,10 @@ pub(super) fn judge(record: &Record, metric: &str, rule: &Limit, result: LimitRe
             leakcheck_model::format::number(low),
             leakcheck_model::format::number(high)
         );
-        outcome_of.outcome = Verdict::Inconclusive;
-        outcome_of.reason = Some(Reason::of(ReasonCode::Straddles, metric, message));
+        judged.outcome = Verdict::Inconclusive;
+        judged.reason = Some(Reason::of(ReasonCode::Straddles, metric, message));
     }
-    outcome_of
+    judged
 }
 
 #[cfg(test)]

@@ -28,31 +28,31 @@ const PAIRS: [(&str, &str, &str, &str); 3] = [
 /// Returns a sentence for each metric of the engine that grew.
 pub(super) fn sentences(record: &Record, metrics: &BTreeMap<String, MetricResult>) -> Vec<String> {
     let engine = record.facts.engine.as_ref();
-    let who = match engine.and_then(|e| e.program.as_ref().zip(e.pid)) {
+    let engine_name = match engine.and_then(|e| e.program.as_ref().zip(e.pid)) {
         Some((program, pid)) => format!("{program} (the engine, pid {pid})"),
         None => "the engine".to_owned(),
     };
-    let outcome_of = PAIRS.iter().filter_map(|(of_engine, of_target, what, of_what)| {
+    let sentences = PAIRS.iter().filter_map(|(of_engine, of_target, what, of_what)| {
         let engines = metrics.get(*of_engine)?;
         let (net_of_engine, rate) = (net(engines)?, engines.growth_per_min?.estimate);
         // No verdict depends on it, so certainty is not needed, but a single step is not growth.
         if net_of_engine < MIN_GROWTH || rate < MIN_RATE_RATIO * engines.endpoint_per_min? {
             return None;
         }
-        // Without samples of the target, nothing is sentences_for about its growth.
+        // Without samples of the target, nothing is reported about its growth.
         let targets = net(metrics.get(*of_target)?)?;
         Some(if net_of_engine <= MAX_RATIO * targets {
             let each = net_of_engine / targets;
-            format!("{who} grew too, by {net_of_engine:.0} {what}: {each:.2} for each of the target's {targets:.0} {of_what}")
+            format!("{engine_name} grew too, by {net_of_engine:.0} {what}: {each:.2} for each of the target's {targets:.0} {of_what}")
         } else {
             let targets = targets.max(0.0);
             format!(
-                "{who} grew by {net_of_engine:.0} {what}, {rate:.1} a minute, and the target by {targets:.0} {of_what}: that growth is \
+                "{engine_name} grew by {net_of_engine:.0} {what}, {rate:.1} a minute, and the target by {targets:.0} {of_what}: that growth is \
                  the engine's own or another client's, not the target's"
             )
         })
     });
-    outcome_of.collect()
+    sentences.collect()
 }
 
 /// Returns the growth of a metric from its first to its last value.

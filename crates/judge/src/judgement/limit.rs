@@ -110,8 +110,8 @@ fn stuck(record: &Record, metric: &str, column: &[Option<f64>]) -> Option<Reason
     let most = containers.iter().flatten().copied().fold(0.0, f64::max);
     let mut values = column.iter().flatten();
     let first = values.next()?;
-    let frozen = values.all(|v| (v - first).abs() < f64::EPSILON);
-    (frozen && idle.is_finite() && most - idle >= MIN_ADDED_CONTAINERS).then(|| {
+    let constant = values.all(|v| (v - first).abs() < f64::EPSILON);
+    (constant && idle.is_finite() && most - idle >= MIN_ADDED_CONTAINERS).then(|| {
         let message = format!(
             "`{metric}` was {} throughout, though {} containers came and each costs something: the metric does not move",
             number(*first),

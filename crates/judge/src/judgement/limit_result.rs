@@ -4,7 +4,6 @@ use leakcheck_model::limit::{Bound, Limit};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::{Reason, ReasonCode, Verdict};
 
-
 pub(super) fn empty(metric: &str, rule: &Limit) -> LimitResult {
     LimitResult {
         metric: metric.to_owned(),

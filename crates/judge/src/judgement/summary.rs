@@ -119,18 +119,18 @@ mod tests {
             engine_grew: vec!["the engine grew".into()],
             ..judged(&record)
         };
-        let outcome_of = |record: &Record| {
+        let sentences = |record: &Record| {
             summarize(record, judgement.clone())
                 .attribution
                 .expect("present")
                 .sentences
         };
-        assert_eq!(outcome_of(&record), ["the engine grew"]);
+        assert_eq!(sentences(&record), ["the engine grew"]);
         let mut known = record;
         known.facts.attribution = Some(Attribution {
             sentences: vec!["+9 sockets".into()],
             ..Attribution::default()
         });
-        assert_eq!(outcome_of(&known), ["+9 sockets", "the engine grew"]);
+        assert_eq!(sentences(&known), ["+9 sockets", "the engine grew"]);
     }
 }

@@ -277,7 +277,7 @@ fn a_quantile_needs_few_evaluations() {
             let found = posterior.solve(&mut points, spread, log_odds(p));
             let odds = log_odds(posterior.cdf(found)) - log_odds(p);
             assert!(odds.abs() < PRECISION || points.len() > 20, "{p}: {odds}");
-            assert!(points.len() <= most, "{p}: {} looks, {fits:?}", points.len());
+            assert!(points.len() <= most, "{p}: {} evaluations, {fits:?}", points.len());
             assert!(points.is_sorted_by(|a, b| a.0 <= b.0), "{p}: {points:?}");
         }
     }
