@@ -41,7 +41,7 @@ pub(crate) enum Next {
 /// What runs.
 #[derive(Debug)]
 pub(crate) enum Process {
-    Noise(Box<Noise>),
+    Noise(Box<NoiseProcess>),
     Script(Box<Running>),
     /// Any other command: silent until it is stopped.
     Idle,
@@ -60,7 +60,7 @@ pub(crate) struct Running {
 
 /// A running emitter.
 #[derive(Debug)]
-pub(crate) struct Noise {
+pub(crate) struct NoiseProcess {
     emitter: Emitter,
     pace: Pace,
     is_max: bool,
@@ -97,7 +97,7 @@ impl Process {
 
     fn noise(arguments: &[String], now: Instant) -> Self {
         match Settings::from_arguments(arguments) {
-            Ok(settings) => Self::Noise(Box::new(Noise {
+            Ok(settings) => Self::Noise(Box::new(NoiseProcess {
                 emitter: Emitter::new(&settings),
                 pace: Pace::from_settings(&settings),
                 is_max: settings.lines_per_second == Rate::Max,
@@ -186,7 +186,7 @@ impl Running {
     }
 }
 
-impl Noise {
+impl NoiseProcess {
     fn advance(&mut self, log: &Output<'_>, now: Instant) -> Next {
         if self.is_max && self.must_wait(log.log, now) {
             return Next::At(now);

@@ -16,7 +16,7 @@ pub(crate) enum RunAbort {
     /// The run cannot go on; the reason is not recorded yet.
     Impaired(Reason),
     /// The record cannot be written.
-    Record(leakcheck_report::Error),
+    RunFolder(leakcheck_report::Error),
 }
 
 impl RunAbort {
@@ -28,6 +28,6 @@ impl RunAbort {
 
 impl From<leakcheck_report::Error> for RunAbort {
     fn from(error: leakcheck_report::Error) -> Self {
-        Self::Record(error)
+        Self::RunFolder(error)
     }
 }

@@ -7,7 +7,7 @@ use leakcheck_judge::{judge, summarize};
 use leakcheck_model::event::EventKind;
 use leakcheck_model::verdict::ReasonCode;
 use leakcheck_model::{Record, RunResult, Scenario};
-use leakcheck_report::RunFolder;
+use leakcheck_report::{IncompleteReport, RunFolder};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, info_span};
 
@@ -55,8 +55,8 @@ pub struct Outcome {
     pub record: Record,
     /// The run folder.
     pub folder: PathBuf,
-    /// The error if a report could not be written. The verdict holds all the same.
-    pub report_error: Option<leakcheck_report::Error>,
+    /// The error if a file of the report could not be written. The verdict does not depend on it.
+    pub report_error: Option<IncompleteReport>,
 }
 
 /// A run without a verdict.
@@ -67,7 +67,7 @@ pub enum RunError {
     Engine(#[from] EngineError),
     /// The record cannot be written.
     #[error(transparent)]
-    Record(#[from] leakcheck_report::Error),
+    RunFolder(#[from] leakcheck_report::Error),
     /// The scenario cannot be written as TOML.
     #[error("failed to write the scenario")]
     Scenario(#[source] leakcheck_model::scenario::WriteError),
@@ -196,7 +196,7 @@ async fn close(ctx: &mut RunContext, ended: Result<(), RunAbort>) -> Result<Opti
     cleanup(ctx).await?;
     checked?;
     match ended {
-        Err(RunAbort::Record(error)) => Err(error),
+        Err(RunAbort::RunFolder(error)) => Err(error),
         Err(RunAbort::Usage(message)) => Ok(Some(message)),
         _ => Ok(None),
     }
@@ -208,7 +208,9 @@ async fn report(recorder: RunRecorder) -> Result<Outcome, RunError> {
     let record = recorder.into_record();
     let reporting = tokio::task::spawn_blocking(move || {
         let result = summarize(&record, judge(&record));
-        let written = RunFolder::open(&folder).and_then(|folder| folder.write_report(&result, &record));
+        let written = RunFolder::open(&folder)
+            .map_err(IncompleteReport::from)
+            .and_then(|folder| folder.write_report(&result, &record));
         Outcome {
             result,
             record,

@@ -1,4 +1,4 @@
-//! How noisy a metric is: measured in an earlier run, or assumed.
+//! The noise of a metric: measured in an earlier run, or assumed.
 
 use std::path::Path;
 
@@ -8,25 +8,23 @@ use leakcheck_model::MetricInfo;
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::{Phase, Record};
 
-use super::Failure;
+use crate::failure::Failure;
 use crate::run_folder;
 
-/// What is assumed of a kind of target: standard deviation, and seconds in which it is forgotten.
+/// Assumed noise of a kind of target: standard deviation and correlation time in seconds.
 struct Assumed {
     counts: (f64, f64),
     memory: (f64, f64),
 }
 
-/// The capture core. In the main job its counts stand still; rotating each second, the sound replica of the record showed in eight
-/// runs of 90 s: descriptors 0.5 under Docker and 0 to 0.1 on the simulated engine, tasks 0.2 there, forgotten from one sample to
-/// the next (twice the noisiest descriptors are taken); memory 160 to 330 KiB, neighbours correlated by 0.53 to 0.87, which is
-/// forgotten in 2 to 7 s. Tasks under Docker showed 4 when every stream rotates each second: `--noise-of` knows better.
+/// The capture daemon with a rotation each second, measured in eight runs of 90 s: at most 0.5 descriptors, 330 KiB and 7 s.
+/// Twice the descriptors are assumed.
 const CAPTURE: Assumed = Assumed {
     counts: (1.0, 0.0),
     memory: (256.0 * 1024.0, 7.0),
 };
 
-/// Somebody's daemon, of which nothing is known: a quiet one. An allocator gives and takes by some dozens of pages.
+/// A quiet daemon of which nothing is known.
 const OTHERS: Assumed = Assumed {
     counts: (2.0, 10.0),
     memory: (256.0 * 1024.0, 30.0),
@@ -34,25 +32,25 @@ const OTHERS: Assumed = Assumed {
 
 /// Noise of one metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Noise {
+pub(super) struct ExpectedNoise {
     /// Long-run variance, units² · seconds.
     pub(super) s0: f64,
     /// Correlation time, seconds.
     pub(super) tau_s: f64,
-    /// Whether it was measured, not assumed.
+    /// Measured, not assumed.
     pub(super) measured: bool,
 }
 
-impl Noise {
-    /// Of a metric that stands still.
+impl ExpectedNoise {
+    /// A constant metric.
     pub(super) const NONE: Self = Self {
         s0: 0.0,
         tau_s: 0.0,
         measured: false,
     };
 
-    /// The noise to plan with: of the earlier run if it has this metric, else assumed.
-    pub(super) fn of(
+    /// The noise of the earlier run if it has this metric, else an assumption.
+    pub(super) fn expected(
         earlier: Option<&EarlierRun>,
         target: TargetKind,
         metric: &str,
@@ -75,40 +73,40 @@ impl Noise {
         }
     }
 
-    /// The standard deviation that samples every `every_s` of this noise have.
+    /// The standard deviation of samples every `every_s`.
     pub(super) fn sd(self, every_s: f64) -> f64 {
         (self.s0 / long_run_variance(1.0, self.tau_s, every_s)).sqrt()
     }
 }
 
-/// A run whose samples tell how noisy a metric is.
+/// A run whose samples show the noise of each metric.
 pub(super) struct EarlierRun(Record);
 
 impl EarlierRun {
     /// Reads a run's folder.
     ///
     /// # Errors
-    /// If it is none, or nothing was measured in it.
+    /// If the folder is not a run, or has no samples of a measurement.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let record = run_folder::record(path)?;
         if record.samples.rows(Phase::is_judged).next().is_none() {
             return Err(Failure::usage(format!(
-                "{} has no samples of a measurement, so its noise is not known",
+                "{} has no samples of a measurement, so its noise is unknown",
                 path.display()
             )));
         }
         Ok(Self(record))
     }
 
-    /// What the judge found in the metric beside its growth.
-    fn noise(&self, metric: &str) -> Option<Noise> {
+    /// The noise that the judge estimates beside the growth.
+    fn noise(&self, metric: &str) -> Option<ExpectedNoise> {
         let (t, v): (Vec<f64>, Vec<f64>) = self.0.samples.series(metric, Phase::is_judged).unzip();
         let series = Series::new(t, v).ok()?;
         let mut spec = TestSpec::at_most(1.0, series.length_s());
         spec.rotation_period_s = self.0.rotation_period_s;
         spec.quantum = self.0.metrics.get(metric).map_or(1.0, |m| m.quantum);
         let noise = assess(&series, &spec).noise?;
-        Some(Noise {
+        Some(ExpectedNoise {
             s0: noise.s0,
             tau_s: noise.tau_s,
             measured: true,
@@ -121,10 +119,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_standard_deviation_is_found_again_in_the_long_run_variance() {
+    fn the_standard_deviation_follows_from_the_long_run_variance() {
         let info = leakcheck_model::scenario::Metric::proc(leakcheck_model::scenario::ProcMetric::Fds).info();
         for (target, sd) in [(TargetKind::Capture, 1.0), (TargetKind::Command, 2.0)] {
-            let noise = Noise::of(None, target, "fds", &info, 1.0);
+            let noise = ExpectedNoise::expected(None, target, "fds", &info, 1.0);
             assert!(!noise.measured);
             assert!((noise.sd(1.0) - sd).abs() < 1e-9, "{noise:?}");
         }
