@@ -40,7 +40,7 @@ async fn measure_and_extend(ctx: &mut RunContext, attribution: &mut Attribution)
     let schedule = ctx.scenario.schedule.clone();
     let now_s = ctx.recorder.now();
     if let Some(proxy) = &mut ctx.sources.fault_proxy {
-        proxy.begin(now_s);
+        proxy.start_faults(now_s);
     }
     measure_for(ctx, attribution, schedule.measure.0, 0.0).await?;
     if !schedule.extend.0.is_zero() && leakcheck_judge::needs_extension(ctx.recorder.record()) {

@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::open_files::soft_limit_before;
 use crate::program::{ProgramError, find_program};
+use crate::rlimit::original_soft_limit;
 
 /// The command of leakcheck that starts a program and makes it die with its parent.
 pub(crate) const LAUNCHER: &str = "die-with-parent";
@@ -94,7 +94,7 @@ impl Process {
             .arg(LAUNCHER)
             .arg("--parent")
             .arg(std::process::id().to_string());
-        if let Some(files) = soft_limit_before() {
+        if let Some(files) = original_soft_limit() {
             launcher.arg("--open-files").arg(files.to_string());
         }
         launcher.arg("--").args(command);

@@ -6,19 +6,19 @@ use leakcheck_model::Scenario;
 use leakcheck_model::event::{EventKind, SampleCost, SelfCost};
 use leakcheck_model::scenario::MetricSource;
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_probe::{Liveness, Reach, Row, Sampler};
+use leakcheck_probe::{Liveness, TargetHandles, Row, Sampler};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::abort::RunAbort;
 use crate::docker::Docker;
 use crate::engine::counts::EngineCounts;
+use crate::fault_proxy::FaultProxy;
 use crate::load::Load;
 use crate::process::Process;
 use crate::recorder::RunRecorder;
 use crate::target::Target;
 use crate::traffic::Traffic;
-use crate::wire::Wire;
 
 /// Pause between two updates of the progress display.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -33,7 +33,7 @@ pub(crate) struct Sources {
     /// The traffic.
     pub traffic: Option<Traffic>,
     /// The proxy that injects faults.
-    pub fault_proxy: Option<Wire>,
+    pub fault_proxy: Option<FaultProxy>,
 }
 
 /// The sampling loop and its own costs.
@@ -75,7 +75,7 @@ impl Sources {
     /// # Errors
     /// If the record cannot be written.
     pub(crate) fn record_faults(&mut self, recorder: &mut RunRecorder) -> Result<(), leakcheck_report::Error> {
-        for (t_s, kind) in self.fault_proxy.as_mut().map(Wire::news).unwrap_or_default() {
+        for (t_s, kind) in self.fault_proxy.as_mut().map(FaultProxy::take_events).unwrap_or_default() {
             recorder.event_at(t_s, kind)?;
         }
         Ok(())
@@ -91,7 +91,7 @@ impl Sources {
         match column {
             SourceColumn::Containers => Some(self.load.as_ref().map_or(0.0, |load| load.running().0 as f64)),
             SourceColumn::Requests => self.traffic.as_ref().and_then(Traffic::answered).map(|n| n as f64),
-            SourceColumn::Faults => self.fault_proxy.as_mut().map(|proxy| proxy.count(t_s) as f64),
+            SourceColumn::Faults => self.fault_proxy.as_mut().map(|proxy| proxy.count_active(t_s) as f64),
         }
     }
 }
@@ -196,13 +196,13 @@ impl Sampling {
         let mut metrics = scenario.all_metrics();
         metrics.retain(|_, metric| !matches!(metric.source, MetricSource::Engine(_)));
         let target = sources.target.as_ref();
-        let reach = Reach {
+        let handles = TargetHandles {
             pid: target.and_then(|t| t.pid),
             tree: scenario.target.counts_tree(),
             metrics_url: target.and_then(|t| t.metrics_url.as_deref()),
             log: target.and_then(|t| t.process.as_ref()).map(Process::log),
         };
-        let sampler = Sampler::new(reach, &metrics)
+        let sampler = Sampler::new(handles, &metrics)
             .map_err(|error| RunAbort::impaired(ReasonCode::TargetNotReady, error.to_string()))?;
         let mut names = sampler.names().to_vec();
         if let Some(docker) = docker {

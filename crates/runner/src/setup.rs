@@ -17,13 +17,13 @@ use crate::autodetect::{Autodetect, autodetect};
 use crate::build;
 use crate::context::RunContext;
 use crate::engine_address::EngineAddress;
+use crate::fault_proxy::FaultProxy;
 use crate::image;
 use crate::load::{Load, LoadError};
 use crate::port_conflict::port_conflicts;
 use crate::target::{Target, TargetError, free_port};
 use crate::target_env::TargetEnv;
 use crate::traffic::Traffic;
-use crate::wire::Wire;
 
 /// Length of the phase without load.
 const IDLE: Duration = Duration::from_secs(3);
@@ -79,7 +79,7 @@ fn start_fault_proxy(ctx: &mut RunContext) -> Result<Option<String>, RunAbort> {
         return Ok(Some(docker.address().to_string()));
     }
     let socket = ctx.scratch.path().join("proxy.sock");
-    let proxy = Wire::lay(&socket, docker.address(), &ctx.scenario.fault)
+    let proxy = FaultProxy::start(&socket, docker.address(), &ctx.scenario.fault)
         .map_err(|error| RunAbort::impaired(ReasonCode::EngineUnreachable, error_chain(&error)))?;
     ctx.sources.fault_proxy = Some(proxy);
     Ok(Some(EngineAddress::Unix(socket).to_string()))

@@ -6,7 +6,7 @@ use leakcheck_model::error_chain;
 use leakcheck_model::event::{EventKind, Phase};
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_probe::Ledger;
+use leakcheck_probe::LineChecker;
 
 use crate::abort::RunAbort;
 use crate::context::RunContext;
@@ -120,7 +120,7 @@ fn check_lines(ctx: &mut RunContext) -> Result<(), leakcheck_report::Error> {
         return Ok(());
     };
     let account = load.account();
-    let mut checker = Ledger::new(&ctx.run_id);
+    let mut checker = LineChecker::new(&ctx.run_id);
     if let Err(error) = checker.read_all(delivered) {
         let reason = Reason::of(ReasonCode::LinesUnaccounted, "lines", error_chain(&error));
         return ctx.recorder.event(EventKind::Impaired { reason });
@@ -157,7 +157,7 @@ pub(crate) async fn cleanup(ctx: &mut RunContext) -> Result<(), leakcheck_report
         }
     }
     if let Some(proxy) = &mut ctx.sources.fault_proxy {
-        proxy.cut().await;
+        proxy.stop().await;
     }
     if let Some(engine) = &mut ctx.engine {
         engine.stop(ENGINE_STOP_TIMEOUT).await;
