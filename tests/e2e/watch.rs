@@ -158,7 +158,7 @@ fn a_command_is_started_watched_and_stopped() {
         "the command was not stopped"
     );
     assert!(
-        stderr(&output).contains("no port of it answers /metrics"),
+        stderr(&output).contains("none of its ports serves /metrics"),
         "{}",
         stderr(&output)
     );

@@ -13,7 +13,7 @@ use leakcheck_model::samples::Sample;
 use leakcheck_model::stamp::{Stream, Writer};
 use leakcheck_model::{Record, Samples};
 use leakcheck_probe::exposition::{Scan, Selector};
-use leakcheck_probe::{Ledger, Process};
+use leakcheck_probe::{LineChecker, Process};
 
 type Fallible = Result<(), Box<dyn std::error::Error>>;
 
@@ -115,15 +115,15 @@ fn ledger(count: u64) {
     }
     let line = block.len() / usize::try_from(BLOCK).unwrap_or(1);
     let mut lines = block.chunks(line);
-    let mut ledger = Ledger::new("k3v9");
-    let mut strand = ledger.strand();
+    let mut checker = LineChecker::new("k3v9");
+    let mut cursor = checker.begin_file();
     again(count, || match lines.next() {
-        Some(line) => ledger.feed(&mut strand, line),
-        // From the beginning, with a ledger that has not seen these lines.
+        Some(line) => checker.feed(&mut cursor, line),
+        // From the beginning, with a checker that has not seen these lines.
         None => {
             lines = block.chunks(line);
-            ledger = Ledger::new("k3v9");
-            strand = ledger.strand();
+            checker = LineChecker::new("k3v9");
+            cursor = checker.begin_file();
         }
     });
 }

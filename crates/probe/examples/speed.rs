@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use leakcheck_model::stamp::{Stream, Writer};
 use leakcheck_probe::exposition::{Scan, Selector};
-use leakcheck_probe::{Ledger, Process};
+use leakcheck_probe::{LineChecker, Process};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let process = Process::open(std::process::id())?;
@@ -73,12 +73,12 @@ fn ledger(length: usize) {
         block.extend_from_slice(&line);
         block.extend_from_slice(b"\"}\n");
     }
-    let mut ledger = Ledger::new("k3v9");
+    let mut checker = LineChecker::new("k3v9");
     let began = Instant::now();
     for _ in 0..4 {
-        let mut strand = ledger.strand();
+        let mut cursor = checker.begin_file();
         for chunk in block.chunks(256 << 10) {
-            ledger.feed(&mut strand, chunk);
+            checker.feed(&mut cursor, chunk);
         }
     }
     let seconds = began.elapsed().as_secs_f64();

@@ -1,11 +1,11 @@
-//! What a target exposes at /metrics: Prometheus text and OpenMetrics, read for the few series that are wanted.
+//! A parser of /metrics (Prometheus text and OpenMetrics) that extracts the few wanted series.
 //!
-//! Nothing is built that grows with the exposition: each line is parsed in place, compared with the wanted series and
-//! forgotten. Published parsers either drop lines in silence (blanks round labels, quoted names) or lose the whole scrape
-//! for one bad line; this one counts what it could not read.
+//! Its memory does not grow with the exposition: each line is parsed in place and compared with the wanted series. Published
+//! parsers either drop lines silently (blanks around labels, quoted names) or lose the whole scrape for one bad line. This
+//! one counts the lines that it cannot read.
 
 pub use names::{Names, names};
-pub use scan::{LINE_BYTES, SERIES, Scan, Scanned};
+pub use scan::{MAX_LINE_BYTES, MAX_SERIES, Scan, Scanned};
 pub use selector::Selector;
 
 mod line;
@@ -13,14 +13,14 @@ mod names;
 mod scan;
 mod selector;
 
-/// The labels of one sample line, unescaped; none if it is not in the format.
+/// Returns the labels of one sample line, unescaped; none if the line is not in the format.
 pub(crate) fn labels_of(text: &[u8]) -> Vec<(String, String)> {
     let Some(line) = line::parse(text) else {
         return Vec::new();
     };
     let plain = |b: &[u8]| {
         let text = String::from_utf8_lossy(b);
-        // In this order, with a mark that no exposition has, so that an escaped backslash before an n stays one.
+        // A placeholder keeps an escaped backslash before an `n` from becoming a newline.
         text.replace("\\\\", "\u{0}")
             .replace("\\\"", "\"")
             .replace("\\n", "\n")

@@ -1,12 +1,11 @@
-//! Which files a pattern means: a file, a folder (all files in it), or `*` and `?` in the last part of a path.
+//! The files that match a pattern: a file, a folder (all files in it), or `*` and `?` in the last part of a path.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The regular files that match now, those written last at the end, so that rotated files are read in the order of
-/// their writing. A folder that does not exist (yet) has none.
-#[must_use]
-pub fn files(pattern: &Path) -> Vec<PathBuf> {
+/// Returns the matching regular files, oldest first, so that rotated files are read in the order of their writing. A
+/// missing folder has none.
+pub(crate) fn files(pattern: &Path) -> Vec<PathBuf> {
     if pattern.is_file() {
         return vec![pattern.to_owned()];
     }
@@ -33,8 +32,8 @@ pub fn files(pattern: &Path) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Whether a name matches a pattern with `*` (any bytes, also none) and `?` (one byte). Linear but for going back to the last
-/// star, which is enough because a star takes whatever an earlier one could.
+/// Returns `true` if a name matches a pattern with `*` (any number of bytes) and `?` (one byte). On a mismatch it goes back to
+/// the last star only, because that star can match everything that an earlier one could.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_a_file_and_a_pattern_are_found_and_folders_are_left_out() {
+    fn files_are_found_by_folder_path_and_pattern_and_folders_are_left_out() {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["a.log", "b.log", "c.txt"] {
             std::fs::write(folder.path().join(name), "x").expect("written");

@@ -1,4 +1,4 @@
-//! One row of the table of samples: every metric of a scenario, read from where it comes.
+//! Sampling: one row with all metrics of a scenario, each read from its source.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,107 +8,108 @@ use leakcheck_model::scenario::{CgroupMetric, Metric, MetricSource, ProcMetric};
 
 use crate::cgroup::Cgroup;
 use crate::exposition::Selector;
-use crate::log_gate::{LogGate, PatternError};
+use crate::log_matcher::{LogMatcher, PatternError};
 use crate::process::{ProcSample, Process, ProcessError};
 use crate::process_tree::ProcessTree;
 use crate::scrape::{DEADLINE, Scrape, ScrapeError, Scraper};
 
-/// Reads all metrics again and again.
+/// Reads all metrics of a target once per call.
 #[derive(Debug)]
 pub struct Sampler {
     names: Vec<String>,
     sources: Vec<Source>,
     tree: bool,
-    watched: Option<Watched>,
+    process: Option<Sampled>,
     cgroup: Option<Cgroup>,
     liveness: Liveness,
     scraper: Option<Scraper>,
-    start: Option<Start>,
-    log: Option<LogGate>,
+    start: Option<StartTime>,
+    log: Option<LogMatcher>,
 }
 
-/// The series in which a process tells when it was started, in seconds since 1970 (Prometheus, "Writing client libraries").
-const START_TIME: &str = "process_start_time_seconds";
-/// Start times this far apart are two starts: the series is a float, and some round it.
-const ANOTHER_START_S: f64 = 1.5;
+/// The series with the start time of a process, in seconds since 1970 (Prometheus, "Writing client libraries").
+const START_TIME_SERIES: &str = "process_start_time_seconds";
 
-/// When a target that is seen by its exposition alone says that it was started.
+/// The difference of two start times that means a restart. Some clients round the series.
+const RESTART_DIFFERENCE_S: f64 = 1.5;
+
+/// The start time of a target that is known by its /metrics alone.
 #[derive(Clone, Copy, Debug)]
-struct Start {
-    /// Index of its selector.
+struct StartTime {
+    /// The index of its selector.
     selector: usize,
-    /// As it was told first.
-    told: Option<f64>,
+    /// The first value.
+    first: Option<f64>,
 }
 
-/// By what a target can be seen.
+/// The sources from which a target can be sampled.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Reach<'a> {
-    /// Its process.
+pub struct TargetHandles<'a> {
+    /// The id of its process.
     pub pid: Option<u32>,
-    /// Whether the process's descendants count too.
+    /// `true` if the descendants of the process count too.
     pub tree: bool,
-    /// Its exposition.
+    /// The URL of its /metrics.
     pub metrics_url: Option<&'a str>,
-    /// The file with its own output.
+    /// The file with its output.
     pub log: Option<&'a Path>,
 }
 
 /// A process, alone or with its descendants.
 #[derive(Debug)]
-enum Watched {
-    One(Process),
-    All(ProcessTree),
+enum Sampled {
+    Process(Process),
+    Tree(ProcessTree),
 }
 
-/// One row.
+/// A row of samples.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
-    /// One value for each of [`Sampler::names`]; `None` for what was not seen, never 0.
+    /// A value for each of [`Sampler::names`]; an unknown one is `None`, never 0.
     pub values: Vec<Option<f64>>,
-    /// Why there is nothing from /metrics.
+    /// The reason for missing values of /metrics.
     pub scrape_failed: Option<String>,
-    /// What was odd about /metrics though it was read: unread lines, repeated series, NaN.
+    /// Irregularities of /metrics: unreadable lines, repeated series, NaN.
     pub scrape_odd: Option<String>,
-    /// Whether the process is still there.
+    /// The state of the process.
     pub process: Liveness,
-    /// Why the process gave no values though it is there (another user's).
+    /// The reason why a living process could not be read (it is another user's).
     pub unreadable: Option<String>,
-    /// How long reading /proc took.
+    /// The time of reading /proc.
     pub took: Duration,
-    /// How long the scrape took, if it came to something.
+    /// The time of a successful scrape.
     pub scrape_took: Option<Duration>,
-    /// Bytes of the target's output that were not searched yet.
+    /// The number of bytes of the output that were not searched yet.
     pub log_behind: u64,
 }
 
-/// Whether the target's process is still the one that it was.
+/// The state of the target's process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Liveness {
-    /// It runs, or there is no process to look at.
+    /// It runs, or the target has no process here.
     #[default]
     Alive,
     /// It has ended.
     Gone,
-    /// It has ended, and another process has its id, or answers in its place.
+    /// It has ended, and another process has its id or serves its /metrics.
     Restarted,
 }
 
-/// Why a sampler cannot be made.
+/// An error of creating a sampler.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplerError {
     /// The process cannot be opened.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// The URL or the client.
+    /// The URL is invalid, or the HTTP client cannot be created.
     #[error(transparent)]
     Scrape(#[from] ScrapeError),
-    /// A pattern is none.
+    /// A pattern is no regular expression.
     #[error(transparent)]
     Pattern(#[from] PatternError),
 }
 
-/// Where one column comes from.
+/// The source of one column.
 #[derive(Clone, Copy, Debug)]
 enum Source {
     Threads,
@@ -119,21 +120,20 @@ enum Source {
     Children,
     CgroupMemory,
     CgroupPids,
-    /// Index of its selector.
+    /// A series, by the index of its selector.
     Series(usize),
-    /// Index of its pattern.
+    /// A log pattern, by its index.
     Log(usize),
-    /// It cannot be seen on this target.
-    Nowhere,
+    /// No source of the target.
+    Unavailable,
 }
 
 impl Sampler {
-    /// For these metrics of a target that can be seen in these ways. A metric that comes from none of them is `None` in
-    /// every row.
+    /// Creates a sampler for these metrics. A metric whose source the target does not have is `None` in every row.
     ///
     /// # Errors
-    /// If the process is gone already, the URL is none, or a pattern is none.
-    pub fn new(reach: Reach<'_>, metrics: &BTreeMap<String, Metric>) -> Result<Self, SamplerError> {
+    /// An error if the process is gone, the URL is invalid, or a pattern is no regular expression.
+    pub fn new(handles: TargetHandles<'_>, metrics: &BTreeMap<String, Metric>) -> Result<Self, SamplerError> {
         let (mut selectors, mut patterns, mut sources) = (Vec::new(), Vec::new(), Vec::new());
         for metric in metrics.values() {
             sources.push(match &metric.source {
@@ -147,99 +147,100 @@ impl Sampler {
                     patterns.push(pattern.as_str());
                     Source::Log(patterns.len() - 1)
                 }
-                MetricSource::Engine(_) => Source::Nowhere,
+                MetricSource::Engine(_) => Source::Unavailable,
             });
         }
-        let url = reach.metrics_url.filter(|_| !selectors.is_empty());
-        let start = (url.is_some() && reach.pid.is_none()).then(|| {
-            selectors.push(Selector::of(START_TIME));
-            Start {
+        let url = handles.metrics_url.filter(|_| !selectors.is_empty());
+        let start = (url.is_some() && handles.pid.is_none()).then(|| {
+            selectors.push(Selector::of(START_TIME_SERIES));
+            StartTime {
                 selector: selectors.len() - 1,
-                told: None,
+                first: None,
             }
         });
-        let log = reach.log.filter(|_| !patterns.is_empty());
+        let log = handles.log.filter(|_| !patterns.is_empty());
         let mut sampler = Self {
             names: metrics.keys().cloned().collect(),
             sources,
-            tree: reach.tree,
-            watched: None,
+            tree: handles.tree,
+            process: None,
             cgroup: None,
             liveness: Liveness::Alive,
             scraper: url.map(|url| Scraper::new(url, selectors, DEADLINE)).transpose()?,
             start,
-            log: log.map(|path| LogGate::new(path, patterns)).transpose()?,
+            log: log.map(|path| LogMatcher::new(path, patterns)).transpose()?,
         };
-        if let Some(pid) = reach.pid {
+        if let Some(pid) = handles.pid {
             sampler.attach(pid)?;
         }
         Ok(sampler)
     }
 
-    /// Watches this process from now on (a target that was started, or started again, after the sampler was made).
+    /// Samples this process from now on, for a target that was started or restarted after the sampler was created.
     ///
     /// # Errors
-    /// If there is none of this id.
+    /// An error if there is no process with this id.
     pub fn attach(&mut self, pid: u32) -> Result<(), ProcessError> {
         let process = Process::open(pid)?;
-        let grouped = |s: &Source| matches!(s, Source::CgroupMemory | Source::CgroupPids);
-        self.cgroup = if self.sources.iter().any(grouped) {
+        let is_grouped = |s: &Source| matches!(s, Source::CgroupMemory | Source::CgroupPids);
+        self.cgroup = if self.sources.iter().any(is_grouped) {
             Some(Cgroup::of(&process)?)
         } else {
             None
         };
-        self.watched = Some(if self.tree {
-            Watched::All(ProcessTree::of(process))
+        self.process = Some(if self.tree {
+            Sampled::Tree(ProcessTree::of(process))
         } else {
-            Watched::One(process)
+            Sampled::Process(process)
         });
         self.liveness = Liveness::Alive;
-        // The kernel knows better.
+        // A process id makes the start time of /metrics unnecessary.
         self.start = None;
         Ok(())
     }
 
-    /// The names of the metrics, in the order of a row's values.
+    /// Returns the names of the metrics, in the order of the values of a row.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Reads everything once. Takes as long as the scrape, which has its deadline.
+    /// Reads all metrics. It takes as long as the scrape, which has a deadline.
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn sample(&mut self) -> Row {
         let mut row = Row {
             values: vec![None; self.sources.len()],
             ..Row::default()
         };
         let began = Instant::now();
-        self.look_at_process(&mut row);
+        self.sample_process(&mut row);
         row.took = began.elapsed();
-        self.look_at_log(&mut row);
+        self.sample_log(&mut row);
         if let Some(scraper) = &mut self.scraper {
             match scraper.scrape().await {
-                Ok(scrape) => self.take_scrape(&scrape, &mut row),
+                Ok(scrape) => self.add_scrape(&scrape, &mut row),
                 Err(error) => row.scrape_failed = Some(error.to_string()),
             }
         }
         row
     }
 
-    fn look_at_process(&mut self, row: &mut Row) {
-        if let Some(watched) = &mut self.watched {
-            match watched.sample() {
+    fn sample_process(&mut self, row: &mut Row) {
+        if let Some(process) = &mut self.process {
+            match process.sample() {
                 Ok(sample) => {
                     self.liveness = Liveness::Alive;
                     for (value, source) in row.values.iter_mut().zip(&self.sources) {
-                        *value = source.value_of(watched, &sample, self.cgroup.as_ref());
+                        *value = source.value_of(process, &sample, self.cgroup.as_ref());
                     }
                 }
                 Err(ProcessError::Gone { .. }) => {
                     self.liveness = Liveness::Gone;
-                    self.watched = None;
+                    self.process = None;
                 }
                 Err(ProcessError::Restarted { .. }) => {
                     self.liveness = Liveness::Restarted;
-                    self.watched = None;
+                    self.process = None;
                 }
                 Err(error) => row.unreadable = Some(error.to_string()),
             }
@@ -247,9 +248,9 @@ impl Sampler {
         row.process = self.liveness;
     }
 
-    fn look_at_log(&mut self, row: &mut Row) {
+    fn sample_log(&mut self, row: &mut Row) {
         let Some(log) = &mut self.log else { return };
-        let Some(behind) = log.look() else { return };
+        let Some(behind) = log.read_on() else { return };
         row.log_behind = behind;
         #[expect(clippy::cast_precision_loss, reason = "a count of matches")]
         let counts: Vec<f64> = log.counts().map(|c| c as f64).collect();
@@ -260,11 +261,11 @@ impl Sampler {
         }
     }
 
-    fn take_scrape(&mut self, scrape: &Scrape, row: &mut Row) {
+    fn add_scrape(&mut self, scrape: &Scrape, row: &mut Row) {
         row.scrape_took = Some(scrape.took);
         if let Some(start) = &mut self.start
             && let Some(now) = scrape.scanned.values.get(start.selector).copied().flatten()
-            && (now - *start.told.get_or_insert(now)).abs() > ANOTHER_START_S
+            && (now - *start.first.get_or_insert(now)).abs() > RESTART_DIFFERENCE_S
         {
             self.liveness = Liveness::Restarted;
             row.process = self.liveness;
@@ -288,26 +289,26 @@ impl Sampler {
     }
 }
 
-impl Watched {
+impl Sampled {
     fn sample(&mut self) -> Result<ProcSample, ProcessError> {
         match self {
-            Self::One(process) => process.sample(),
-            Self::All(family) => family.sample(),
+            Self::Process(process) => process.sample(),
+            Self::Tree(tree) => tree.sample(),
         }
     }
 
     fn pss_bytes(&mut self) -> Option<u64> {
         match self {
-            Self::One(process) => process.pss_bytes().ok(),
-            Self::All(family) => family.pss_bytes().ok(),
+            Self::Process(process) => process.pss_bytes().ok(),
+            Self::Tree(tree) => tree.pss_bytes().ok(),
         }
     }
 
-    /// Descendants, zombies included.
+    /// Returns the number of descendants, zombies included.
     fn children(&self) -> Option<u64> {
         match self {
-            Self::One(process) => process.children().ok(),
-            Self::All(family) => family.root().children().ok(),
+            Self::Process(process) => process.children().ok(),
+            Self::Tree(tree) => tree.root().children().ok(),
         }
     }
 }
@@ -331,19 +332,19 @@ impl Source {
         }
     }
 
-    /// Its value, if it comes from the kernel. PSS and children cost more and are read only because a limit asks for them.
+    /// Returns the value of a source in the kernel. PSS and children are expensive and are read only for these sources.
     #[expect(clippy::cast_precision_loss, reason = "counts and bytes far below 2^53")]
-    fn value_of(self, watched: &mut Watched, sample: &ProcSample, cgroup: Option<&Cgroup>) -> Option<f64> {
+    fn value_of(self, process: &mut Sampled, sample: &ProcSample, cgroup: Option<&Cgroup>) -> Option<f64> {
         match self {
             Self::Threads => Some(sample.threads as f64),
             Self::Fds => sample.fds.map(|n| n as f64),
             Self::Rss => Some(sample.rss_bytes as f64),
             Self::Cpu => Some(sample.cpu_s),
-            Self::Pss => watched.pss_bytes().map(|n| n as f64),
-            Self::Children => watched.children().map(|n| n as f64),
+            Self::Pss => process.pss_bytes().map(|n| n as f64),
+            Self::Children => process.children().map(|n| n as f64),
             Self::CgroupMemory => cgroup?.memory_bytes().map(|n| n as f64),
             Self::CgroupPids => cgroup?.pids().map(|n| n as f64),
-            Self::Series(_) | Self::Log(_) | Self::Nowhere => None,
+            Self::Series(_) | Self::Log(_) | Self::Unavailable => None,
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Fetches an exposition over HTTP within a deadline and a size, whatever the other end does.
+//! Scraping: fetches an exposition over HTTP within a deadline and a size limit.
 //!
-//! A redirect is refused (the numbers would be of another target), a proxy from the environment is not used, a compressed
-//! body is unpacked only up to the same size as a plain one.
+//! A redirect is refused, because the numbers would be of another target. A proxy from the environment is not used. A
+//! compressed body is unpacked up to the size limit of a plain one.
 
 use std::io::Read as _;
 use std::time::{Duration, Instant};
@@ -15,16 +15,16 @@ use error::{broken, refused};
 
 mod error;
 
-/// Longest body, plain or unpacked. 100 000 series of 160 bytes; the largest expositions in the field have a few MiB.
-pub const BODY_BYTES: usize = 16 << 20;
+/// The size limit of a body, plain or unpacked: 100 000 series of 160 bytes. Real expositions have a few MiB at most.
+pub const MAX_BODY_BYTES: usize = 16 << 20;
 
-/// How long a scrape may take where nothing else is said: below the sampling period of a second.
+/// The default deadline of a scrape, below the sampling period of one second.
 pub const DEADLINE: Duration = Duration::from_millis(900);
 
-/// Both formats that are read here; the text format first, because every exporter has it.
+/// The accepted formats; the text format first, because every exporter has it.
 const FORMATS: &str = "text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.6,*/*;q=0.1";
 
-/// Fetches one URL again and again over one kept connection.
+/// A client that fetches one URL repeatedly over one connection.
 #[derive(Debug)]
 pub struct Scraper {
     client: reqwest::Client,
@@ -34,22 +34,22 @@ pub struct Scraper {
     body: Vec<u8>,
 }
 
-/// What a scrape brought.
+/// The outcome of a scrape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scrape {
-    /// What the body held for the selectors.
+    /// The values of the selectors.
     pub scanned: Scanned,
-    /// Bytes of the body, unpacked.
+    /// The size of the unpacked body in bytes.
     pub bytes: usize,
-    /// How long it took, reading included.
+    /// The time that it took, reading included.
     pub took: Duration,
 }
 
 impl Scraper {
-    /// For a URL and the series that are wanted of it.
+    /// Creates a scraper for a URL and the wanted series.
     ///
     /// # Errors
-    /// If the URL is no `http://` one.
+    /// An error if the URL does not begin with `http://`.
     pub fn new(url: &str, selectors: Vec<Selector>, deadline: Duration) -> Result<Self, ScrapeError> {
         let bad = || ScrapeError::Url { url: url.to_owned() };
         let parsed = reqwest::Url::parse(url).map_err(|_| bad())?;
@@ -73,23 +73,24 @@ impl Scraper {
         })
     }
 
-    /// The URL.
+    /// Returns the URL.
     #[must_use]
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// Fetches and reads it once.
+    /// Fetches and reads the exposition.
     ///
     /// # Errors
-    /// Whenever the values could be wrong or incomplete.
+    /// An error whenever the values could be wrong or incomplete.
+    #[tracing::instrument(level = "debug", skip_all, fields(url = %self.url))]
     pub async fn scrape(&mut self) -> Result<Scrape, ScrapeError> {
         let began = Instant::now();
         let url = self.url.to_string();
         let body = fetch(&self.client, &self.url, self.deadline, &mut self.body).await?;
         let scanned = self.scan.read(body);
         let bytes = body.len();
-        // A body of unusual size does not stay in memory for the rest of the run.
+        // Releases the memory of an unusually large body.
         if self.body.capacity() > 1 << 20 {
             self.body = Vec::new();
         }
@@ -110,10 +111,10 @@ impl Scraper {
     }
 }
 
-/// Fetches a small text (a version, a dump) within the same bounds as an exposition.
+/// Fetches a text (a version, a task list) within the limits of an exposition.
 ///
 /// # Errors
-/// As [`Scraper::scrape`], without the format's.
+/// The same as [`Scraper::scrape`], except for errors of the format.
 pub async fn fetch_text(url: &str, deadline: Duration) -> Result<String, ScrapeError> {
     let scraper = Scraper::new(url, Vec::new(), deadline)?;
     let mut buffer = Vec::new();
@@ -121,10 +122,10 @@ pub async fn fetch_text(url: &str, deadline: Duration) -> Result<String, ScrapeE
     Ok(String::from_utf8_lossy(body).into_owned())
 }
 
-/// Whether a URL answers with 2xx, for readiness.
+/// Succeeds if a URL answers with a 2xx status, for readiness.
 ///
 /// # Errors
-/// What it answered instead, or that it did not.
+/// Another status, or no answer.
 pub async fn answers(url: &str) -> Result<(), ScrapeError> {
     let scraper = Scraper::new(url, Vec::new(), DEADLINE)?;
     let response = scraper
@@ -161,7 +162,7 @@ async fn fetch<'b>(
     Ok(buffer)
 }
 
-/// Fills the buffer; whether it is gzip.
+/// Fills the buffer. Returns `true` if its content is gzip.
 async fn fetch_packed(
     client: &reqwest::Client,
     url: &reqwest::Url,
@@ -202,26 +203,32 @@ async fn fetch_packed(
     };
     buffer.clear();
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
-        if buffer.len() + chunk.len() > BODY_BYTES {
-            return Err(ScrapeError::TooLong { url: url.to_string() });
+        if buffer.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(ScrapeError::TooLong {
+                url: url.to_string(),
+                limit: MAX_BODY_BYTES,
+            });
         }
         buffer.extend_from_slice(&chunk);
     }
     Ok(packed)
 }
 
-/// Unpacks gzip up to [`BODY_BYTES`]; 16 MiB take some 50 ms.
+/// Unpacks gzip up to [`MAX_BODY_BYTES`]; 16 MiB take some 50 ms.
 fn unpack(packed: &[u8], url: &reqwest::Url) -> Result<Vec<u8>, ScrapeError> {
     let mut plain = Vec::new();
     flate2::read::MultiGzDecoder::new(packed)
-        .take(BODY_BYTES as u64 + 1)
+        .take(MAX_BODY_BYTES as u64 + 1)
         .read_to_end(&mut plain)
         .map_err(|_| ScrapeError::Packed {
             url: url.to_string(),
             encoding: "gzip".into(),
         })?;
-    if plain.len() > BODY_BYTES {
-        return Err(ScrapeError::TooLong { url: url.to_string() });
+    if plain.len() > MAX_BODY_BYTES {
+        return Err(ScrapeError::TooLong {
+            url: url.to_string(),
+            limit: MAX_BODY_BYTES,
+        });
     }
     Ok(plain)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use leakcheck_model::scenario::{CgroupMetric, Metric, ProcMetric};
-use leakcheck_probe::{Liveness, Reach, Row, Sampler};
+use leakcheck_probe::{Liveness, Row, Sampler, TargetHandles};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn metrics() -> BTreeMap<String, Metric> {
@@ -50,13 +50,13 @@ async fn every_metric_comes_from_its_place_and_what_is_not_seen_is_none() {
         let _ = stream.write_all(answer).await;
         // From here on nobody answers.
     });
-    let reach = Reach {
+    let handles = TargetHandles {
         pid: Some(child.id()),
         tree: false,
         metrics_url: Some(&url),
         log: Some(&log),
     };
-    let mut sampler = Sampler::new(reach, &metrics()).expect("made");
+    let mut sampler = Sampler::new(handles, &metrics()).expect("made");
     // When it is looked at
     let row = sampler.sample().await;
     // Then every value is there but the one that is not exposed
@@ -95,7 +95,7 @@ async fn every_metric_comes_from_its_place_and_what_is_not_seen_is_none() {
 
 #[tokio::test]
 async fn a_target_without_a_process_is_not_gone() {
-    let mut sampler = Sampler::new(Reach::default(), &metrics()).expect("made");
+    let mut sampler = Sampler::new(TargetHandles::default(), &metrics()).expect("made");
     let row = sampler.sample().await;
     assert_eq!(row.process, Liveness::Alive);
     assert!(row.values.iter().all(Option::is_none));
@@ -118,11 +118,11 @@ async fn a_target_that_is_seen_by_its_exposition_alone_tells_that_it_was_started
             let _ = stream.write_all((head + &body).as_bytes()).await;
         }
     });
-    let reach = Reach {
+    let handles = TargetHandles {
         metrics_url: Some(&url),
-        ..Reach::default()
+        ..TargetHandles::default()
     };
-    let mut sampler = Sampler::new(reach, &metrics()).expect("made");
+    let mut sampler = Sampler::new(handles, &metrics()).expect("made");
     for expected in [Liveness::Alive, Liveness::Alive, Liveness::Restarted] {
         let row = sampler.sample().await;
         assert_eq!(row.process, expected);
@@ -132,17 +132,17 @@ async fn a_target_that_is_seen_by_its_exposition_alone_tells_that_it_was_started
 
 #[test]
 fn a_process_that_is_not_there_and_a_pattern_that_is_none_are_refused() {
-    let nobody = Reach {
+    let nobody = TargetHandles {
         pid: Some(1 << 23),
-        ..Reach::default()
+        ..TargetHandles::default()
     };
     assert!(Sampler::new(nobody, &metrics()).is_err());
     let metrics = BTreeMap::from([("bad".to_owned(), Metric::log("("))]);
-    let reach = Reach {
+    let handles = TargetHandles {
         log: Some("x".as_ref()),
-        ..Reach::default()
+        ..TargetHandles::default()
     };
-    let error = Sampler::new(reach, &metrics).expect_err("refused");
+    let error = Sampler::new(handles, &metrics).expect_err("refused");
     assert!(error.to_string().contains("regular expression"), "{error}");
 }
 
@@ -153,12 +153,12 @@ async fn a_control_group_is_read_where_the_kernel_accounts_one() {
         ("memory".to_owned(), Metric::cgroup(CgroupMetric::Memory)),
         ("pids".to_owned(), Metric::cgroup(CgroupMetric::Pids)),
     ]);
-    let reach = Reach {
+    let handles = TargetHandles {
         pid: Some(std::process::id()),
-        ..Reach::default()
+        ..TargetHandles::default()
     };
     // When it is looked at
-    let row = Sampler::new(reach, &metrics).expect("made").sample().await;
+    let row = Sampler::new(handles, &metrics).expect("made").sample().await;
     // Then there is a plausible number or none, and never 0
     assert!(row.values[0].is_none_or(|bytes| bytes >= 4096.0), "{:?}", row.values);
     assert!(row.values[1].is_none_or(|pids| pids >= 1.0), "{:?}", row.values);

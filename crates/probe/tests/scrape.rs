@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use leakcheck_probe::exposition::Selector;
-use leakcheck_probe::scrape::{BODY_BYTES, Scrape};
+use leakcheck_probe::scrape::{MAX_BODY_BYTES, Scrape};
 use leakcheck_probe::{ScrapeError, Scraper};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -111,8 +111,8 @@ async fn a_hundred_megabytes_that_are_announced_are_given_up_too() {
 
 #[tokio::test]
 async fn a_packed_bomb_is_unpacked_only_up_to_the_size_limit() {
-    let bomb = gzip(&vec![b'\n'; 10 * BODY_BYTES]);
-    assert!(bomb.len() < BODY_BYTES);
+    let bomb = gzip(&vec![b'\n'; 10 * MAX_BODY_BYTES]);
+    assert!(bomb.len() < MAX_BODY_BYTES);
     let error = scrape_bytes(plain("Content-Encoding: gzip\r\n", &bomb))
         .await
         .expect_err("a bomb");

@@ -7,7 +7,7 @@
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Line<'a> {
     pub(super) name: &'a [u8],
-    /// What stands between the braces, for [`labels`].
+    /// The text between the braces, for [`labels`].
     pub(super) labels: &'a [u8],
     pub(super) value: f64,
 }
@@ -32,7 +32,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Line<'_>> {
     } else if !is_name(name) {
         return None;
     }
-    // The labels must be well-formed also where nobody wants them, so that the count of unread lines means something.
+    // Labels are checked even if no selector needs them, so that the count of unread lines is right.
     let mut all = labels(inside);
     for label in all.by_ref() {
         label?;
@@ -61,7 +61,7 @@ pub(super) fn parse(line: &[u8]) -> Option<Line<'_>> {
     })
 }
 
-/// The name in `"my.name", label="value"`, and the labels behind it.
+/// Returns the name in `"my.name", label="value"`, and the labels behind it.
 fn quoted_name(inside: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = inside.trim_ascii_start().strip_prefix(b"\"")?;
     let end = end_of_quote(text)?;
@@ -73,7 +73,7 @@ fn quoted_name(inside: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The labels between the braces as (name, value), escapes left in; `None` once where they are not well-formed.
+/// Returns the labels between the braces as (name, value), with escapes; the last item is `None` if they are malformed.
 pub(super) fn labels(inside: &[u8]) -> impl Iterator<Item = Option<(&[u8], &[u8])>> {
     let mut rest = inside.trim_ascii();
     std::iter::from_fn(move || {
@@ -86,7 +86,7 @@ pub(super) fn labels(inside: &[u8]) -> impl Iterator<Item = Option<(&[u8], &[u8]
     })
 }
 
-/// Name, value and what follows the comma.
+/// Returns name, value and the text after the comma.
 fn one_label(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (name, rest) = if let Some(quoted) = text.strip_prefix(b"\"") {
         let end = end_of_quote(quoted)?;
@@ -109,7 +109,7 @@ fn one_label(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((name, &value[..end], after))
 }
 
-/// Where the quote ends that began just before `text`.
+/// Returns the index of the closing quote; `text` begins after the opening one.
 fn end_of_quote(text: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
@@ -124,7 +124,7 @@ fn end_of_quote(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where the brace ends that began just before `text`; braces within quotes do not count.
+/// Returns the index of the closing brace, ignoring braces within quotes; `text` begins after the opening one.
 fn closing(text: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
@@ -136,14 +136,14 @@ fn closing(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// `[a-zA-Z_:][a-zA-Z0-9_:]*`; a name outside of quotes may hold nothing else.
+/// Returns `true` for a name that needs no quotes: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 fn is_name(name: &[u8]) -> bool {
     name.iter()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':'))
         && name.first().is_some_and(|b| !b.is_ascii_digit())
 }
 
-/// The first word, and what follows it.
+/// Returns the first word, and the text after it.
 fn word(text: &[u8]) -> (&[u8], &[u8]) {
     let end = text
         .iter()
@@ -152,13 +152,13 @@ fn word(text: &[u8]) -> (&[u8], &[u8]) {
     (&text[..end], text[end..].trim_ascii_start())
 }
 
-/// A number as both formats have it. Rust's grammar is theirs, `NaN`, `+Inf` and exponents included; it has neither hexadecimal
-/// numbers nor underscores.
+/// Parses a number. Rust has the grammar of both formats, with `NaN`, `+Inf` and exponents, without hexadecimal numbers and
+/// underscores.
 fn number(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Whether text as written (with `\\`, `\"`, `\n`) means `wanted`.
+/// Returns `true` if text with escapes (`\\`, `\"`, `\n`) means `wanted`.
 pub(super) fn means(written: &[u8], wanted: &[u8]) -> bool {
     if memchr::memchr(b'\\', written).is_none() {
         return written == wanted;
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_that_exporters_write_is_read() {
+    fn every_form_of_a_sample_line_is_read() {
         let table: &[(&str, Read<&str>)] = &[
             ("up 1", ("up", vec![], 1.0)),
             ("up\t1e3 1700000000000", ("up", vec![], 1000.0)),
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_the_format_is_not_read() {
+    fn a_line_that_is_not_in_the_format_is_not_read() {
         for text in [
             "up",
             "up one",
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_mean_what_they_stand_for() {
+    fn escapes_are_compared_by_their_meaning() {
         assert!(means(br#"a\"b\\c\nd"#, b"a\"b\\c\nd"));
         assert!(!means(br#"a\"b"#, b"a\"bc"));
         assert!(!means(b"abc", b"ab"));
@@ -260,12 +260,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_can_be_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = parse(&bytes);
         }
 
         #[test]
-        fn brackets_and_quotes_in_any_order_can_be_read_without_panic(text in r#"[a{}"\\=,# 1]{0,40}"#) {
+        fn brackets_and_quotes_in_any_order_are_read_without_panic(text in r#"[a{}"\\=,# 1]{0,40}"#) {
             let _ = parse(text.as_bytes());
         }
     }

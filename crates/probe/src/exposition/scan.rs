@@ -1,4 +1,4 @@
-//! A body read once, line by line, for all selectors.
+//! A scan of a body, line by line, for all selectors at once.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -6,41 +6,41 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use super::line;
 use super::selector::Selector;
 
-/// Longest line that is read; longer ones count as unread. A series with 64 KiB of labels is a bomb, not a metric.
-pub const LINE_BYTES: usize = 64 << 10;
+/// The length limit of a line; longer ones count as unread. Real series have no 64 KiB of labels.
+pub const MAX_LINE_BYTES: usize = 64 << 10;
 
-/// Most series that are read. A scrape beyond it gives no values: a sum over a part would be a wrong number.
-pub const SERIES: usize = 100_000;
+/// The number of series above which a scrape has no values: a sum over a part would be wrong.
+pub const MAX_SERIES: usize = 100_000;
 
-/// Reads bodies for these selectors; keeps no memory of one body for the next.
+/// A scanner for a set of selectors. Each body is read independently of the one before.
 #[derive(Debug)]
 pub struct Scan {
     selectors: Vec<Selector>,
-    /// By which of its names each selector was matched so far.
+    /// The index of the name by which each selector was matched so far.
     ranks: Vec<usize>,
-    /// Which matching series were seen, to leave out repeated ones; kept to use its memory again.
+    /// Hashes of the matching series of this body, to leave out repeated ones.
     seen: HashSet<u64>,
 }
 
-/// What one body held.
+/// The values of one body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scanned {
-    /// One value for each selector, in their order; `None` if no series matches, or none with a finite value.
+    /// A value for each selector, in their order; `None` if no series with a finite value matches.
     pub values: Vec<Option<f64>>,
-    /// Sample lines that were read.
+    /// The number of sample lines that were read.
     pub series: usize,
-    /// Lines that are not in the format, or too long.
+    /// The number of lines that are not in the format, or too long.
     pub unread: usize,
-    /// Series of the same name and labels as an earlier one; the first counts.
+    /// The number of series with the name and labels of an earlier one. The first one counts.
     pub repeated: usize,
-    /// Wanted series whose value was NaN or infinite, and so no value.
+    /// The number of wanted series whose value is NaN or infinite. They have no value.
     pub not_finite: usize,
-    /// There were more than [`SERIES`]; then there are no values.
+    /// `true` if there were more than [`MAX_SERIES`]. There are no values then.
     pub too_many: bool,
 }
 
 impl Scan {
-    /// For these selectors.
+    /// Creates a scanner for these selectors.
     #[must_use]
     pub fn new(selectors: Vec<Selector>) -> Self {
         Self {
@@ -50,19 +50,19 @@ impl Scan {
         }
     }
 
-    /// How many selectors there are.
+    /// Returns the number of selectors.
     #[must_use]
     pub fn len(&self) -> usize {
         self.selectors.len()
     }
 
-    /// Whether nothing is wanted.
+    /// Returns `true` if there is no selector.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.selectors.is_empty()
     }
 
-    /// Reads one body.
+    /// Scans one body.
     pub fn read(&mut self, body: &[u8]) -> Scanned {
         self.seen.clear();
         self.ranks.fill(usize::MAX);
@@ -74,35 +74,35 @@ impl Scan {
             if text.first().is_none_or(|b| *b == b'#') {
                 continue;
             }
-            if text.len() > LINE_BYTES {
+            if text.len() > MAX_LINE_BYTES {
                 scanned.unread += 1;
                 continue;
             }
             let Some(line) = line::parse(text) else {
-                // A line of blanks is no line.
+                // A blank line is ignored.
                 scanned.unread += usize::from(!text.trim_ascii().is_empty());
                 continue;
             };
             scanned.series += 1;
-            if scanned.series > SERIES {
+            if scanned.series > MAX_SERIES {
                 scanned.values.fill(None);
                 scanned.too_many = true;
                 return scanned;
             }
-            self.take(&line, &mut scanned);
+            self.add(&line, &mut scanned);
         }
         scanned
     }
 
-    fn take(&mut self, line: &line::Line<'_>, scanned: &mut Scanned) {
+    fn add(&mut self, line: &line::Line<'_>, scanned: &mut Scanned) {
         let mut is_new = None;
         for (i, selector) in self.selectors.iter().enumerate() {
             let Some(rank) = selector.matches(line) else { continue };
-            if !*is_new.get_or_insert_with(|| self.seen.insert(identity(line))) {
+            if !*is_new.get_or_insert_with(|| self.seen.insert(series_hash(line))) {
                 scanned.repeated += 1;
                 return;
             }
-            // A series under a later name is forgotten when one under an earlier name comes.
+            // A series with an earlier name replaces one with a later name.
             if rank > self.ranks[i] {
                 continue;
             }
@@ -119,9 +119,9 @@ impl Scan {
     }
 }
 
-/// A number for a series' name and labels, whatever their order. Two series share one by chance in about 2^-30 of
-/// scrapes of 100 000 series.
-fn identity(line: &line::Line<'_>) -> u64 {
+/// Hashes name and labels of a series, independently of their order. A collision happens in about 2^-30 of the scrapes of
+/// 100 000 series.
+fn series_hash(line: &line::Line<'_>) -> u64 {
     let hash = |a: &[u8], b: &[u8]| {
         let mut hasher = DefaultHasher::new();
         (a, b).hash(&mut hasher);
@@ -134,7 +134,7 @@ fn identity(line: &line::Line<'_>) -> u64 {
         })
 }
 
-/// The lines without their newlines.
+/// Returns the lines without their newlines.
 fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut from = 0;
     memchr::memchr_iter(b'\n', body)
@@ -181,9 +181,9 @@ mod tests {
     }
 
     #[test]
-    fn of_several_names_the_first_that_is_there_counts_wherever_it_stands() {
+    fn the_first_existing_name_of_several_counts_in_any_order() {
         let either = Selector {
-            others: vec!["old_name".into(), "oldest".into()],
+            aliases: vec!["old_name".into(), "oldest".into()],
             ..Selector::of("new_name")
         };
         let value = |body: &str| scan(std::slice::from_ref(&either), body).values[0];
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_count_of_a_histogram_is_a_series_like_any_other() {
+    fn the_count_of_a_histogram_is_an_ordinary_series() {
         let body = "# TYPE wait_seconds histogram\nwait_seconds_bucket{pool=\"a\",le=\"0.1\"} 3\n\
             wait_seconds_bucket{pool=\"a\",le=\"+Inf\"} 5\nwait_seconds_sum{pool=\"a\"} 1.5\n\
             wait_seconds_count{pool=\"a\"} 5\nwait_seconds_count{pool=\"b\"} 7\n";
@@ -214,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_series_and_a_nan_are_no_value_and_never_zero() {
+    fn an_absent_series_and_a_nan_have_no_value() {
         let scanned = scan(&[Selector::of("streams"), Selector::of("temperature")], BODY);
         assert_eq!(scanned.values, [None, None]);
         assert_eq!(scanned.not_finite, 1);
     }
 
     #[test]
-    fn a_series_is_the_same_in_whatever_order_its_labels_stand() {
+    fn the_order_of_labels_does_not_matter() {
         let scanned = scan(
             &[Selector::of("a")],
             "a{x=\"1\",y=\"2\"} 1\na{y=\"2\",x=\"1\"} 1\na{x=\"2\",y=\"1\"} 1\n",
@@ -230,10 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn a_series_too_many_makes_every_value_unknown() {
+    fn too_many_series_make_every_value_unknown() {
         use std::fmt::Write as _;
         let mut body = String::from("tasks 1\n");
-        for i in 0..SERIES {
+        for i in 0..MAX_SERIES {
             let _ = writeln!(body, "bomb{{i=\"{i}\"}} 1");
         }
         let scanned = scan(&[Selector::of("tasks")], &body);
@@ -242,8 +242,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_endless_labels_is_left_out_and_counted() {
-        let body = format!("a{{x=\"{}\"}} 1\na 2\n", "y".repeat(LINE_BYTES));
+    fn a_line_that_is_too_long_is_left_out_and_counted() {
+        let body = format!("a{{x=\"{}\"}} 1\na 2\n", "y".repeat(MAX_LINE_BYTES));
         let scanned = scan(&[Selector::of("a")], &body);
         assert_eq!((scanned.values[0], scanned.unread), (Some(2.0), 1));
     }

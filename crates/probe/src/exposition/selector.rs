@@ -1,37 +1,37 @@
-//! Which series a metric is made of.
+//! The series of a metric.
 
 use leakcheck_model::scenario::{Aggregate, SeriesSelector};
 
 use super::line::{self, Line};
 
-/// A series by its name, the labels it must have, and how several become one number.
+/// A selector of series by name and labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
-    /// The series' full name, `_total`, `_count` and the like included.
+    /// The full name, with suffixes such as `_total` and `_count`.
     pub series: String,
-    /// Other names that it has, in other versions of what exposes it; the first that is there counts.
-    pub others: Vec<String>,
-    /// Labels that it must have, with these values.
+    /// Names of the same series in other versions of the program; the first that exists is used.
+    pub aliases: Vec<String>,
+    /// The labels that it must have, with their values.
     pub labels: Vec<(String, String)>,
-    /// How several matching series become one number.
+    /// The way in which several matching series become one number.
     pub aggregate: Aggregate,
 }
 
 impl Selector {
-    /// Every series of this name, added up.
+    /// Selects every series with this name, added up.
     #[must_use]
     pub fn of(series: &str) -> Self {
         Self {
             series: series.into(),
-            others: Vec::new(),
+            aliases: Vec::new(),
             labels: Vec::new(),
             aggregate: Aggregate::Sum,
         }
     }
 
-    /// Which of its names this line has, counted from 0, if it has the labels too.
+    /// Returns the index of the name that a line has, if it has the labels too.
     pub(super) fn matches(&self, line: &Line<'_>) -> Option<usize> {
-        let mut names = std::iter::once(&self.series).chain(&self.others);
+        let mut names = std::iter::once(&self.series).chain(&self.aliases);
         let rank = names.position(|name| line::means(line.name, name.as_bytes()))?;
         let has_labels = self.labels.iter().all(|(name, value)| {
             line::labels(line.labels)
@@ -56,7 +56,7 @@ impl From<&SeriesSelector> for Selector {
     fn from(series: &SeriesSelector) -> Self {
         Self {
             series: series.name.clone(),
-            others: series.aliases.clone(),
+            aliases: series.aliases.clone(),
             labels: series.labels.clone().into_iter().collect(),
             aggregate: series.aggregate,
         }

@@ -1,19 +1,17 @@
-//! Why a scrape gave no values.
+//! Errors of a scrape.
 
 use std::time::Duration;
 
-use super::BODY_BYTES;
-
-/// Why there are no values.
+/// An error of a scrape. There are no values then.
 #[derive(Debug, thiserror::Error)]
 pub enum ScrapeError {
-    /// The URL is none.
+    /// The URL is invalid.
     #[error("`{url}` is not an http:// address{}", tls(url))]
     Url {
-        /// As given.
+        /// The URL.
         url: String,
     },
-    /// The client could not be made.
+    /// The HTTP client could not be created.
     #[error("failed to set up the HTTP client")]
     Client(#[source] reqwest::Error),
     /// No answer, or a broken one.
@@ -21,51 +19,53 @@ pub enum ScrapeError {
     Connection {
         /// The URL.
         url: String,
-        /// The innermost cause, in words.
+        /// The innermost cause.
         why: String,
     },
-    /// It took too long, be it the connection, the headers or the body.
+    /// The connection, the headers or the body took too long.
     #[error("{url} did not answer completely within {} ms", .deadline.as_millis())]
     TooSlow {
         /// The URL.
         url: String,
-        /// How long it had.
+        /// The deadline.
         deadline: Duration,
     },
-    /// Any status but 200.
+    /// Another status than 200.
     #[error("{url} answered {status}{hint}")]
     Status {
         /// The URL.
         url: String,
         /// The status code.
         status: u16,
-        /// For redirects: that they are refused.
+        /// A remark that redirects are refused.
         hint: &'static str,
     },
-    /// More than [`BODY_BYTES`].
-    #[error("{url} sent more than {BODY_BYTES} bytes")]
+    /// A body above the size limit.
+    #[error("{url} sent more than {limit} bytes")]
     TooLong {
         /// The URL.
         url: String,
+        /// The limit in bytes.
+        limit: usize,
     },
-    /// A compression that was not asked for, or gzip that is not.
+    /// A compression that was not requested, or invalid gzip.
     #[error("{url} sent a body that cannot be unpacked ({encoding})")]
     Packed {
         /// The URL.
         url: String,
-        /// As the header says.
+        /// The encoding in the header.
         encoding: String,
     },
-    /// Something else than the two text formats.
+    /// A body in another format than the two text formats.
     #[error("{url} is no exposition of metrics ({what})")]
     NotMetrics {
         /// The URL.
         url: String,
-        /// What it was instead.
+        /// The content type, or a description of the body.
         what: String,
     },
-    /// More series than are read.
-    #[error("{url} has more than {} series", crate::exposition::SERIES)]
+    /// Too many series.
+    #[error("{url} has more than {} series", crate::exposition::MAX_SERIES)]
     TooManySeries {
         /// The URL.
         url: String,
@@ -99,7 +99,7 @@ pub(super) fn refused(url: &reqwest::Url, status: reqwest::StatusCode) -> Scrape
     }
 }
 
-/// `connection refused` is what helps, not the three layers round it.
+/// Returns the innermost cause (`connection refused`), which helps more than the layers around it.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -108,10 +108,10 @@ fn innermost(error: &dyn std::error::Error) -> String {
     error.to_string()
 }
 
-/// What to do about an address that is encrypted.
+/// Returns a hint for an encrypted address.
 fn tls(url: &str) -> &'static str {
     if url.starts_with("https://") {
-        " (no TLS is spoken: give it the local end of a tunnel, `ssh -L 9100:127.0.0.1:9100 HOST` for example)"
+        " (TLS is not supported: use the local end of a tunnel, for example `ssh -L 9100:127.0.0.1:9100 HOST`)"
     } else {
         ""
     }

@@ -1,19 +1,19 @@
-//! Which of the numbers 1, 2, 3, … were seen, as ranges.
+//! A set of the numbers 1, 2, 3, …, kept as ranges.
 
 use std::collections::BTreeMap;
 
-/// A set of numbers, in which one range follows the other in time: cheap for numbers in order, correct for any.
+/// A set of numbers: fast for ascending ones, correct in any order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
-    /// Ranges by their first number; they neither overlap nor touch, except that `last` may touch one below it.
+pub(super) struct RangeSet {
+    /// Last numbers of the ranges by their first. They neither overlap nor touch, except that `last` may touch one.
     ranges: BTreeMap<u64, u64>,
-    /// The range with the latest numbers; (0, 0) while there is none, as numbers begin with 1.
+    /// The highest range; (0, 0) while there is none, as numbers begin with 1.
     last: (u64, u64),
     count: u64,
 }
 
-impl Seen {
-    /// Adds a number; whether it is new. 0 is no number of a line and counts as seen.
+impl RangeSet {
+    /// Adds a number. Returns `false` if the set has it already, and for 0, which is no line number.
     pub(super) fn insert(&mut self, n: u64) -> bool {
         let (first, last) = self.last;
         if n == 0 || (n >= first && n <= last) {
@@ -59,17 +59,17 @@ impl Seen {
         true
     }
 
-    /// How many different ones.
+    /// Returns the number of elements.
     pub(super) fn len(&self) -> u64 {
         self.count
     }
 
-    /// The highest, or 0.
+    /// Returns the highest number, or 0.
     pub(super) fn highest(&self) -> u64 {
         self.last.1
     }
 
-    /// The ranges from 1 to `to` that were not seen: first and last number.
+    /// Returns the ranges between 1 and `to` that are missing: first and last number.
     pub(super) fn missing(&self, to: u64) -> impl Iterator<Item = (u64, u64)> {
         let last = (self.last.1 > 0).then_some(self.last);
         let all = self
@@ -96,14 +96,14 @@ mod tests {
     proptest! {
         #[test]
         fn it_agrees_with_a_plain_set(numbers in proptest::collection::vec(1u64..40, 0..80), to in 0u64..45) {
-            let mut seen = Seen::default();
+            let mut set = RangeSet::default();
             let mut plain = BTreeSet::new();
             for n in &numbers {
-                prop_assert_eq!(seen.insert(*n), plain.insert(*n));
+                prop_assert_eq!(set.insert(*n), plain.insert(*n));
             }
-            prop_assert_eq!(seen.len(), plain.len() as u64);
-            prop_assert_eq!(seen.highest(), plain.last().copied().unwrap_or(0));
-            let missing: Vec<u64> = seen.missing(to).flat_map(|(f, l)| f..=l).collect();
+            prop_assert_eq!(set.len(), plain.len() as u64);
+            prop_assert_eq!(set.highest(), plain.last().copied().unwrap_or(0));
+            let missing: Vec<u64> = set.missing(to).flat_map(|(f, l)| f..=l).collect();
             let expected: Vec<u64> = (1..=to).filter(|n| !plain.contains(n)).collect();
             prop_assert_eq!(missing, expected);
         }
@@ -111,11 +111,11 @@ mod tests {
 
     #[test]
     fn numbers_in_order_with_a_gap_are_two_ranges() {
-        let mut seen = Seen::default();
+        let mut set = RangeSet::default();
         for n in (1..=1000).filter(|n| *n != 500) {
-            assert!(seen.insert(n));
+            assert!(set.insert(n));
         }
-        assert_eq!(seen.ranges.len(), 1);
-        assert_eq!(seen.missing(1000).collect::<Vec<_>>(), [(500, 500)]);
+        assert_eq!(set.ranges.len(), 1);
+        assert_eq!(set.missing(1000).collect::<Vec<_>>(), [(500, 500)]);
     }
 }

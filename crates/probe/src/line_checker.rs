@@ -1,165 +1,126 @@
-//! The line check: which of the lines that the load wrote did the target deliver, and how often, in which order, whole or torn?
+//! The line check: it compares the lines that the target delivered with those that the load wrote, and counts lost,
+//! duplicated, reordered and torn ones.
 //!
-//! It looks for stamps ([`leakcheck_model::stamp`]) in raw bytes, wherever in a line they stand, so that any target's
-//! format will do (NDJSON, plain text, a dump of bodies). Only stamps of its own run count.
-//! Memory: a range for each gap in the numbers of an emitter, not a bit for each line.
+//! It finds stamps ([`leakcheck_model::stamp`]) anywhere in raw bytes, so that every output format works (NDJSON, plain text,
+//! a dump of request bodies). Only stamps of its own run count. It needs memory for each gap, not for each line.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 
 use leakcheck_model::lines::{EmitterLines, LineCounts, group_of};
 use leakcheck_model::stamp::{self, MAX_LINE_BYTES, PREFIX, Sent, Stamp, Stream};
 use memchr::memmem::Finder;
 
-pub use delivered::{Delivered, DeliveredError, Progress};
-use seen::Seen;
+pub use files::DeliveryError;
+use range_set::RangeSet;
 
-mod delivered;
-mod seen;
+mod files;
+mod range_set;
 
-/// Emitters named in the outcome (the report's cap).
-const WORST: usize = 100;
+/// The number of emitters with wrong lines that are listed (the limit of the report).
+const MAX_WORST: usize = 100;
 
-/// Emitters that are all named in the outcome: a table of more is not read, and `worst` names what matters.
-const EACH: usize = 200;
+/// The number of emitters up to which all are listed. Nobody reads a longer table.
+const MAX_EACH: usize = 200;
 
-/// Missing ranges named for an emitter and stream.
-const MISSING: usize = 5;
+/// The number of missing ranges that are listed for an emitter and stream.
+const MAX_MISSING: usize = 5;
 
-/// What was delivered so far, by emitter.
+/// The lines delivered so far, by emitter.
 #[derive(Debug)]
-pub struct Ledger {
-    /// The mark with the run's id behind it.
+pub struct LineChecker {
+    /// Finds the prefix of each stamp, with the id of the run behind it.
     finder: Finder<'static>,
     emitters: HashMap<String, Emitter>,
-    /// Torn lines whose emitter cannot be told.
-    torn_of_nobody: u64,
-    strands: u32,
+    /// Torn lines whose emitter is unknown.
+    torn_of_unknown: u64,
+    files: u32,
 }
 
 #[derive(Debug, Default)]
 struct Emitter {
     stdout: Arrivals,
     stderr: Arrivals,
-    /// By its own last line.
+    /// The numbers of sent lines, according to its own last line.
     end: Option<Sent>,
     torn: u64,
 }
 
-/// What arrived of one emitter's stream.
+/// The delivered lines of one stream of an emitter.
 #[derive(Debug, Default)]
 struct Arrivals {
-    seen: Seen,
+    seen: RangeSet,
     duplicated: u64,
     reordered: u64,
-    /// In which strand the last one arrived, and the highest number in it since.
-    strand: u32,
+    /// The file of the last line.
+    file: u32,
+    /// The highest number in that file.
     highest: u64,
 }
 
-/// One file's place in the ledger: the bytes of it that cannot be judged before more of them come.
+/// The position in one file, with the bytes that cannot be judged before more of them are read.
 #[derive(Debug)]
-pub struct Strand {
+pub struct FileCursor {
     id: u32,
     rest: Vec<u8>,
-    /// How much of `rest` was searched already for the end of the line that it begins with.
+    /// The number of bytes of `rest` that were searched for the end of its first line.
     searched: usize,
 }
 
-impl Ledger {
-    /// For the stamps of this run.
+impl LineChecker {
+    /// Checks for the stamps of this run.
     #[must_use]
     pub fn new(run_id: &str) -> Self {
         let mark = [PREFIX, run_id.as_bytes(), b" "].concat();
-        Self::with(Finder::new(&mark).into_owned())
-    }
-
-    fn with(finder: Finder<'static>) -> Self {
         Self {
-            finder,
+            finder: Finder::new(&mark).into_owned(),
             emitters: HashMap::new(),
-            torn_of_nobody: 0,
-            strands: 0,
+            torn_of_unknown: 0,
+            files: 0,
         }
     }
 
-    /// Begins a file. The order of lines is judged within a strand: between files there is none.
-    pub fn strand(&mut self) -> Strand {
-        self.strands += 1;
-        Strand {
-            id: self.strands,
+    /// Begins a file. The order of lines is checked within a file only.
+    pub fn begin_file(&mut self) -> FileCursor {
+        self.files += 1;
+        FileCursor {
+            id: self.files,
             rest: Vec::new(),
             searched: 0,
         }
     }
 
-    /// Takes the next bytes of a file, cut wherever.
-    pub fn feed(&mut self, strand: &mut Strand, bytes: &[u8]) {
-        if strand.rest.is_empty() {
-            let (used, searched) = self.read(strand.id, bytes, 0);
-            strand.rest.extend_from_slice(&bytes[used..]);
-            strand.searched = searched;
+    /// Reads the next bytes of a file, cut anywhere.
+    pub fn feed(&mut self, cursor: &mut FileCursor, bytes: &[u8]) {
+        if cursor.rest.is_empty() {
+            let (used, searched) = self.read(cursor.id, bytes, 0);
+            cursor.rest.extend_from_slice(&bytes[used..]);
+            cursor.searched = searched;
         } else {
-            let mut rest = std::mem::take(&mut strand.rest);
+            let mut rest = std::mem::take(&mut cursor.rest);
             rest.extend_from_slice(bytes);
-            let (used, searched) = self.read(strand.id, &rest, strand.searched);
+            let (used, searched) = self.read(cursor.id, &rest, cursor.searched);
             rest.drain(..used);
-            // A long line's room is not kept for good.
+            // Releases the memory of a long line.
             if rest.capacity() > 2 * MAX_LINE_BYTES {
                 rest.shrink_to_fit();
             }
-            strand.rest = rest;
-            strand.searched = searched;
+            cursor.rest = rest;
+            cursor.searched = searched;
         }
     }
 
-    /// Ends a file: a line that only began is torn.
-    pub fn finish(&mut self, strand: &mut Strand) {
-        let rest = std::mem::take(&mut strand.rest);
-        strand.searched = 0;
+    /// Ends a file. An unfinished last line is torn.
+    pub fn end_file(&mut self, cursor: &mut FileCursor) {
+        let rest = std::mem::take(&mut cursor.rest);
+        cursor.searched = 0;
         for at in self.finder.find_iter(&rest).collect::<Vec<_>>() {
             self.torn(&rest[at..]);
         }
     }
 
-    /// Reads every file that matches a pattern ([`crate::glob::files`]) from beginning to end, after the target has stopped.
-    ///
-    /// # Errors
-    /// If the folder is not there, or a file cannot be read: then nothing is known of the lines.
-    pub fn read_all(&mut self, pattern: impl AsRef<Path>) -> Result<Progress, DeliveredError> {
-        let pattern = pattern.as_ref();
-        let folder = pattern
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        if !pattern.exists() && !folder.is_dir() {
-            return Err(DeliveredError::NoFolder {
-                folder: folder.to_owned(),
-            });
-        }
-        let ledger = std::mem::replace(self, Self::with(Finder::new(b"").into_owned()));
-        let mut delivered = Delivered::with(pattern, ledger);
-        let progress = delivered.finish();
-        let (ledger, troubles) = delivered.into_parts();
-        *self = ledger;
-        match troubles.into_iter().next() {
-            None => Ok(progress),
-            Some(trouble) => Err(DeliveredError::Unreadable { trouble }),
-        }
-    }
-
-    /// Different lines delivered so far, for a live display.
-    #[must_use]
-    pub fn delivered(&self) -> u64 {
-        self.emitters
-            .values()
-            .map(|e| e.stdout.seen.len() + e.stderr.seen.len())
-            .sum()
-    }
-
-    /// Finds the stamps in `bytes`, of which `searched` were searched for the end of the first line before. Returns how many bytes
-    /// are done with, and how many of the others were searched.
-    fn read(&mut self, strand: u32, bytes: &[u8], mut searched: usize) -> (usize, usize) {
+    /// Finds the stamps in `bytes`. The first `searched` bytes were already searched for the end of the first line. Returns the
+    /// number of bytes that are finished, and the number of searched bytes behind them.
+    fn read(&mut self, file: u32, bytes: &[u8], mut searched: usize) -> (usize, usize) {
         let length = self.finder.needle().len();
         let mut at = 0;
         while let Some(mark) = self.finder.find(&bytes[at..]).map(|i| at + i) {
@@ -171,7 +132,7 @@ impl Ledger {
             match (end, whole) {
                 (Some(end), Some(whole)) if whole <= bytes.len() => match stamp::read(&bytes[mark..whole]) {
                     Ok((stamp, _)) => {
-                        self.arrived(strand, &stamp);
+                        self.add(file, &stamp);
                         at = whole;
                     }
                     Err(_) => at = self.without_end(bytes, mark, end),
@@ -186,8 +147,8 @@ impl Ledger {
         (at.max(bytes.len().saturating_sub(length - 1)), 0)
     }
 
-    /// The line at `mark` has no end of its own up to `end`. All marks before `end` but the last are torn for the same
-    /// reason; finding them here keeps hostile input linear. Returns where to look on.
+    /// Counts the line at `mark` as torn, because it has no end before `end`. All other marks before `end` except the last
+    /// are torn too; counting them here keeps hostile input linear. Returns the offset at which to continue.
     fn without_end(&mut self, bytes: &[u8], mark: usize, end: usize) -> usize {
         let first = mark + self.finder.needle().len();
         let others: Vec<usize> = self
@@ -205,7 +166,7 @@ impl Ledger {
         *last
     }
 
-    fn arrived(&mut self, strand: u32, stamp: &Stamp<'_>) {
+    fn add(&mut self, file: u32, stamp: &Stamp<'_>) {
         if !self.emitters.contains_key(stamp.emitter) {
             self.emitters.insert(stamp.emitter.to_owned(), Emitter::default());
         }
@@ -219,10 +180,10 @@ impl Ledger {
             Stream::Stdout => &mut emitter.stdout,
             Stream::Stderr => &mut emitter.stderr,
         };
-        arrivals.take(strand, stamp.sequence);
+        arrivals.add(file, stamp.sequence);
     }
 
-    /// Counts a torn line, under its emitter's name if that is whole (known from another line, or followed by its stream).
+    /// Counts a torn line for its emitter, if the name is complete: known from another line, or followed by the stream.
     fn torn(&mut self, head: &[u8]) {
         let name = head.get(self.finder.needle().len()..).unwrap_or_default();
         let mut words = name
@@ -238,19 +199,20 @@ impl Ledger {
             Some(name) if is_whole || self.emitters.contains_key(name) => {
                 self.emitters.entry(name.to_owned()).or_default().torn += 1;
             }
-            _ => self.torn_of_nobody += 1,
+            _ => self.torn_of_unknown += 1,
         }
     }
 
-    /// The outcome, compared with what each emitter is known to have sent (`sent`, from the engine's own logs); of an
-    /// emitter that is not in it, with its own last line. Of one that has neither, the gaps before its last delivered
-    /// line are lost for certain, and it counts as unaccounted.
+    /// Returns the counts, compared with the lines that each emitter sent.
+    ///
+    /// The numbers come from `sent` (from the engine's own logs), else from the last line of the emitter. An emitter with
+    /// neither is unaccounted: only the gaps before its last delivered line are certainly lost.
     #[must_use]
     pub fn counts(&self, sent: &BTreeMap<String, Sent>) -> LineCounts {
         let nothing = Emitter::default();
         let names: BTreeSet<&str> = sent.keys().chain(self.emitters.keys()).map(String::as_str).collect();
         let mut counts = LineCounts {
-            torn: self.torn_of_nobody,
+            torn: self.torn_of_unknown,
             ..LineCounts::default()
         };
         let (mut worst, mut each) = (Vec::new(), Vec::new());
@@ -269,7 +231,7 @@ impl Ledger {
                 ('o', &emitter.stdout, known.stdout),
                 ('e', &emitter.stderr, known.stderr),
             ] {
-                // A number that was seen was sent, whatever the account says.
+                // A delivered line was sent, even if the account has fewer.
                 let sent = sent.max(arrivals.seen.highest());
                 lines.sent += sent;
                 lines.lost += sent - arrivals.seen.len();
@@ -278,7 +240,7 @@ impl Ledger {
                 counts.delivered += arrivals.seen.len();
                 lines
                     .missing
-                    .extend(arrivals.seen.missing(sent).take(MISSING).map(|(first, last)| {
+                    .extend(arrivals.seen.missing(sent).take(MAX_MISSING).map(|(first, last)| {
                         if first == last {
                             format!("{letter} {first}")
                         } else {
@@ -295,22 +257,22 @@ impl Ledger {
             if !lines.is_clean() {
                 worst.push(lines.clone());
             }
-            if each.len() <= EACH {
+            if each.len() <= MAX_EACH {
                 each.push(lines);
             }
         }
-        if each.len() <= EACH {
+        if each.len() <= MAX_EACH {
             counts.each = each;
         }
         counts.groups = named(groups);
         worst.sort_by_key(|l| std::cmp::Reverse((l.lost + l.torn, l.duplicated, l.reordered)));
-        worst.truncate(WORST);
+        worst.truncate(MAX_WORST);
         counts.worst = worst;
         counts
     }
 }
 
-/// Sums with their names.
+/// Gives each sum the name of its group.
 fn named(groups: BTreeMap<&str, EmitterLines>) -> Vec<EmitterLines> {
     let name = |(group, lines): (&str, EmitterLines)| EmitterLines {
         emitter: group.to_owned(),
@@ -320,9 +282,9 @@ fn named(groups: BTreeMap<&str, EmitterLines>) -> Vec<EmitterLines> {
 }
 
 impl Arrivals {
-    fn take(&mut self, strand: u32, sequence: u64) {
-        if self.strand != strand {
-            self.strand = strand;
+    fn add(&mut self, file: u32, sequence: u64) {
+        if self.file != file {
+            self.file = file;
             self.highest = 0;
         }
         if !self.seen.insert(sequence) {

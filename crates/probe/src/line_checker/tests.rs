@@ -1,4 +1,4 @@
-//! The line ledger, tried on chunks of any size.
+//! Tests of the line check, on chunks of any size.
 
 use super::*;
 use leakcheck_model::stamp::Writer;
@@ -20,18 +20,18 @@ fn end(emitter: &str, stdout: u64, stderr: u64) -> Vec<u8> {
     line
 }
 
-/// As the capture core writes it.
+/// Wraps lines as the capture daemon writes them.
 fn ndjson(lines: &[Vec<u8>]) -> Vec<u8> {
     let wrap = |l: &Vec<u8>| [b"{\"ts\":\"2026\",\"line\":\"", l.as_slice(), b"\"}\n"].concat();
     lines.iter().flat_map(wrap).collect()
 }
 
 fn counts(body: &[u8], sent: &[(&str, u64)]) -> LineCounts {
-    let mut ledger = Ledger::new(RUN);
-    let mut strand = ledger.strand();
-    ledger.feed(&mut strand, body);
-    ledger.finish(&mut strand);
-    ledger.counts(
+    let mut checker = LineChecker::new(RUN);
+    let mut cursor = checker.begin_file();
+    checker.feed(&mut cursor, body);
+    checker.end_file(&mut cursor);
+    checker.counts(
         &sent
             .iter()
             .map(|(n, stdout)| {
@@ -59,7 +59,7 @@ fn whole(counts: &LineCounts) -> (u64, u64, u64, u64, u64, u64) {
 }
 
 #[test]
-fn all_lines_once_and_in_order_are_nothing_to_report() {
+fn all_lines_once_and_in_order_have_no_findings() {
     let body = ndjson(&[line("a", 1), line("b", 1), line("a", 2), end("a", 3, 0)]);
     let counts = counts(&body, &[("b", 1)]);
     assert_eq!(whole(&counts), (4, 4, 0, 0, 0, 0));
@@ -90,7 +90,7 @@ fn each_emitter_and_each_group_has_its_own_count() {
 }
 
 #[test]
-fn a_lost_a_repeated_and_a_late_line_are_each_called_by_their_name() {
+fn lost_duplicated_and_reordered_lines_are_counted() {
     let body = ndjson(&[line("a", 1), line("a", 3), line("a", 2), line("a", 3), line("a", 6)]);
     let counts = counts(&body, &[("a", 9)]);
     assert_eq!(whole(&counts), (9, 4, 5, 1, 1, 0));
@@ -132,7 +132,7 @@ fn lines_of_another_run_do_not_count() {
 }
 
 #[test]
-fn an_emitter_of_which_nobody_knows_the_end_is_unaccounted_and_its_gaps_are_lost() {
+fn an_emitter_without_an_account_is_unaccounted_and_its_gaps_are_lost() {
     let counts = counts(&ndjson(&[line("a", 2), line("a", 5)]), &[]);
     assert_eq!((whole(&counts), counts.unaccounted), ((5, 2, 3, 0, 0, 0), 1));
 }
@@ -145,61 +145,61 @@ fn an_emitter_that_delivered_nothing_lost_everything() {
 }
 
 #[test]
-fn the_order_between_two_files_is_nobodys_promise() {
-    let mut ledger = Ledger::new(RUN);
+fn the_order_between_two_files_is_not_checked() {
+    let mut checker = LineChecker::new(RUN);
     for n in [[3, 4], [1, 2]] {
-        let mut strand = ledger.strand();
-        ledger.feed(&mut strand, &ndjson(&[line("a", n[0]), line("a", n[1])]));
+        let mut cursor = checker.begin_file();
+        checker.feed(&mut cursor, &ndjson(&[line("a", n[0]), line("a", n[1])]));
     }
-    assert_eq!(whole(&ledger.counts(&BTreeMap::new())), (4, 4, 0, 0, 0, 0));
+    assert_eq!(whole(&checker.counts(&BTreeMap::new())), (4, 4, 0, 0, 0, 0));
 }
 
 #[test]
-fn the_longest_line_is_found_in_small_pieces_and_marks_without_end_cost_bounded_memory() {
+fn the_longest_line_is_found_in_small_pieces_and_marks_without_end_need_bounded_memory() {
     let mut long = Vec::new();
     Writer::new(RUN, "a", Stream::Stdout).line(&mut long, 1, 1 << 20, b"abcdefghij");
-    let mut ledger = Ledger::new(RUN);
-    let mut strand = ledger.strand();
+    let mut checker = LineChecker::new(RUN);
+    let mut cursor = checker.begin_file();
     for piece in long.chunks(10_000) {
-        ledger.feed(&mut strand, piece);
+        checker.feed(&mut cursor, piece);
     }
-    assert_eq!(ledger.delivered(), 1);
-    // Marks and nothing but marks: torn each, and the rest that is kept stays within a line's length.
+    assert_eq!(checker.counts(&BTreeMap::new()).delivered, 1);
+    // Only marks: each is torn, and the bytes that are kept stay within the length of a line.
     for _ in 0..64 {
-        ledger.feed(&mut strand, "lc1 k3v9 ".repeat(10_000).as_bytes());
-        assert!(strand.rest.len() <= MAX_LINE_BYTES + 90_000);
+        checker.feed(&mut cursor, "lc1 k3v9 ".repeat(10_000).as_bytes());
+        assert!(cursor.rest.len() <= MAX_LINE_BYTES + 90_000);
     }
-    ledger.finish(&mut strand);
-    assert_eq!(ledger.counts(&BTreeMap::new()).torn, 640_000);
+    checker.end_file(&mut cursor);
+    assert_eq!(checker.counts(&BTreeMap::new()).torn, 640_000);
 }
 
 proptest! {
     #[test]
-    fn where_the_bytes_are_cut_changes_nothing(cuts in proptest::collection::vec(1usize..300, 1..40), torn in 10usize..80) {
+    fn the_result_does_not_depend_on_the_cuts(cuts in proptest::collection::vec(1usize..300, 1..40), torn in 10usize..80) {
         let mut body = ndjson(&[line("a", 1), line("b", 1), line("a", 3), line("a", 2), line("b", 1)]);
         body.extend_from_slice(&line("c", 1)[..torn]);
         body.push(b'\n');
         body.extend(ndjson(&[end("a", 4, 0), line("b", 2)]));
-        let mut ledger = Ledger::new(RUN);
-        let mut strand = ledger.strand();
+        let mut checker = LineChecker::new(RUN);
+        let mut cursor = checker.begin_file();
         let (mut at, mut cut) = (0, cuts.iter().cycle());
         while at < body.len() {
             let to = (at + cut.next().expect("endless")).min(body.len());
-            ledger.feed(&mut strand, &body[at..to]);
+            checker.feed(&mut cursor, &body[at..to]);
             at = to;
         }
-        ledger.finish(&mut strand);
-        prop_assert_eq!(ledger.counts(&BTreeMap::new()), counts(&body, &[]));
+        checker.end_file(&mut cursor);
+        prop_assert_eq!(checker.counts(&BTreeMap::new()), counts(&body, &[]));
     }
 
     #[test]
-    fn any_bytes_can_be_fed_without_panic(bytes in r#"(lc1 |k3v9 | o 1 |#|[0-9a-f]{8}|x|\n){0,60}"#) {
-        let mut ledger = Ledger::new(RUN);
-        let mut strand = ledger.strand();
+    fn any_bytes_are_read_without_panic(bytes in r#"(lc1 |k3v9 | o 1 |#|[0-9a-f]{8}|x|\n){0,60}"#) {
+        let mut checker = LineChecker::new(RUN);
+        let mut cursor = checker.begin_file();
         for byte in bytes.as_bytes().chunks(3) {
-            ledger.feed(&mut strand, byte);
+            checker.feed(&mut cursor, byte);
         }
-        ledger.finish(&mut strand);
-        let _ = ledger.counts(&BTreeMap::new());
+        checker.end_file(&mut cursor);
+        let _ = checker.counts(&BTreeMap::new());
     }
 }
