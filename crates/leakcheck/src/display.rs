@@ -1,5 +1,7 @@
-//! What is seen while a run goes on: a live line on a terminal, plain lines elsewhere; a checkpoint line in the FASE
-//! manner (time, each metric, growth since the baseline, per minute, what the judge would say now).
+//! Progress of a run: a live line on a terminal, and plain lines elsewhere.
+//!
+//! A checkpoint line has the time and, for each metric, its value, its growth since the baseline and per minute, and the
+//! judge's assessment so far.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal as _;
@@ -10,42 +12,41 @@ use leakcheck_model::event::{Event, EventKind, Phase};
 use leakcheck_model::limit::{Limit, Statistic};
 use leakcheck_model::result::LimitResult;
 use leakcheck_model::verdict::ReasonCode;
-use leakcheck_model::{Sample, Scenario, Verdict};
-use leakcheck_runner::{Audience, LAST_WORDS, Notice};
+use leakcheck_model::{Sample, Scenario, Unit, Verdict};
+use leakcheck_runner::{LOG_TAIL_INTRO, RunObserver, Update};
 
 use crate::style::{self, BAD, BOLD, DIM, DOUBT, GOOD, PLAIN};
-use crate::summary::human;
 
-/// Bars of all sparklines together, one for each of the last values: the line has to show the numbers too.
-const BARS: usize = 30;
+/// Total width of all sparklines, in characters.
+const SPARKLINES_WIDTH: usize = 30;
 
-/// Bars of one sparkline at least.
-const LEAST_BARS: usize = 6;
+/// Smallest width of one sparkline.
+const MIN_SPARKLINE_WIDTH: usize = 6;
 
-/// The progress of one run.
+/// The progress display of one run.
 pub(crate) struct Display {
     bar: Option<ProgressBar>,
-    metrics: Vec<Shown>,
-    /// The last values of each metric, for its sparkline.
+    metrics: Vec<DisplayedMetric>,
+    /// The latest values of each metric, for its sparkline.
     recent: BTreeMap<String, VecDeque<f64>>,
     baseline: BTreeMap<String, (f64, f64)>,
-    /// How each limit on growth stands by what was measured so far, by metric.
+    /// The assessment of each growth limit so far, by metric.
     standing: BTreeMap<String, LimitResult>,
     so_far: String,
     phase: Phase,
     phase_began: f64,
     now: f64,
     lengths: BTreeMap<Phase, Duration>,
-    told: String,
-    /// The first line, which waits for the engine: on which one a run is must be seen before anything else.
+    last_activity: String,
+    /// The first line, which is held back until the engine is known.
     title: Option<String>,
 }
 
-/// A metric that stands in a checkpoint line.
-struct Shown {
+/// A metric in checkpoint lines.
+struct DisplayedMetric {
     name: String,
-    unit: &'static str,
-    growth: Option<Limit>,
+    unit: Unit,
+    growth_limit: Option<Limit>,
 }
 
 impl Display {
@@ -66,7 +67,7 @@ impl Display {
         });
         Self {
             bar,
-            metrics: shown(scenario),
+            metrics: displayed_metrics(scenario),
             recent: BTreeMap::new(),
             baseline: BTreeMap::new(),
             standing: BTreeMap::new(),
@@ -75,15 +76,15 @@ impl Display {
             phase_began: 0.0,
             now: 0.0,
             lengths,
-            told: String::new(),
+            last_activity: String::new(),
             title: None,
         }
     }
 
-    fn say(&self, line: &str) {
+    fn print(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| style::say(line)),
-            None => style::say(line),
+            Some(bar) => bar.suspend(|| style::print_line(line)),
+            None => style::print_line(line),
         }
     }
 
@@ -91,74 +92,80 @@ impl Display {
         self.now = event.t_s;
         let title = self.title.take();
         if let (Some(title), false) = (&title, matches!(event.kind, EventKind::EngineFound(_))) {
-            self.say(title);
+            self.print(title);
         }
         match &event.kind {
             EventKind::RunStarted { run_id, scenario, .. } => {
                 self.title = Some(format!("{BOLD}{scenario}{PLAIN} {DIM}run {run_id}{PLAIN}"));
             }
             EventKind::EngineFound(engine) => {
-                let aloud = if engine.kind == "simulated" {
+                let description = if engine.kind == "simulated" {
                     "simulated engine (no Docker, no real containers)"
                 } else {
                     "Docker engine"
                 };
                 let title = title.map_or_else(String::new, |title| format!("{title}, "));
-                self.say(&format!(
-                    "{title}{aloud} {}, API {}, at {}",
+                self.print(&format!(
+                    "{title}{description} {}, API {}, at {}",
                     engine.version, engine.api, engine.host
                 ));
             }
             EventKind::ImageReady { image, made } => {
-                self.say(&format!("load image {image} {}", if *made { "made" } else { "found" }))
+                self.print(&format!("load image {image} {}", if *made { "made" } else { "found" }))
             }
             EventKind::TargetStarted(target) => {
                 let pid = target.pid.map_or(String::new(), |pid| format!(", pid {pid}"));
-                self.say(&format!("target: {}{pid}", target.kind));
+                self.print(&format!("target: {}{pid}", target.kind));
             }
             EventKind::TargetDescribed(target) => {
                 let build = target.build.iter().map(|b| format!("build {b}"));
                 let version = target.version.iter().map(|v| format!("version {v}"));
                 let commit = target.commit.iter().map(|c| format!("commit {c}"));
-                let told: Vec<String> = version
+                let details: Vec<String> = version
                     .chain(commit)
                     .chain(build.filter(|b| b != "build unknown"))
                     .collect();
-                if !told.is_empty() {
-                    self.say(&format!("{DIM}{}{PLAIN}", told.join(", ")));
+                if !details.is_empty() {
+                    self.print(&format!("{DIM}{}{PLAIN}", details.join(", ")));
                 }
             }
-            EventKind::TargetReady { after_s } => self.say(&format!("target ready after {after_s:.1} s")),
-            EventKind::Launched { running, planned } => self.say(&format!("{running} of {planned} containers run")),
+            EventKind::TargetReady { after_s } => self.print(&format!("target ready after {after_s:.1} s")),
+            EventKind::Launched { running, planned } => {
+                self.print(&format!("{running} of {planned} containers are running"))
+            }
             EventKind::PhaseBegan { phase } => self.phase_began(*phase, event.t_s),
             EventKind::Checkpoint { values, .. } => self.checkpoint(values),
-            EventKind::Warning { reason } => self.say(&format!("{DOUBT}note{PLAIN}: {}", reason.message)),
-            EventKind::Impaired { reason } => self.say(&format!(
+            EventKind::Warning { reason } => self.print(&format!("{DOUBT}note{PLAIN}: {}", reason.message)),
+            EventKind::Impaired { reason } => self.print(&format!(
                 "{BAD}{}{PLAIN}: {}",
                 reason.code.name(),
                 headline(&reason.message)
             )),
             EventKind::TargetDied { status } => {
-                self.say(&format!("{BAD}the target ended by itself{PLAIN}: {}", headline(status)));
+                self.print(&format!("{BAD}the target ended{PLAIN}: {}", headline(status)));
             }
-            EventKind::TargetRestarted { message } => self.say(&format!("{BAD}{message}{PLAIN}")),
-            EventKind::FaultBegan { what, .. } => self.say(&format!("{DOUBT}fault{PLAIN}: {what}")),
+            EventKind::TargetRestarted { message } => self.print(&format!("{BAD}{message}{PLAIN}")),
+            EventKind::FaultBegan { what, .. } => self.print(&format!("{DOUBT}fault{PLAIN}: {what}")),
             EventKind::FaultEnded { index, hits } => {
-                let hits = hits.map_or(String::new(), |times| format!("; strikes: {times}"));
-                self.say(&format!("fault {} is over{hits}", index + 1));
+                let hits = hits.map_or(String::new(), |times| format!("; hits: {times}"));
+                self.print(&format!("fault {} ended{hits}", index + 1));
             }
-            EventKind::EndedByUser { measured_s } => self.say(&format!(
-                "ended after {measured_s:.0} s of measuring; this is what they show"
-            )),
-            EventKind::StoppedEarly { saved_s } => self.say(&format!(
-                "{BAD}a fail is certain{PLAIN}: ending the run, {saved_s:.0} s early"
+            EventKind::EndedByUser { measured_s } => {
+                self.print(&format!("ended by the user after {measured_s:.0} s of measuring"))
+            }
+            EventKind::StoppedEarly { saved_s } => self.print(&format!(
+                "{BAD}a failure is certain{PLAIN}: stopping {saved_s:.0} s early"
             )),
             EventKind::Finished => {
                 if let Some(bar) = &self.bar {
                     bar.finish_and_clear();
                 }
             }
-            EventKind::Interrupted | EventKind::Lines(_) | EventKind::Attributed(_) | EventKind::SelfMeasured(_) => {}
+            EventKind::Interrupted
+            | EventKind::Lines(_)
+            | EventKind::Attributed(_)
+            | EventKind::Explained(_)
+            | EventKind::SelfMeasured(_) => {}
         }
     }
 
@@ -166,7 +173,7 @@ impl Display {
         self.phase = phase;
         self.phase_began = t_s;
         if let Some(length) = self.lengths.get(&phase) {
-            self.say(&format!(
+            self.print(&format!(
                 "{DIM}{}{PLAIN} {}",
                 phase.name(),
                 leakcheck_model::HumanDuration(*length)
@@ -189,15 +196,15 @@ impl Display {
             .zip(&sample.values)
             .filter_map(|(n, v)| Some((n.clone(), (*v)?)))
             .collect();
-        let growing = self.metrics.iter().filter(|m| m.growth.is_some()).count();
-        let width = (BARS / growing.max(1)).max(LEAST_BARS);
+        let growing = self.metrics.iter().filter(|m| m.growth_limit.is_some()).count();
+        let width = (SPARKLINES_WIDTH / growing.max(1)).max(MIN_SPARKLINE_WIDTH);
         let mut live = Vec::new();
         for metric in &self.metrics {
             let Some(value) = values.get(&metric.name) else {
                 continue;
             };
-            let mut text = format!("{} {}", metric.name, human(*value, metric.unit));
-            if metric.growth.is_some() {
+            let mut text = format!("{} {}", metric.name, metric.unit.format(*value));
+            if metric.growth_limit.is_some() {
                 let recent = self.recent.entry(metric.name.clone()).or_default();
                 recent.push_back(*value);
                 while recent.len() > width {
@@ -225,36 +232,36 @@ impl Display {
         }
     }
 
-    /// One line: time since the baseline, then each metric with its growth and what the judge would say of it now.
+    /// Prints a checkpoint: time since the baseline, then each metric with its growth and its assessment.
     fn checkpoint(&self, values: &BTreeMap<String, f64>) {
         let began = self.baseline.values().map(|(t, _)| *t).fold(f64::INFINITY, f64::min);
         let elapsed = (self.now - began).max(0.0).round();
         let mut line = format!("{:>3}:{:02}", (elapsed / 60.0) as u64, elapsed as u64 % 60);
         for metric in &self.metrics {
             let Some(value) = values.get(&metric.name) else {
-                line.push_str(&format!("  {} {DOUBT}not seen{PLAIN}", metric.name));
+                line.push_str(&format!("  {} {DOUBT}absent{PLAIN}", metric.name));
                 continue;
             };
-            line.push_str(&format!("  {} {}", metric.name, human(*value, metric.unit)));
-            let Some((from, first)) = metric.growth.as_ref().and(self.baseline.get(&metric.name)) else {
+            line.push_str(&format!("  {} {}", metric.name, metric.unit.format(*value)));
+            let Some((from, first)) = metric.growth_limit.as_ref().and(self.baseline.get(&metric.name)) else {
                 continue;
             };
             let minutes = (self.now - from) / 60.0;
             if minutes > 0.0 {
                 let standing = self.standing.get(&metric.name);
-                // As it is judged, once there is enough for an interval: the estimate then lies within it.
+                // The judge's estimate, once it has an interval.
                 let judged = standing.filter(|s| s.low.is_some()).and_then(|s| s.measured);
                 let rate = judged.unwrap_or((value - first) / minutes);
                 let mark = mark(standing);
                 line.push_str(&format!(
-                    " ({}, {}/min{} {mark})",
-                    signed(value - first, metric.unit),
-                    per_minute(rate, metric.unit),
+                    " ({}, {}{} {mark})",
+                    metric.unit.format_signed(value - first),
+                    metric.unit.format_rate(rate),
                     standing.map_or(String::new(), |s| interval(s, metric.unit)),
                 ));
             }
         }
-        self.say(&line);
+        self.print(&line);
     }
 
     fn progress(&mut self, what: &str, done: u64, of: u64) {
@@ -268,98 +275,98 @@ impl Display {
                     what.to_owned()
                 });
             }
-        } else if self.told != what && of <= 1 {
-            self.told = what.to_owned();
+        } else if self.last_activity != what && of <= 1 {
+            self.last_activity = what.to_owned();
         }
     }
 }
 
-impl Audience for Display {
-    fn follows(&self) -> bool {
+impl RunObserver for Display {
+    fn wants_standings(&self) -> bool {
         true
     }
 
-    fn standing(&mut self, limits: &[LimitResult]) {
+    fn standings(&mut self, limits: &[LimitResult]) {
         self.standing = self
             .metrics
             .iter()
             .filter_map(|m| {
-                let rule = m.growth.as_ref()?.to_string();
+                let rule = m.growth_limit.as_ref()?.to_string();
                 let standing = limits.iter().find(|l| l.metric == m.name && l.rule == rule)?;
                 Some((m.name.clone(), standing.clone()))
             })
             .collect();
-        self.so_far = so_far(limits).map_or(String::new(), |words| format!(", so far {words}"));
+        self.so_far = so_far(limits).map_or(String::new(), |verdict| format!(", so far {verdict}"));
     }
 
-    fn learned(&mut self, scenario: &Scenario) {
-        self.metrics = shown(scenario);
+    fn scenario_completed(&mut self, scenario: &Scenario) {
+        self.metrics = displayed_metrics(scenario);
         let judged: Vec<String> = scenario
             .all_limits()
             .iter()
             .map(|(metric, limit)| format!("{metric} {limit}"))
             .collect();
-        self.say(&format!("judged by: {}", judged.join(", ")));
+        self.print(&format!("judged by: {}", judged.join(", ")));
         if let Some(url) = &scenario.target.metrics_url {
-            self.say(&format!("metrics: {url}"));
+            self.print(&format!("metrics: {url}"));
         }
     }
 
-    fn notice(&mut self, notice: Notice<'_>) {
-        match notice {
-            Notice::Event(event) => self.event(event),
-            Notice::Sample(names, sample) => self.sample(names, sample),
-            Notice::Progress { what, done, of } => self.progress(what, done, of),
+    fn update(&mut self, update: Update<'_>) {
+        match update {
+            Update::Event(event) => self.event(event),
+            Update::Sample(names, sample) => self.sample(names, sample),
+            Update::Progress { what, done, of } => self.progress(what, done, of),
         }
     }
 }
 
-/// What happened without the last words of a process: the verdict tells them a moment later.
+/// A message without the tail of the process's log, which the summary prints.
 fn headline(text: &str) -> &str {
-    text.split_once(LAST_WORDS).map_or(text, |(headline, _)| headline)
+    text.split_once(LOG_TAIL_INTRO).map_or(text, |(headline, _)| headline)
 }
 
-/// The metrics that have limits; those judged by growth first, because they are what the run is about.
-fn shown(scenario: &Scenario) -> Vec<Shown> {
+/// The metrics with limits, those with a limit on growth first.
+fn displayed_metrics(scenario: &Scenario) -> Vec<DisplayedMetric> {
     let all = scenario.all_metrics();
-    let mut metrics: Vec<Shown> = Vec::new();
+    let mut metrics: Vec<DisplayedMetric> = Vec::new();
     for (name, limit) in scenario.all_limits() {
         if name == "lines" {
             continue;
         }
-        let growth = (limit.statistic == Statistic::GrowthPerMin).then_some(limit);
+        let growth_limit = (limit.statistic == Statistic::GrowthPerMin).then_some(limit);
         match metrics.iter_mut().find(|m| m.name == name) {
-            Some(shown) => shown.growth = shown.growth.take().or(growth),
-            None => metrics.push(Shown {
-                unit: all.get(&name).map_or("", |m| m.info().unit.symbol()),
+            Some(shown) => shown.growth_limit = shown.growth_limit.take().or(growth_limit),
+            None => metrics.push(DisplayedMetric {
+                unit: all.get(&name).map_or(Unit::Count, |m| m.info().unit),
                 name,
-                growth,
+                growth_limit,
             }),
         }
     }
-    metrics.sort_by_key(|m| (m.growth.is_none(), m.name.clone()));
+    metrics.sort_by_key(|m| (m.growth_limit.is_none(), m.name.clone()));
     metrics
 }
 
-/// The interval of a growth as it stands, if there is one yet.
-fn interval(standing: &LimitResult, unit: &str) -> String {
+/// The interval of the growth so far, if there is one yet.
+fn interval(standing: &LimitResult, unit: Unit) -> String {
     standing.low.zip(standing.high).map_or(String::new(), |(low, high)| {
-        format!(" [{}..{}]", per_minute(low, unit), per_minute(high, unit))
+        format!(" [{}..{}]", unit.format_signed(low), unit.format_signed(high))
     })
 }
 
-/// What the judge would say of a growth if the run ended now.
+/// The verdict on a growth limit if the run ended now.
 fn mark(standing: Option<&LimitResult>) -> String {
     match standing.map(|s| s.outcome) {
         Some(Verdict::Pass) => format!("{GOOD}ok{PLAIN}"),
         Some(Verdict::Fail) => format!("{BAD}over{PLAIN}"),
-        Some(Verdict::Inconclusive) if standing.is_some_and(lacks_only_time) => format!("{DIM}ok so far{PLAIN}"),
+        Some(Verdict::Inconclusive) if standing.is_some_and(needs_only_time) => format!("{DIM}ok so far{PLAIN}"),
         Some(Verdict::Invalid | Verdict::Inconclusive) | None => format!("{DOUBT}undecided{PLAIN}"),
     }
 }
 
-/// Whether nothing but the run's length stands between a growth and a pass: its whole interval lies within the limit.
-fn lacks_only_time(standing: &LimitResult) -> bool {
+/// Returns whether only more time is needed to pass: the whole interval lies within the limit.
+fn needs_only_time(standing: &LimitResult) -> bool {
     let is_inside = standing
         .high
         .zip(standing.bound)
@@ -368,7 +375,7 @@ fn lacks_only_time(standing: &LimitResult) -> bool {
     is_inside && is_early
 }
 
-/// The verdict so far, of those limits that can be judged by now: counters, for one, have not had their time yet.
+/// The verdict so far on the limits that have an interval.
 fn so_far(limits: &[LimitResult]) -> Option<&'static str> {
     let mut judged = limits.iter().filter(|l| l.low.is_some()).map(|l| l.outcome).peekable();
     judged.peek()?;
@@ -379,7 +386,7 @@ fn so_far(limits: &[LimitResult]) -> Option<&'static str> {
     })
 }
 
-/// The values as a row of bars, from the smallest to the largest of them.
+/// Draws values as bars, scaled from the smallest to the largest.
 fn sparkline(values: &VecDeque<f64>) -> String {
     const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -390,7 +397,6 @@ fn sparkline(values: &VecDeque<f64>) -> String {
         } else {
             0.0
         };
-        // From 0 to 7; a share is never negative.
         HEIGHTS[((share * 7.0).round() as usize).min(7)]
     };
     values.iter().map(bar).collect()
@@ -402,24 +408,6 @@ fn line_style() -> ProgressStyle {
         .progress_chars("━━─")
 }
 
-/// A rate with its sign, in the FASE manner: two decimals.
-fn per_minute(rate: f64, unit: &str) -> String {
-    if unit.is_empty() {
-        // No "-0.00": it is 0 to a reader.
-        let rate = if rate.abs() < 0.005 { 0.0 } else { rate };
-        format!("{rate:+.2}")
-    } else {
-        signed(rate, unit)
-    }
-}
-
-/// A difference with its sign.
-fn signed(x: f64, unit: &str) -> String {
-    let text = human(x.abs(), unit);
-    let sign = if x < 0.0 { "-" } else { "+" };
-    format!("{sign}{text}")
-}
-
 #[cfg(test)]
 mod tests {
     use leakcheck_model::verdict::Reason;
@@ -427,14 +415,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_that_rounds_to_nothing_has_no_minus() {
-        assert_eq!(per_minute(-0.004, ""), "+0.00");
-        assert_eq!(per_minute(-0.006, ""), "-0.01");
-        assert_eq!(per_minute(-1024.0, "B"), "-1.0 KiB");
-    }
-
-    #[test]
-    fn the_live_word_is_the_verdict_if_the_run_ended_now() {
+    fn the_mark_is_the_verdict_if_the_run_ended_now() {
         let standing = |outcome| LimitResult {
             metric: "fds".into(),
             rule: "growth_per_min < 1".into(),
@@ -445,12 +426,12 @@ mod tests {
             outcome,
             reason: None,
         };
-        for (outcome, word) in [
+        for (outcome, text) in [
             (Verdict::Pass, "ok"),
             (Verdict::Fail, "over"),
             (Verdict::Inconclusive, "undecided"),
         ] {
-            assert!(mark(Some(&standing(outcome))).contains(word));
+            assert!(mark(Some(&standing(outcome))).contains(text));
         }
         assert!(mark(None).contains("undecided"));
         let inside = LimitResult {
@@ -470,8 +451,8 @@ mod tests {
     }
 
     #[test]
-    fn last_words_are_left_to_the_verdict() {
-        let died = format!("exit code 3{LAST_WORDS}boom\nbang");
+    fn the_log_tail_is_left_to_the_summary() {
+        let died = format!("exit code 3{LOG_TAIL_INTRO}boom\nbang");
         assert_eq!(headline(&died), "exit code 3");
         assert_eq!(headline("signal 9"), "signal 9");
     }

@@ -1,9 +1,12 @@
-//! The door: arguments, progress, exit code. One file per command; everything else is in the rooms behind.
+//! The command line: arguments, progress, exit codes. Each command is one file below `command`.
 
+mod cli;
 mod command;
 mod display;
-mod record;
+mod exit_code;
+mod failure;
 mod run_folder;
+mod runtime;
 mod scenario_file;
 mod style;
 mod summary;
@@ -13,9 +16,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let cli = command::Cli::parse();
-    match command::dispatch(cli) {
-        Ok(code) => code,
-        Err(failure) => failure.tell(),
-    }
+    let cli = cli::Cli::parse();
+    cli::run(cli).unwrap_or_else(failure::Failure::report)
 }

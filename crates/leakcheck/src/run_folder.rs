@@ -1,4 +1,4 @@
-//! The folder of a stored run, as a user names it; what is none gets a hint which one was meant.
+//! Opens a run folder that the user named, with suggestions if it is not one.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,17 @@ use leakcheck_model::suggest::did_you_mean;
 use leakcheck_model::{Facts, Record, error_chain};
 use leakcheck_report::RunFolder;
 
-use crate::command::Failure;
+use crate::failure::Failure;
 
 /// Opens a run's folder.
 ///
 /// # Errors
-/// If there is none at `path`: what is there instead, and what was meant.
+/// If `path` is not a run folder, with a suggestion.
 pub(crate) fn open(path: &Path) -> Result<RunFolder, Failure> {
-    RunFolder::open(path).map_err(|error| Failure::usage(format!("{}{}", error_chain(&error), meant(path))))
+    RunFolder::open(path).map_err(|error| Failure::usage(format!("{}{}", error_chain(&error), suggestion(path))))
 }
 
-/// The record of a stored run, as the run itself was judged by.
+/// Reads the record of a run, by which it was judged.
 ///
 /// # Errors
 /// As [`open`], or if the folder cannot be read.
@@ -25,18 +25,18 @@ pub(crate) fn record(path: &Path) -> Result<Record, Failure> {
     Ok(Record::from_run(&scenario, samples, Facts::from_events(&events)))
 }
 
-/// The run folder that was meant, in a line of its own.
-fn meant(path: &Path) -> String {
+/// The suggestion, in a line of its own.
+fn suggestion(path: &Path) -> String {
     if path.is_file() {
         return match path.parent().filter(|folder| is_run(folder)) {
-            Some(run) => format!("\n  it is a file of the run {}: give that folder", run.display()),
-            None => "\n  it is a file; a run folder is meant, reports/SCENARIO/RUN_ID".into(),
+            Some(run) => format!("\n  it is a file of the run {}: use that folder", run.display()),
+            None => "\n  it is a file; a run folder is needed: reports/SCENARIO/RUN_ID".into(),
         };
     }
     if path.is_dir() {
         return newest_below(path).map_or_else(
-            || instead(path),
-            |run| format!("\n  run folders are in it, the newest is {}", run.display()),
+            || other_files(path),
+            |run| format!("\n  it contains run folders; the newest is {}", run.display()),
         );
     }
     let name = path
@@ -54,18 +54,18 @@ fn meant(path: &Path) -> String {
     if hint.is_empty() { hint } else { format!("\n  {hint}") }
 }
 
-/// What else is in a folder: scenarios that were not run yet, or tables.
-fn instead(folder: &Path) -> String {
+/// The suggestion for a folder of scenarios or tables.
+fn other_files(folder: &Path) -> String {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| folder.join(entry.file_name())).collect();
     files.sort();
     let first = |ending: &str| files.iter().find(|p| p.extension().is_some_and(|e| e == ending));
     match (first("toml"), first("csv")) {
         (Some(scenario), _) => format!(
-            "; it holds scenarios, and a scenario has nothing to judge yet: `leakcheck run {}` makes a run folder",
+            "; it contains scenarios: `leakcheck run {}` makes a run folder",
             scenario.display()
         ),
-        (None, Some(table)) => format!("; to judge a table, name the file: {}", table.display()),
+        (None, Some(table)) => format!("; to judge a table, give the file: {}", table.display()),
         (None, None) => String::new(),
     }
 }
@@ -87,7 +87,7 @@ fn folders(path: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The newest run in a folder of runs (`reports/SCENARIO`) or of such folders (`reports`); a run's id sorts by time.
+/// The newest run in `reports/SCENARIO` or `reports`. Run ids sort by time.
 fn newest_below(path: &Path) -> Option<PathBuf> {
     let below = folders(path);
     let runs = below.iter().cloned().chain(below.iter().flat_map(|p| folders(p)));
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_run_folder_is_told_which_one_was_meant() {
+    fn another_path_gets_a_suggestion() {
         let scratch = tempfile::TempDir::new().expect("scratch");
         let reports = scratch.path().join("reports");
         for run in ["20260101-000000-aaaa", "20260102-000000-bbbb"] {
@@ -116,8 +116,13 @@ mod tests {
             (newest.join("scenario.toml"), "it is a file of the run"),
             (reports.join("smok"), "did you mean `smoke`?"),
         ] {
-            assert!(meant(&path).contains(hint), "{}: {}", path.display(), meant(&path));
+            assert!(
+                suggestion(&path).contains(hint),
+                "{}: {}",
+                path.display(),
+                suggestion(&path)
+            );
         }
-        assert_eq!(meant(&scratch.path().join("zzzz")), "");
+        assert_eq!(suggestion(&scratch.path().join("zzzz")), "");
     }
 }

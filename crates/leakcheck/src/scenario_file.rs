@@ -1,4 +1,4 @@
-//! A scenario from its file: read, overridden, checked; what is wrong is shown with the file's line and a caret.
+//! Reads a scenario file, applies overrides, and renders problems with the file's line and a caret.
 
 use std::path::Path;
 
@@ -12,25 +12,25 @@ use crate::style;
 /// Reads the scenario at `path` with `--set` overrides applied.
 ///
 /// # Errors
-/// If it cannot be read; every problem with its place in the file.
+/// If the file cannot be read, or all problems of the scenario with their places in the file.
 pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Scenario> {
     if path.is_dir() {
         return Err(anyhow!(
-            "{} is a folder and no scenario file{}",
+            "{} is a folder, not a scenario file{}",
             path.display(),
-            meant(path)
+            suggestion(path)
         ));
     }
     let text = std::fs::read_to_string(path).with_context(|| {
         let hint = if path.exists() {
             ""
         } else {
-            " (`leakcheck init FILE` writes one to start from)"
+            " (`leakcheck init FILE` writes a template)"
         };
         format!("failed to read the scenario {}{hint}", path.display())
     })?;
-    // The file must be right by itself, so that problems are shown at its own lines.
-    let as_written = Scenario::parse(&text).map_err(|problems| anyhow!(shown(&problems, &text, path)))?;
+    // The file is checked before the overrides, so that problems are shown at its own lines.
+    let as_written = Scenario::parse(&text).map_err(|problems| anyhow!(render(&problems, &text, path)))?;
     for renamed in Scenario::deprecations(&text) {
         style::note(&format!("{}: {}", path.display(), renamed.message));
     }
@@ -44,11 +44,12 @@ pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Scenario> {
             path.display(),
             sets.iter().map(|s| format!("--set {s}")).collect::<Vec<_>>().join(" ")
         );
-        anyhow!(shown(&problems, &overridden, Path::new(&name)))
+        anyhow!(render(&problems, &overridden, Path::new(&name)))
     })
 }
 
-fn shown(problems: &[Problem], text: &str, path: &Path) -> String {
+/// Renders problems with their lines.
+fn render(problems: &[Problem], text: &str, path: &Path) -> String {
     let name = path.display().to_string();
     let groups: Vec<Group<'_>> = problems
         .iter()
@@ -73,8 +74,8 @@ fn shown(problems: &[Problem], text: &str, path: &Path) -> String {
     )
 }
 
-/// The scenario files in a folder that was named instead of one.
-fn meant(folder: &Path) -> String {
+/// Suggests the scenario files in a folder.
+fn suggestion(folder: &Path) -> String {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files: Vec<String> = entries
         .map(|entry| folder.join(entry.file_name()))
@@ -83,8 +84,8 @@ fn meant(folder: &Path) -> String {
         .collect();
     files.sort();
     match files.as_slice() {
-        [] => "; `leakcheck init` writes one to start from".into(),
+        [] => "; `leakcheck init` writes a template".into(),
         [only] => format!("; did you mean {only}?"),
-        all => format!("; there are {}", all.join(", ")),
+        all => format!("; it contains {}", all.join(", ")),
     }
 }

@@ -1,75 +1,93 @@
-//! `leakcheck chaos`: the breaking wire, alone, for use with other people's tests.
+//! `leakcheck chaos`: the fault-injection proxy alone, for any engine and any client.
 
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-pub(super) use leakcheck_chaos::Arguments;
-use leakcheck_chaos::{FaultEvent, News, Plan, Proxy};
+use clap::Args;
+use leakcheck_chaos::{FaultEvent, FaultPhase, FaultScript, Proxy, ProxyEvent};
 
-use super::{Failure, runtime, stop_on_signal};
+use crate::exit_code::Exit;
+use crate::failure::Failure;
+use crate::runtime::{runtime, stop_on_signal};
 use crate::style;
 
-/// News that is no fault's beginning or end and may wait to be told.
-const OTHER_NEWS: usize = 8;
+/// Room in the event channel beside the two events of each fault.
+const OTHER_EVENTS: usize = 8;
 
-/// Serves until SIGTERM or SIGINT; each fault's beginning and end is a line on standard error.
+/// Arguments of `leakcheck chaos`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Socket to create; clients connect to it instead of to the engine's
+    #[arg(long, value_name = "PATH")]
+    listen: PathBuf,
+    /// Socket of the engine
+    #[arg(long, value_name = "PATH")]
+    upstream: PathBuf,
+    /// TOML file with `[[fault]]` tables as in a scenario; their times count from the proxy's start
+    #[arg(long, value_name = "FILE")]
+    script: PathBuf,
+}
+
+/// Serves until SIGTERM or SIGINT, and prints a line on standard error when a fault begins or ends.
 ///
 /// # Errors
-/// A script that is wrong, or a socket that cannot be made.
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let script = arguments.script.display();
+/// An error in the script, or a socket that cannot be created.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let path = arguments.script.display();
     let text =
-        std::fs::read_to_string(&arguments.script).with_context(|| format!("failed to read the script {script}"))?;
-    let plan = Plan::parse(&text).with_context(|| format!("{script} is not a script of faults"))?;
-    style::say(&format!(
+        std::fs::read_to_string(&arguments.script).with_context(|| format!("failed to read the script {path}"))?;
+    let script = FaultScript::parse(&text).with_context(|| format!("{path} is not a script of faults"))?;
+    style::print_line(&format!(
         "{} faults, listening on unix://{}",
-        plan.faults.len(),
+        script.faults.len(),
         arguments.listen.display()
     ));
     if let Err(error) = UnixStream::connect(&arguments.upstream) {
         style::note(&format!(
-            "no engine answers at {} yet ({error}): until one does, clients are turned away",
+            "no engine answers at {} yet ({error}); until one does, connections are closed",
             arguments.upstream.display()
         ));
     }
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");
-    let (sender, mut events) = tokio::sync::mpsc::channel(2 * plan.faults.len() + OTHER_NEWS);
+    let (sender, mut events) = tokio::sync::mpsc::channel(2 * script.faults.len() + OTHER_EVENTS);
     runtime.block_on(async {
-        let proxy = Proxy::bind(&arguments.listen, &arguments.upstream, plan).map_err(anyhow::Error::from)?;
-        proxy.starter().start();
+        let proxy = Proxy::bind(&arguments.listen, &arguments.upstream, script).map_err(anyhow::Error::from)?;
+        proxy.start_handle().start();
         let serving = proxy.run(Some(sender), stop);
         tokio::pin!(serving);
         loop {
             tokio::select! {
-                () = &mut serving => return Ok(ExitCode::SUCCESS),
-                Some(news) = events.recv() => tell(news),
+                () = &mut serving => return Ok(Exit::Success.into()),
+                Some(event) = events.recv() => print_event(event),
             }
         }
     })
 }
 
-fn tell(news: News) {
-    match news {
-        News::Fault(FaultEvent {
+fn print_event(event: ProxyEvent) {
+    match event {
+        ProxyEvent::Fault(FaultEvent {
             index,
-            began,
-            after,
-            what,
-            struck,
+            at,
+            description,
+            phase,
         }) => {
-            let verb = if began { "begins" } else { "ends" };
-            let struck = struck.map_or(String::new(), |times| format!(" (strikes: {times})"));
-            style::say(&format!(
-                "{:7.1} s  fault {} {verb}: {what}{struck}",
-                after.as_secs_f64(),
+            let (verb, hits) = match phase {
+                FaultPhase::Began => ("begins", String::new()),
+                FaultPhase::Ended { hits } => ("ends", format!(" (hits: {hits})")),
+            };
+            style::print_line(&format!(
+                "{:7.1} s  fault {} {verb}: {description}{hits}",
+                at.as_secs_f64(),
                 index + 1
             ));
         }
-        News::Unknown { container, why } => style::say(&format!(
-            "note: could not find out who the container {container} is, so faults that choose may not strike as meant \
-             (told once): {why}"
+        ProxyEvent::InspectFailed { container, error } => style::print_line(&format!(
+            "note: could not inspect the container {container}, so faults that select containers may hit or spare it \
+             wrongly (reported once): {error}"
         )),
     }
 }

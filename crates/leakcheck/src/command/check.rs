@@ -1,4 +1,4 @@
-//! `leakcheck check`: a scenario in words and figures; nothing is started.
+//! `leakcheck check`: checks and explains scenarios without starting anything.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use clap::Args;
 use leakcheck_judge::whole_rotations;
 use leakcheck_model::scenario::{EngineKind, Rate, StartOrder, Traffic};
-use leakcheck_model::{Scenario, HumanDuration};
-use leakcheck_runner::startable;
+use leakcheck_model::{HumanDuration, Scenario};
+use leakcheck_runner::check_program;
 
-use super::{Failure, USAGE};
+use super::hints::{drained_unknown, tight_limits};
+use crate::exit_code::Exit;
+use crate::failure::Failure;
 use crate::{scenario_file, style};
 
 /// Arguments of `leakcheck check`.
@@ -19,7 +21,7 @@ Examples:
   leakcheck check my-daemon.toml
   leakcheck check scenarios/*.toml
   leakcheck check my-daemon.toml --set load.noisy.containers=200")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Scenario files
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
@@ -28,26 +30,26 @@ pub(super) struct Arguments {
     set: Vec<String>,
 }
 
-/// Explains each scenario; tells the problems of all of them.
+/// Explains each scenario, or prints its problems.
 ///
 /// # Errors
-/// None; a wrong scenario gives exit code 2.
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let mut wrong = false;
+/// None. The exit code is 2 if a scenario is wrong.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut exit = Exit::Success;
     for path in &arguments.scenarios {
         match scenario_file::read(path, &arguments.set) {
-            Ok(scenario) => style::print(&explained(&scenario)),
+            Ok(scenario) => style::print(&explanation(&scenario)),
             Err(error) => {
-                wrong = true;
-                _ = Failure::usage(format!("{error:#}")).tell();
+                exit = Exit::Usage;
+                _ = Failure::usage(format!("{error:#}")).report();
             }
         }
     }
-    Ok(ExitCode::from(if wrong { USAGE } else { 0 }))
+    Ok(exit.into())
 }
 
-/// The scenario in words.
-fn explained(scenario: &Scenario) -> String {
+/// The scenario as text.
+fn explanation(scenario: &Scenario) -> String {
     let mut text = format!(
         "{}{}\n",
         scenario.name,
@@ -61,7 +63,7 @@ fn explained(scenario: &Scenario) -> String {
     row(
         "engine",
         match scenario.engine.kind {
-            EngineKind::Auto if !scenario.needs_engine() => "none is needed".into(),
+            EngineKind::Auto if !scenario.needs_engine() => "none needed".into(),
             EngineKind::Auto => "Docker if it answers, else simulated".into(),
             EngineKind::Docker => "Docker".into(),
             EngineKind::Simulated => "simulated".into(),
@@ -79,10 +81,10 @@ fn explained(scenario: &Scenario) -> String {
         row("load", format!("{} x {}: {pace}{churn}", load.containers, load.name));
     }
     if !scenario.load.is_empty() {
-        row("in all", totals(scenario));
+        row("total", totals(scenario));
     }
     if let Some(traffic) = &scenario.traffic {
-        row("traffic", work(traffic));
+        row("traffic", requests(traffic));
     }
     row("target", target(scenario));
     row("time", timing(scenario));
@@ -90,7 +92,7 @@ fn explained(scenario: &Scenario) -> String {
         row("limit", format!("{metric}: {limit}"));
     }
     for fault in &scenario.fault {
-        let whom = fault.containers.as_ref().map_or_else(
+        let affected = fault.containers.as_ref().map_or_else(
             || {
                 fault.share.map_or("all containers".into(), |s| {
                     format!("{:.0} % of the containers", s * 100.0)
@@ -100,27 +102,23 @@ fn explained(scenario: &Scenario) -> String {
         );
         row(
             "fault",
-            format!("{} after {} for {}, {whom}", fault.kind.name(), fault.at, fault.length),
+            format!(
+                "{} after {} for {}, {affected}",
+                fault.kind.name(),
+                fault.at,
+                fault.length
+            ),
         );
     }
-    let tight = super::plan::too_tight(scenario, "measure");
-    let absent = startable(scenario).err().map(|error| format!("here {error}"));
-    for hint in drained_unknown(scenario).into_iter().chain(absent).chain(tight) {
+    let tight = tight_limits(scenario, "measure");
+    let missing = check_program(scenario)
+        .err()
+        .map(|error| format!("on this machine {error}"));
+    for hint in drained_unknown(scenario).into_iter().chain(missing).chain(tight) {
         row("hint", hint);
     }
     text.push('\n');
     text
-}
-
-/// What to do about a `drained` that will be `invalid`.
-pub(super) fn drained_unknown(scenario: &Scenario) -> Option<String> {
-    let metrics = scenario.drained_unknown();
-    let why = if scenario.load.is_empty() {
-        "there is no load that could be gone; leave it out, or give the target work with [[load]] or [traffic]"
-    } else {
-        "the target is started after the load, so its level without load is not known; give [target] start = \"before-load\""
-    };
-    (!metrics.is_empty()).then(|| format!("`drained` of {} will be invalid: {why}", metrics.join(" and ")))
 }
 
 fn totals(scenario: &Scenario) -> String {
@@ -144,7 +142,7 @@ fn totals(scenario: &Scenario) -> String {
     format!("{} containers, {lines}, {rotations}", scenario.containers())
 }
 
-fn work(traffic: &Traffic) -> String {
+fn requests(traffic: &Traffic) -> String {
     match &traffic.url {
         Some(url) => format!("{} {url}, {} times a second", traffic.method, traffic.per_second),
         None => traffic.command.join(" "),
@@ -176,12 +174,16 @@ fn target(scenario: &Scenario) -> String {
 
 fn timing(scenario: &Scenario) -> String {
     let s = &scenario.schedule;
-    // Launch and removal: about 0.15 s a container on two cores (DEPS.md), counted in whole seconds.
+    // Launch and removal take about 0.15 s a container on two cores.
     let launch = HumanDuration::seconds(3 + scenario.containers() / 5);
-    let drain = if scenario.has_load() { s.drain } else { HumanDuration::ZERO };
+    let drain = if scenario.has_load() {
+        s.drain
+    } else {
+        HumanDuration::ZERO
+    };
     let all = HumanDuration(s.warm_up.0 + s.measure.0 + drain.0 + launch.0);
     format!(
-        "warm up {}, measure {} with a sample every {}, drain {}: about {all} in all{}",
+        "warm up {}, measure {} with a sample every {}, drain {}: about {all} in total{}",
         s.warm_up,
         s.measure,
         s.sample_every,

@@ -1,8 +1,8 @@
-//! `leakcheck compare`: runs side by side, and whether the newest got worse. Made to be called by `git bisect run`.
+//! `leakcheck compare`: compares runs, and reports whether the newest is worse. `git bisect run` can call it.
 
+mod regression;
 mod row;
 mod table;
-mod worse;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,27 +11,25 @@ use clap::Args;
 use leakcheck_model::{ReasonCode, Verdict};
 use serde_json::json;
 
-use super::{Failure, NO_VERDICT};
+use crate::exit_code::Exit;
+use crate::failure::Failure;
 use crate::style;
+use regression::Finding;
 use row::Row;
-use worse::Finding;
-
-/// The newest run got worse.
-const WORSE: u8 = 1;
 
 /// Arguments of `leakcheck compare`.
 #[derive(Args)]
 #[command(after_help = "\
-The newest run (by when it began) is worse if its verdict is worse than that of any other run, if a metric grows faster
-than in any other run and their intervals do not overlap, if a metric that was seen is seen no more, if fewer of the expected
-rotations were seen, or if more lines were lost or repeated. Runs without a verdict are shown and not compared with.
+The newest run, by start time, is worse than another if it fails and the other passed, if a metric grows faster and the
+intervals do not overlap, if a metric is absent that the other had, if fewer of the expected rotations were seen, or if more
+lines were lost or repeated. Runs without a verdict are shown, but not compared.
 
 Examples:
   leakcheck compare reports/smoke/*
   leakcheck compare main/reports/smoke/RUN_ID reports/smoke/RUN_ID --json
 
 Exit codes: 0 not worse, 1 worse, 2 usage error, 125 no verdict to compare (`git bisect run` skips the commit)")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Run folders, in any order
     #[arg(required = true, num_args = 1.., value_name = "RUN_DIR")]
     folders: Vec<PathBuf>,
@@ -40,7 +38,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// What the comparison comes to.
+/// The outcome of a comparison.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     NotWorse,
@@ -57,36 +55,35 @@ impl Outcome {
         }
     }
 
-    fn exit_code(self) -> u8 {
+    fn exit(self) -> Exit {
         match self {
-            Self::NotWorse => 0,
-            Self::Worse => WORSE,
-            Self::NoVerdict => NO_VERDICT,
+            Self::NotWorse => Exit::Success,
+            Self::Worse => Exit::Fail,
+            Self::NoVerdict => Exit::NoVerdict,
         }
     }
 }
 
-/// Compares.
+/// Compares runs.
 ///
 /// # Errors
-/// If a folder is no run, or there are not two of them.
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+/// If a folder is not a run, or there are fewer than two.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let rows = rows(arguments)?;
     let Some((newest, others)) = rows.split_last() else {
-        return Err(Failure::usage("there is no run to compare"));
+        return Err(Failure::usage("no run was given"));
     };
-    let (outcome, findings) = judge(newest, others);
+    let (outcome, findings) = compare(newest, others);
     if arguments.json {
-        let text = serde_json::to_string_pretty(&as_json(&rows, outcome, &findings)).map_err(anyhow::Error::from)?;
-        style::print(&format!("{text}\n"));
+        style::print_json(&as_json(&rows, outcome, &findings))?;
     } else {
-        style::print(&table::of(&rows));
-        tell(newest, others, outcome, &findings);
+        style::print(&table::render(&rows));
+        print_outcome(newest, others, outcome, &findings);
     }
-    Ok(ExitCode::from(outcome.exit_code()))
+    Ok(outcome.exit().into())
 }
 
-/// The runs, oldest first; each once.
+/// Reads the runs, oldest first.
 fn rows(arguments: &Arguments) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     let mut seen = Vec::new();
@@ -94,31 +91,35 @@ fn rows(arguments: &Arguments) -> Result<Vec<Row>, Failure> {
         let row = Row::read(path)?;
         let place = path.canonicalize().unwrap_or_else(|_| path.clone());
         if seen.contains(&place) {
-            return Err(Failure::usage(format!("{} is named twice", path.display())));
+            return Err(Failure::usage(format!("{} was given twice", path.display())));
         }
         seen.push(place);
         rows.push(row);
     }
     if rows.len() < 2 {
         return Err(Failure::usage(format!(
-            "{} is one run, and a comparison needs two",
+            "{} is the only run; a comparison needs two",
             arguments.folders[0].display()
         )));
     }
-    // A stable sort: runs without a clock stay in the order in which they were named.
+    // The sort is stable: runs without a start time stay in the given order.
     rows.sort_by_key(|row| row.began);
     Ok(rows)
 }
 
-fn judge(newest: &Row, others: &[Row]) -> (Outcome, Vec<Finding>) {
+/// Compares the newest run with the others that have a verdict.
+fn compare(newest: &Row, others: &[Row]) -> (Outcome, Vec<Finding>) {
     let comparable: Vec<&Row> = others.iter().filter(|r| decided(r.result.verdict)).collect();
     let is_decided = decided(newest.result.verdict);
     let findings: Vec<Finding> = if is_decided {
-        comparable.iter().flat_map(|other| worse::than(newest, other)).collect()
-    } else if is_blind(newest) {
         comparable
             .iter()
-            .flat_map(|other| worse::vanished(newest, other))
+            .flat_map(|other| regression::findings(newest, other))
+            .collect()
+    } else if lacks_metrics(newest) {
+        comparable
+            .iter()
+            .flat_map(|other| regression::vanished(newest, other))
             .collect()
     } else {
         Vec::new()
@@ -130,8 +131,8 @@ fn judge(newest: &Row, others: &[Row]) -> (Outcome, Vec<Finding>) {
     }
 }
 
-/// Whether a run has no verdict only because metrics are gone.
-fn is_blind(row: &Row) -> bool {
+/// Returns whether a run has no verdict only because metrics are absent.
+fn lacks_metrics(row: &Row) -> bool {
     let reasons = &row.result.reasons;
     !reasons.is_empty() && reasons.iter().all(|r| r.code == ReasonCode::MetricAbsent)
 }
@@ -140,11 +141,11 @@ fn decided(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Pass | Verdict::Fail)
 }
 
-/// The outcome for people.
-fn tell(newest: &Row, others: &[Row], outcome: Outcome, findings: &[Finding]) {
+/// Prints the outcome for people.
+fn print_outcome(newest: &Row, others: &[Row], outcome: Outcome, findings: &[Finding]) {
     let (bold, plain) = (style::BOLD, style::PLAIN);
     for other in others.iter().filter(|o| o.result.scenario != newest.result.scenario) {
-        style::say(&format!(
+        style::print_line(&format!(
             "{}note{plain}: {} ran another scenario ({}) than {} ({})",
             style::DOUBT,
             other.name(),
@@ -154,19 +155,19 @@ fn tell(newest: &Row, others: &[Row], outcome: Outcome, findings: &[Finding]) {
         ));
     }
     match outcome {
-        Outcome::NotWorse => style::say(&format!("{}not worse{plain}: {}", style::GOOD, newest.name())),
+        Outcome::NotWorse => style::print_line(&format!("{}not worse{plain}: {}", style::GOOD, newest.name())),
         Outcome::NoVerdict => {
-            let why = if decided(newest.result.verdict) {
+            let reason = if decided(newest.result.verdict) {
                 "none of the earlier runs has a verdict".to_owned()
             } else {
                 format!("{} is {}", newest.name(), newest.result.verdict.name())
             };
-            style::say(&format!("{}nothing to compare{plain}: {why}", style::DOUBT));
+            style::print_line(&format!("{}nothing to compare{plain}: {reason}", style::DOUBT));
         }
         Outcome::Worse => {
-            style::say(&format!("{}worse{plain}: {bold}{}{plain}", style::BAD, newest.name()));
+            style::print_line(&format!("{}worse{plain}: {bold}{}{plain}", style::BAD, newest.name()));
             for finding in findings {
-                style::say(&format!("  than {}: {}", finding.than, finding.message));
+                style::print_line(&format!("  than {}: {}", finding.than, finding.message));
             }
         }
     }
@@ -180,7 +181,7 @@ fn as_json(rows: &[Row], outcome: Outcome, findings: &[Finding]) -> serde_json::
     json!({
         "schema": 1,
         "outcome": outcome.name(),
-        "exit_code": outcome.exit_code(),
+        "exit_code": outcome.exit().number(),
         "newest": rows.last().map(Row::name),
         "findings": findings,
         "runs": rows.iter().map(Row::as_json).collect::<Vec<_>>(),

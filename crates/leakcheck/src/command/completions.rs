@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use leakcheck_model::suggest::{appended, did_you_mean};
 
-use super::{Cli, Failure};
+use crate::exit_code::Exit;
+use crate::failure::Failure;
 use crate::style;
 
 /// Arguments of `leakcheck completions`.
@@ -16,20 +17,20 @@ Examples:
   leakcheck completions bash > ~/.local/share/bash-completion/completions/leakcheck
   leakcheck completions zsh > ~/.zfunc/_leakcheck
   leakcheck completions fish > ~/.config/fish/completions/leakcheck.fish")]
-pub(super) struct Arguments {
-    /// Which shell
+pub(crate) struct Arguments {
+    /// The shell
     shell: clap_complete::Shell,
 }
 
-/// Prints the completions of a shell.
+/// Prints the completions of `cli` for a shell.
 ///
 /// # Errors
 /// None.
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Arguments, mut cli: clap::Command) -> Result<ExitCode, Failure> {
     let mut out = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "leakcheck", &mut out);
+    clap_complete::generate(arguments.shell, &mut cli, "leakcheck", &mut out);
     style::print(&String::from_utf8_lossy(&out));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success.into())
 }
 
 /// Arguments of `leakcheck man`.
@@ -38,35 +39,34 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 Examples:
   leakcheck man --dir ~/.local/share/man/man1        then `man leakcheck`, `man leakcheck-run`
   leakcheck man run | man -l -")]
-pub(super) struct ManArguments {
-    /// Whose page; without it that of leakcheck itself, which names the others
+pub(crate) struct ManArguments {
+    /// The command [default: the page of leakcheck itself, which lists the commands]
     command: Option<String>,
     /// Write the pages of all commands into this folder
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     dir: Option<PathBuf>,
 }
 
-/// Prints a man page, or writes all of them.
+/// Prints a man page of `cli`, or writes all of them.
 ///
 /// # Errors
-/// If there is no such command, or the folder cannot be written.
-pub(super) fn man(arguments: &ManArguments) -> Result<ExitCode, Failure> {
-    // A page for `help` would say what every page says.
-    let mut cli = Cli::command().disable_help_subcommand(true);
+/// If the command does not exist, or the folder cannot be written.
+pub(crate) fn man(arguments: &ManArguments, cli: clap::Command) -> Result<ExitCode, Failure> {
+    let mut cli = cli.disable_help_subcommand(true);
     cli.build();
     if let Some(folder) = &arguments.dir {
         return write_pages(&cli, folder);
     }
     let command = match &arguments.command {
         None => cli,
-        Some(name) => of_command(&cli, name)?,
+        Some(name) => subcommand(&cli, name)?,
     };
     style::print(&page(command).map_err(anyhow::Error::from)?);
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success.into())
 }
 
-/// A page whose title line is whole (the generator leaves the date out, so that what follows is read as one; no build has a
-/// date of its own), and whose examples are called so.
+/// Renders a page. The generator's title line lacks the date, so that the next word would be read as the date. It is replaced,
+/// with an empty date for reproducible builds.
 fn page(command: clap::Command) -> std::io::Result<String> {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     let mut out = Vec::new();
@@ -76,7 +76,7 @@ fn page(command: clap::Command) -> std::io::Result<String> {
         name.to_uppercase(),
         env!("CARGO_PKG_VERSION")
     );
-    // A new line round an empty one is none, and a fault to those who read closely.
+    // mandoc warns of an empty line between two line breaks.
     let text = String::from_utf8_lossy(&out).replace(".br\n\n.br\n", ".sp\n");
     let lines = text.lines().map(|line| match line {
         line if line.starts_with(".TH ") => title.as_str(),
@@ -84,16 +84,16 @@ fn page(command: clap::Command) -> std::io::Result<String> {
         line => line,
     });
     let whole: String = lines.flat_map(|line| [line, "\n"]).collect();
-    // The section says it already.
+    // The section's heading says it.
     Ok(whole.replacen(".SH EXAMPLES\nExamples:\n", ".SH EXAMPLES\n", 1))
 }
 
-fn of_command(cli: &clap::Command, name: &str) -> Result<clap::Command, Failure> {
+fn subcommand(cli: &clap::Command, name: &str) -> Result<clap::Command, Failure> {
     let known = || cli.get_subcommands().filter(|c| !c.is_hide_set());
     let found = known().find(|c| c.get_name() == name).cloned();
     found.ok_or_else(|| {
         let hint = appended(&did_you_mean(name, known().map(clap::Command::get_name)));
-        Failure::usage(format!("there is no command `{name}`{hint}"))
+        Failure::usage(format!("`{name}` is not a command{hint}"))
     })
 }
 
@@ -107,9 +107,9 @@ fn write_pages(cli: &clap::Command, folder: &Path) -> Result<ExitCode, Failure> 
         std::fs::write(folder.join("leakcheck.1"), page(cli.clone())?)
     };
     write().map_err(|error| Failure::usage(format!("failed to write man pages into {}: {error}", folder.display())))?;
-    style::say(&format!(
+    style::print_line(&format!(
         "wrote leakcheck.1 and a page for each command into {}",
         folder.display()
     ));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success.into())
 }

@@ -2,19 +2,20 @@
 
 use std::process::ExitCode;
 
-pub(super) use leakcheck_dockersim::Arguments;
-
+pub(crate) use leakcheck_dockersim::Arguments;
 use leakcheck_dockersim::{Server, Settings};
 
-use super::{Failure, runtime, stop_on_signal};
+use crate::exit_code::Exit;
+use crate::failure::Failure;
+use crate::runtime::{log_to_stderr, runtime, stop_on_signal};
 use crate::style;
 
-/// Serves until SIGTERM or SIGINT. Its address is the only line on standard output, as soon as clients can connect.
+/// Serves until SIGTERM or SIGINT. Prints its address, as the only line, once clients can connect.
 ///
 /// # Errors
 /// If the socket cannot be made.
-pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    super::capture::log_to_stderr();
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    log_to_stderr();
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");
     let settings = Settings::from(arguments);
@@ -26,5 +27,5 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok::<_, leakcheck_dockersim::ServeError>(())
         })
         .map_err(|error| Failure::usage(format!("{:#}", anyhow::Error::from(error))))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success.into())
 }

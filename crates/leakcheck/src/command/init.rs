@@ -1,4 +1,4 @@
-//! `leakcheck init`: a commented scenario that runs as it is.
+//! `leakcheck init`: writes a commented scenario that can be run unchanged.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -6,33 +6,34 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::Failure;
+use crate::exit_code::Exit;
+use crate::failure::Failure;
 use crate::style;
 
-/// The scenario that `init` writes; a test runs it.
-pub(super) const TEMPLATE: &str = include_str!("init.toml");
+/// The scenario that `init` writes. An end-to-end test runs it.
+const TEMPLATE: &str = include_str!("init.toml");
 
 /// Arguments of `leakcheck init`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  leakcheck init                    writes leakcheck.toml; `leakcheck run leakcheck.toml` runs it as it is
-  leakcheck init - | less           to look at
+  leakcheck init                    writes leakcheck.toml, for `leakcheck run leakcheck.toml`
+  leakcheck init - | less           prints it
   leakcheck init my-daemon.toml && $EDITOR my-daemon.toml")]
-pub(super) struct Arguments {
-    /// Where to write it; `-` is standard output
+pub(crate) struct Arguments {
+    /// The file to write; `-` is standard output
     #[arg(default_value = "leakcheck.toml")]
     file: PathBuf,
 }
 
-/// Writes the template; never over a file that is there.
+/// Writes the template. An existing file is never overwritten.
 ///
 /// # Errors
 /// If the file exists or cannot be written.
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.file.as_os_str() == "-" {
         style::print(TEMPLATE);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Success.into());
     }
     let file = arguments.file.display();
     let mut out = std::fs::File::create_new(&arguments.file).map_err(|error| match error.kind() {
@@ -43,6 +44,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     })?;
     out.write_all(TEMPLATE.as_bytes())
         .map_err(|error| Failure::usage(format!("failed to write {file}: {error}")))?;
-    style::say(&format!("wrote {file}; run it with `leakcheck run {file}`"));
-    Ok(ExitCode::SUCCESS)
+    style::print_line(&format!("wrote {file}; run it with `leakcheck run {file}`"));
+    Ok(Exit::Success.into())
 }

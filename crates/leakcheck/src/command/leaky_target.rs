@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use leakcheck_model::HumanDuration;
 use leakcheck_leaky_targets::{NAMES, Options};
+use leakcheck_model::HumanDuration;
 use leakcheck_runner::engine;
 use leakcheck_runner::engine_address::EngineAddress;
 
+use crate::exit_code::Exit;
 use crate::failure::Failure;
 use crate::runtime::{runtime, stop_on_signal};
 use crate::style;
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             .map(|(name, defect)| format!("{name:<20} {defect}\n"))
             .collect();
         style::print(&list);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Success.into());
     }
     let host = engine::address(arguments.docker_host.as_deref()).map_err(|e| Failure::usage(e.to_string()))?;
     let EngineAddress::Unix(socket) = host else {
@@ -66,5 +67,5 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     // Leaked tasks are not awaited.
     runtime.shutdown_background();
     done.map_err(|error| Failure::usage(format!("{:#}", anyhow::Error::from(error))))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success.into())
 }

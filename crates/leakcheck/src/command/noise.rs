@@ -1,14 +1,15 @@
-//! `leakcheck noise`: what runs inside a load container.
+//! `leakcheck noise`: paced log lines, as a load container writes them.
 
 use std::process::ExitCode;
 
-use super::Failure;
+use crate::exit_code::Exit;
+use crate::failure::Failure;
 
-/// Writes lines until it is told to end.
+/// Writes lines until SIGTERM or SIGINT, or until the given number is written.
 ///
 /// # Errors
 /// If signals cannot be handled.
-pub(super) fn run(settings: &leakcheck_noise::Settings) -> Result<ExitCode, Failure> {
+pub(crate) fn run(settings: &leakcheck_noise::Settings) -> Result<ExitCode, Failure> {
     leakcheck_noise::run(settings).map_err(anyhow::Error::from)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success.into())
 }

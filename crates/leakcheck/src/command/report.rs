@@ -1,4 +1,4 @@
-//! `leakcheck report` and `leakcheck export`: a stored run for people, and for other tools.
+//! `leakcheck report` and `leakcheck export`: the reports of a stored run, and its samples for other tools.
 
 mod live;
 
@@ -9,7 +9,9 @@ use clap::{Args, ValueEnum};
 use leakcheck_judge::{judge, summarize};
 use leakcheck_report::RunFolder;
 
-use super::{Failure, runtime, stop_on_signal};
+use crate::exit_code::Exit;
+use crate::failure::Failure;
+use crate::runtime::{runtime, stop_on_signal};
 use crate::{run_folder, style};
 
 /// Arguments of `leakcheck report`.
@@ -17,17 +19,17 @@ use crate::{run_folder, style};
 #[command(after_help = "\
 Examples:
   leakcheck report reports/smoke/20261122-213352-jjbp --open
-  leakcheck report reports/smoke/20261122-213352-jjbp --live --port 8090      while the run goes on")]
-pub(super) struct Arguments {
+  leakcheck report reports/smoke/20261122-213352-jjbp --live --port 8090      during the run")]
+pub(crate) struct Arguments {
     /// The run folder
     folder: PathBuf,
     /// Open report.html in the browser
     #[arg(long)]
     open: bool,
-    /// Serve the report on 127.0.0.1 while the run goes on; ends with Ctrl-C
+    /// Serve the report on 127.0.0.1 during the run, until Ctrl-C
     #[arg(long)]
     live: bool,
-    /// Where --live listens on 127.0.0.1 [default: any free port]
+    /// Port of --live on 127.0.0.1 [default: any free port]
     #[arg(
         long,
         value_name = "PORT",
@@ -45,30 +47,30 @@ Examples:
   leakcheck export reports/smoke/RUN_ID --format openmetrics > run.om
   promtool tsdb create-blocks-from openmetrics run.om data/
   leakcheck export reports/smoke/RUN_ID --format csv | head")]
-pub(super) struct ExportArguments {
+pub(crate) struct ExportArguments {
     /// The run folder
     folder: PathBuf,
-    /// For whom
+    /// The format
     #[arg(long)]
     format: Format,
 }
 
-/// What other tools read.
+/// A format of exported samples.
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
     /// For `promtool tsdb create-blocks-from openmetrics`
     Openmetrics,
-    /// Samples as rows
+    /// One row for each sample
     Csv,
-    /// Samples as an object of columns
+    /// An array with an object for each sample
     Json,
 }
 
-/// Writes every report of the folder again, or serves it while it grows.
+/// Writes all reports of a run again, or serves the page during the run.
 ///
 /// # Errors
-/// If the folder cannot be read or written, or the port is taken.
-pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+/// If the folder cannot be read or written, or the port is in use.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let folder = run_folder::open(&arguments.folder)?;
     if arguments.live {
         return serve(folder, arguments);
@@ -77,21 +79,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let result = summarize(&record, judge(&record));
     folder.write_report(&result, &record).map_err(anyhow::Error::from)?;
     let page = folder.path().join("report.html");
-    style::say(&format!("wrote {}", page.display()));
+    style::print_line(&format!("wrote {}", page.display()));
     if arguments.open {
         open(page.as_os_str());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success.into())
 }
 
 fn serve(folder: RunFolder, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    // A folder that is none is told now, and not to the browser.
+    // A wrong folder is an error here, not in the browser.
     folder.read_scenario_text().map_err(anyhow::Error::from)?;
     let runtime = runtime()?;
     let stop = stop_on_signal(&runtime, "");
     let (listener, port) = runtime.block_on(live::listen(arguments.port))?;
     let address = format!("http://127.0.0.1:{port}/");
-    style::say(&format!(
+    style::print_line(&format!(
         "the report of {} is at {address} (Ctrl-C ends)",
         folder.path().display()
     ));
@@ -99,21 +101,21 @@ fn serve(folder: RunFolder, arguments: &Arguments) -> Result<ExitCode, Failure> 
         open(address.as_ref());
     }
     runtime.block_on(live::serve(live::Page::new(folder), listener, port, stop));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success.into())
 }
 
-fn open(what: &std::ffi::OsStr) {
-    let opened = std::process::Command::new("xdg-open").arg(what).status();
+fn open(page: &std::ffi::OsStr) {
+    let opened = std::process::Command::new("xdg-open").arg(page).status();
     if !opened.is_ok_and(|s| s.success()) {
-        style::say("no browser could be opened here; open it yourself");
+        style::print_line("no browser could be started; open the page yourself");
     }
 }
 
-/// Prints the samples in another format.
+/// Prints the samples in a format for other tools.
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub(super) fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
+pub(crate) fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
     let folder = run_folder::open(&arguments.folder)?;
     let format = match arguments.format {
         Format::Openmetrics => leakcheck_report::Format::OpenMetrics,
@@ -122,5 +124,5 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<ExitCode, Failure> {
     };
     let text = leakcheck_report::export(&folder, format).map_err(anyhow::Error::from)?;
     style::print(&format!("{}\n", text.trim_end_matches('\n')));
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success.into())
 }

@@ -139,7 +139,7 @@ fn wrong_folders_are_usage_errors() {
     let nowhere = root.path().join("nowhere");
     for (folders, text) in [
         (vec![old.as_path()], "a comparison needs two"),
-        (vec![old.as_path(), &old], "named twice"),
+        (vec![old.as_path(), &old], "given twice"),
         (vec![old.as_path(), &nowhere], "nowhere"),
         (vec![old.as_path(), root.path()], "no run folder"),
     ] {

@@ -35,10 +35,10 @@ fn the_page_follows_a_run_to_its_end() {
     let server = Daemon::start(&["report", &folder.display().to_string(), "--live"]);
     let (first, state) = (server.get("/"), server.get("/state"));
     assert!(
-        first.starts_with("HTTP/1.1 200 OK") && first.contains("The run goes on."),
+        first.starts_with("HTTP/1.1 200 OK") && first.contains("The run is not finished."),
         "{first}"
     );
-    assert!(first.contains(&format!("data-state=\"{}\"", body(&state))));
+    assert!(first.contains(&format!("data-version=\"{}\"", body(&state))));
     assert!(server.address.starts_with("127.0.0.1:"), "{}", server.address);
     // When it takes more samples, the last one written in part
     let rows: String = (1..300).map(|t| format!("{t},measure,40\n")).collect();
@@ -47,7 +47,7 @@ fn the_page_follows_a_run_to_its_end() {
     assert_ne!(body(&server.get("/state")), body(&state));
     let second = server.get("/");
     assert!(
-        second.contains("The run goes on.") && second.contains("4 min 59 s judged"),
+        second.contains("The run is not finished.") && second.contains("4 min 59 s judged"),
         "{second}"
     );
     // When it ends, then the page has the verdict
@@ -58,7 +58,7 @@ fn the_page_follows_a_run_to_its_end() {
     );
     let last = server.get("/");
     assert!(
-        last.contains("badge pass") && !last.contains("The run goes on."),
+        last.contains("badge pass") && !last.contains("The run is not finished."),
         "{last}"
     );
     // And nothing was written to the run folder

@@ -36,10 +36,10 @@ fn a_folder_in_place_of_a_file_gets_a_hint_and_vice_versa() {
     for (arguments, hint) in [
         (["run", folder.as_str()], "did you mean"),
         (["check", folder.as_str()], "mine.toml?"),
-        (["plan", folder.as_str()], "no scenario file"),
+        (["plan", folder.as_str()], "not a scenario file"),
         (["judge", folder.as_str()], "no run folder"),
-        (["compare", file.as_str()], "a run folder is meant"),
-        (["report", file.as_str()], "a run folder is meant"),
+        (["compare", file.as_str()], "a run folder is needed"),
+        (["report", file.as_str()], "a run folder is needed"),
     ] {
         let output = output(&arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));

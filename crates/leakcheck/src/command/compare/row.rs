@@ -1,4 +1,4 @@
-//! One run of the comparison: its folder read and judged again, so that all runs are judged by the same judge.
+//! A run in a comparison. It is judged again, so that all runs are judged by the same version.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,30 +6,30 @@ use std::path::{Path, PathBuf};
 use leakcheck_judge::{judge, summarize};
 use leakcheck_model::limit::Statistic;
 use leakcheck_model::result::{Growth, LimitResult};
-use leakcheck_model::{Limit, RunResult};
+use leakcheck_model::{Limit, RunResult, Unit};
 use serde_json::{Value, json};
 
-use super::super::Failure;
+use crate::failure::Failure;
 use crate::run_folder;
 
-/// One run.
+/// A judged run.
 pub(super) struct Row {
     folder: PathBuf,
-    /// When it began; `None` if it does not say.
+    /// Start time, if it is recorded.
     pub(super) began: Option<jiff::Timestamp>,
-    /// What it came to.
+    /// The result.
     pub(super) result: RunResult,
-    units: BTreeMap<String, &'static str>,
+    units: BTreeMap<String, Unit>,
 }
 
 impl Row {
     /// Reads and judges a run's folder.
     ///
     /// # Errors
-    /// If it is none, or cannot be read.
+    /// If the folder is not a run, or cannot be read.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let record = run_folder::record(path)?;
-        let units = record.metrics.iter().map(|(n, m)| (n.clone(), m.unit.symbol())).collect();
+        let units = record.metrics.iter().map(|(n, m)| (n.clone(), m.unit)).collect();
         let result = summarize(&record, judge(&record));
         Ok(Self {
             folder: path.to_owned(),
@@ -39,7 +39,7 @@ impl Row {
         })
     }
 
-    /// A row of a result alone.
+    /// A row of a result without a folder.
     #[cfg(test)]
     pub(super) fn of(result: RunResult) -> Self {
         Self {
@@ -50,12 +50,12 @@ impl Row {
         }
     }
 
-    /// What it is called.
+    /// The run's id.
     pub(super) fn name(&self) -> &str {
         &self.result.run_id
     }
 
-    /// The commit that was tested as the target says it, else as its source is checked out, else its version.
+    /// The commit that the target reports, else that of its source, else its version.
     pub(super) fn build(&self) -> Option<String> {
         let target = self.result.target.as_ref()?;
         let short = |commit: &String| commit.chars().take(12).collect();
@@ -64,7 +64,7 @@ impl Row {
     }
 
     /// The unit of a metric.
-    pub(super) fn unit(&self, metric: &str) -> &'static str {
+    pub(super) fn unit(&self, metric: &str) -> Unit {
         self.units.get(metric).copied().unwrap_or_default()
     }
 
@@ -73,7 +73,7 @@ impl Row {
         self.result.metrics.get(metric)?.growth_per_min
     }
 
-    /// The metrics whose growth is what the run is about: those with a limit on it, and tasks and descriptors.
+    /// The metrics whose growth is compared: those with a limit on growth, and tasks and descriptors.
     pub(super) fn growing(&self) -> Vec<&str> {
         let limited = |name: &str| self.growth_limit(name).is_some();
         let names = self.result.metrics.keys().map(String::as_str);
@@ -83,17 +83,17 @@ impl Row {
             .collect()
     }
 
-    /// The metrics that were seen at all.
-    pub(super) fn seen(&self) -> impl Iterator<Item = &str> {
+    /// The metrics that have samples.
+    pub(super) fn sampled(&self) -> impl Iterator<Item = &str> {
         self.result
             .metrics
             .keys()
             .map(String::as_str)
-            .filter(|name| self.saw(name))
+            .filter(|name| self.has(name))
     }
 
-    /// Whether a metric was seen.
-    pub(super) fn saw(&self, metric: &str) -> bool {
+    /// Returns whether a metric has samples.
+    pub(super) fn has(&self, metric: &str) -> bool {
         self.result.metrics.get(metric).is_some_and(|m| m.samples > 0)
     }
 
@@ -107,26 +107,26 @@ impl Row {
         self.result.limits.iter().filter(|l| l.metric == metric).find(of)
     }
 
-    /// Rotations seen: as its limit counted them, else from the first sample to the last.
+    /// The number of rotations: as its limit counted them, else from the first sample to the last.
     pub(super) fn rotations(&self) -> Option<f64> {
         let counted = self.limit("rotations", Statistic::Increase).and_then(|l| l.measured);
         let metric = self.result.metrics.get("rotations");
         counted.or_else(|| metric.and_then(|m| Some(m.last? - m.baseline?)))
     }
 
-    /// Share of the expected rotations that were seen.
-    pub(super) fn rotated(&self) -> Option<f64> {
+    /// The share of the expected rotations that happened.
+    pub(super) fn rotation_share(&self) -> Option<f64> {
         let expected = self.result.expected_rotations.filter(|e| *e > 0.0)?;
         Some(self.rotations()? / expected)
     }
 
-    /// Descriptors at the end less those at the baseline.
+    /// Descriptors at the end minus those at the baseline.
     pub(super) fn fd_growth(&self) -> Option<f64> {
         let fds = self.result.metrics.get("fds")?;
         Some(fds.last? - fds.baseline?)
     }
 
-    /// For scripts. What is not known is absent.
+    /// The row as JSON, without unknown values.
     pub(super) fn as_json(&self) -> Value {
         let growth: BTreeMap<_, _> = self.growing().into_iter().map(|m| (m, self.growth(m))).collect();
         let mut row = json!({

@@ -1,14 +1,14 @@
-//! The record's own table: a row a run, oldest first.
+//! The table of a comparison: one row for each run, oldest first.
 
+use leakcheck_model::Unit;
 use leakcheck_model::result::Growth;
 
 use super::row::Row;
-use crate::summary::human;
 
-/// What a run shows in a column, if it knows it.
+/// The text of a run in a column, if it has one.
 type Cell = Box<dyn Fn(&Row) -> Option<String>>;
 
-/// One column: its head, and its cell of a run.
+/// A column.
 struct Column {
     head: String,
     cell: Cell,
@@ -23,14 +23,14 @@ impl Column {
     }
 }
 
-/// The runs as a table; a column of which no run knows anything is left out.
-pub(super) fn of(rows: &[Row]) -> String {
+/// Renders the table, without columns that are empty for all runs.
+pub(super) fn render(rows: &[Row]) -> String {
     let mut columns = vec![
         Column::new("run", |r| Some(r.name().to_owned())),
         Column::new("build", Row::build),
     ];
     let mut metrics: Vec<String> = rows.iter().flat_map(Row::growing).map(str::to_owned).collect();
-    // Tasks and descriptors come first, as in the record.
+    // Tasks and descriptors come first.
     metrics.sort_by_key(|name| (name != "tasks", name != "fds", name.clone()));
     metrics.dedup();
     columns.extend(metrics.into_iter().map(|name| {
@@ -46,24 +46,24 @@ pub(super) fn of(rows: &[Row]) -> String {
         }),
         Column::new("verdict", |r| Some(r.result.verdict.name().to_owned())),
     ]);
-    laid_out(&columns, rows)
+    align(&columns, rows)
 }
 
-fn interval(growth: Growth, unit: &str) -> String {
+/// `+2.01 (1.90 to 2.10)`.
+fn interval(growth: Growth, unit: Unit) -> String {
     format!(
-        "{} ({} to {})",
-        human(growth.estimate, unit),
-        human(growth.low, unit),
-        human(growth.high, unit)
+        "{} ({})",
+        unit.format(growth.estimate),
+        unit.format_interval(growth.low, growth.high)
     )
 }
 
 /// `358 of 360`.
 fn rotations(row: &Row) -> Option<String> {
-    let seen = row.rotations()?;
+    let counted = row.rotations()?;
     Some(match row.result.expected_rotations {
-        Some(expected) => format!("{seen:.0} of {expected:.0}"),
-        None => format!("{seen:.0}"),
+        Some(expected) => format!("{counted:.0} of {expected:.0}"),
+        None => format!("{counted:.0}"),
     })
 }
 
@@ -71,7 +71,8 @@ fn signed(x: f64) -> String {
     format!("{x:+.0}")
 }
 
-fn laid_out(columns: &[Column], rows: &[Row]) -> String {
+/// Aligns the cells.
+fn align(columns: &[Column], rows: &[Row]) -> String {
     let cells: Vec<Vec<Option<String>>> = columns
         .iter()
         .map(|c| rows.iter().map(|r| (c.cell)(r)).collect::<Vec<_>>())

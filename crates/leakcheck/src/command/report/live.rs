@@ -1,7 +1,6 @@
-//! `leakcheck report RUN_DIR --live`: the report of a run that still goes on, on a port of this machine.
+//! `leakcheck report RUN_DIR --live`: serves the report of a run in progress on 127.0.0.1.
 //!
-//! It reads the run's folder whenever somebody asks for the page and the folder has grown, so it costs nothing while
-//! nobody looks, and sees nothing that the folder does not hold.
+//! A request reads the run folder again if it has grown, so an unused page costs nothing.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,51 +21,51 @@ use tokio_util::sync::CancellationToken;
 
 use crate::run_folder;
 
-/// Browsers open about six connections to a page; more than these wait.
-const CONNECTIONS: usize = 16;
+/// Largest number of connections. A browser opens about six.
+const MAX_CONNECTIONS: usize = 16;
 
-/// A caller that has not said what it wants by then is let go.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Time for a client to send its request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The page talks to nobody but this server.
+/// Content security policy: the page may contact only this server.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; connect-src 'self'";
 
-/// The report of one folder, as it was when it was last asked for.
+/// The report of one folder, cached for its latest state.
 pub(super) struct Page {
     folder: RunFolder,
-    /// Which state of the folder, and its page.
-    shown: Mutex<Option<(String, Bytes)>>,
+    /// State of the folder, and its page.
+    cache: Mutex<Option<(String, Bytes)>>,
 }
 
 impl Page {
     pub(super) fn new(folder: RunFolder) -> Self {
         Self {
             folder,
-            shown: Mutex::new(None),
+            cache: Mutex::new(None),
         }
     }
 
-    /// Which state the folder is in: its two growing files, by length.
+    /// The state of the folder: the lengths of its two growing files.
     fn state(&self) -> String {
         let length = |name: &str| self.folder.path().join(name).metadata().map_or(0, |m| m.len());
         format!("{}-{}", length("events.jsonl"), length("samples.csv"))
     }
 
-    /// The page for this state; made once.
+    /// Renders the page, once for each state.
     fn html(&self) -> anyhow::Result<Bytes> {
-        // Held while the page is made: a second caller waits for the same page instead of making it again.
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        // The lock is held during rendering, so that a second client waits for the same page.
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
-        if let Some((of, page)) = shown.as_ref()
+        if let Some((of, page)) = cache.as_ref()
             && *of == state
         {
             return Ok(page.clone());
         }
         let mut record =
             run_folder::record(self.folder.path()).map_err(|failure| anyhow::anyhow!(failure.message().to_owned()))?;
-        let goes_on = record.facts.is_cut_short() && !record.facts.interrupted;
-        // What the data say so far, and not that they are cut short: they are still coming.
+        let running = record.facts.is_cut_short() && !record.facts.interrupted;
+        // A run in progress is judged by its samples so far, not as a killed run.
         record.facts.finished = true;
         let result = leakcheck_judge::summarize(&record, leakcheck_judge::judge(&record));
         let scenario = self.folder.read_scenario_text().ok();
@@ -74,15 +73,18 @@ impl Page {
             &result,
             &record,
             scenario.as_deref(),
-            &html::Live { state: &state, goes_on },
+            &html::Live {
+                version: &state,
+                running,
+            },
         )?;
         let page = Bytes::from(page);
-        *shown = Some((state, page.clone()));
+        *cache = Some((state, page.clone()));
         Ok(page)
     }
 
-    fn answer(&self, request: &Request<Incoming>, port: u16) -> Response<Full<Bytes>> {
-        // Another site's page may send its visitors here under a name of its own; it gets nothing.
+    fn respond(&self, request: &Request<Incoming>, port: u16) -> Response<Full<Bytes>> {
+        // A foreign site could reach this server through DNS rebinding; its `Host` differs.
         let host = request
             .headers()
             .get(HOST)
@@ -92,28 +94,28 @@ impl Page {
             .iter()
             .any(|own| own == host)
         {
-            return plain(StatusCode::FORBIDDEN, "this is 127.0.0.1's alone\n");
+            return plain(StatusCode::FORBIDDEN, "only 127.0.0.1 is served\n");
         }
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/") => match self.html() {
-                Ok(page) => reply(StatusCode::OK, "text/html; charset=utf-8", page),
+                Ok(page) => response(StatusCode::OK, "text/html; charset=utf-8", page),
                 Err(error) => plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{error:#}\n")),
             },
             (&Method::GET | &Method::HEAD, "/state") => plain(StatusCode::OK, &self.state()),
-            _ => plain(StatusCode::NOT_FOUND, "there is / and /state\n"),
+            _ => plain(StatusCode::NOT_FOUND, "the paths are / and /state\n"),
         }
     }
 }
 
 fn plain(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    reply(
+    response(
         status,
         "text/plain; charset=utf-8",
         Bytes::copy_from_slice(text.as_bytes()),
     )
 }
 
-fn reply(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+fn response(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -123,10 +125,10 @@ fn reply(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<B
     response
 }
 
-/// Listens on 127.0.0.1; port 0 is any that is free.
+/// Listens on 127.0.0.1. Port 0 selects a free port.
 ///
 /// # Errors
-/// If the port is taken.
+/// If the port is in use.
 pub(super) async fn listen(port: u16) -> anyhow::Result<(TcpListener, u16)> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .await
@@ -138,37 +140,37 @@ pub(super) async fn listen(port: u16) -> anyhow::Result<(TcpListener, u16)> {
 /// Serves the page until `stop`.
 pub(super) async fn serve(page: Page, listener: TcpListener, port: u16, stop: CancellationToken) {
     let page = Arc::new(page);
-    let mut callers = JoinSet::new();
+    let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            accepted = listener.accept(), if callers.len() < CONNECTIONS => {
-                // An accept that fails (no descriptor left) is tried again when a caller has gone.
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => {
+                // Accepting fails without free descriptors; it is retried.
                 let Ok((stream, _)) = accepted else {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 };
-                callers.spawn(converse(Arc::clone(&page), stream, port));
+                connections.spawn(serve_connection(Arc::clone(&page), stream, port));
             }
-            Some(_) = callers.join_next(), if !callers.is_empty() => {}
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }
     }
 }
 
-async fn converse(page: Arc<Page>, stream: TcpStream, port: u16) {
+async fn serve_connection(page: Arc<Page>, stream: TcpStream, port: u16) {
     let service = service_fn(move |request: Request<Incoming>| {
         let page = Arc::clone(&page);
         async move {
-            // A page is arithmetic and pictures, which belong to no async thread.
-            let answered = tokio::task::spawn_blocking(move || page.answer(&request, port)).await;
-            let broke = |_| plain(StatusCode::INTERNAL_SERVER_ERROR, "the report broke\n");
-            Ok::<_, Infallible>(answered.unwrap_or_else(broke))
+            // Rendering computes for long, so it runs on a blocking thread.
+            let response = tokio::task::spawn_blocking(move || page.respond(&request, port)).await;
+            let failed = |_| plain(StatusCode::INTERNAL_SERVER_ERROR, "rendering the report failed\n");
+            Ok::<_, Infallible>(response.unwrap_or_else(failed))
         }
     });
-    // A caller that leaves in the middle is no news.
+    // A client may disconnect at any time.
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(REQUEST_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

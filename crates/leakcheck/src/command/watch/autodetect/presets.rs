@@ -1,11 +1,11 @@
-//! Which preset an exposition belongs to.
+//! Selects the preset that fits an exposition.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use leakcheck_model::scenario::{PRESETS, PresetMetric};
 
-/// The preset of which the exposition has most series; on a draw the one of which fewest are missing.
+/// The preset with most metrics in the exposition; on a tie the one with fewest missing.
 pub(super) fn preset(names: &BTreeSet<String>) -> Option<&'static [PresetMetric]> {
     let present = |all: &[PresetMetric]| all.iter().filter(|known| is_exposed(known, names)).count();
     let best = PRESETS
@@ -15,7 +15,7 @@ pub(super) fn preset(names: &BTreeSet<String>) -> Option<&'static [PresetMetric]
     (present(best) > 0).then_some(best)
 }
 
-/// Whether a metric of a preset is there, under any of its names.
+/// Returns whether a metric of a preset exists, under any of its names.
 pub(super) fn is_exposed(known: &PresetMetric, names: &BTreeSet<String>) -> bool {
     known.series.iter().any(|series| names.contains(*series))
 }
@@ -24,7 +24,7 @@ pub(super) fn is_exposed(known: &PresetMetric, names: &BTreeSet<String>) -> bool
 mod tests {
     use super::*;
     use leakcheck_model::Scenario;
-    use leakcheck_model::scenario::{Metric, ProcMetric};
+    use leakcheck_model::scenario::{Metric, MetricSource, ProcMetric};
     use leakcheck_probe::exposition::{Scan, Selector, names};
 
     type Sample = (&'static str, &'static str, &'static [(&'static str, f64)]);
@@ -98,23 +98,26 @@ mod tests {
     ];
 
     #[test]
-    fn each_projects_exposition_is_known_for_what_it_is_and_read_as_it_is_meant() {
+    fn each_exposition_selects_its_preset_and_gives_the_right_values() {
         for (name, text, expected) in SAMPLES {
-            // Watch chooses this preset
+            // The preset is selected
             let seen = names(text);
             let chosen = preset(&seen.all).expect(name);
             assert!(
                 PRESETS.iter().any(|(n, known)| *n == name && *known == chosen),
                 "{name}: {chosen:?}"
             );
-            // And every one of its metrics has the value that stands there
-            let selectors = chosen.iter().filter_map(|known| Selector::from_metric(&known.metric()));
+            // And each of its metrics has the value in the file
+            let selectors = chosen.iter().filter_map(|known| match known.metric().source {
+                MetricSource::Series(series) => Some(Selector::from(&series)),
+                _ => None,
+            });
             let scanned = Scan::new(selectors.collect()).read(text.as_bytes());
             assert_eq!((scanned.unread, scanned.repeated), (0, 0), "{name}");
             let read: Vec<(&str, Option<f64>)> = chosen.iter().map(|k| k.name).zip(scanned.values).collect();
             let expected: Vec<_> = expected.iter().map(|(metric, value)| (*metric, Some(*value))).collect();
             assert_eq!(read, expected, "{name}");
-            // As a counter where the project says so
+            // And the types agree with those in the file
             for known in chosen {
                 let series: Vec<&str> = known.series.iter().copied().filter(|s| seen.all.contains(*s)).collect();
                 assert!(
@@ -125,11 +128,11 @@ mod tests {
         }
         let sampled: BTreeSet<&str> = SAMPLES.iter().map(|(name, _, _)| *name).collect();
         assert_eq!(sampled, PRESETS.iter().map(|(name, _)| *name).collect());
-        assert_eq!(preset(&names("unheard_of 1\n").all), None);
+        assert_eq!(preset(&names("unknown 1\n").all), None);
     }
 
     #[test]
-    fn a_process_is_seen_by_the_kernel_with_every_preset() {
+    fn proc_metrics_stay_with_every_preset() {
         for (name, _) in PRESETS {
             let text = format!(
                 "name = \"a\"\n[target]\nkind = \"command\"\ncommand = [\"x\"]\nmetrics_url = \"http://127.0.0.1:1/metrics\"\npreset = \"{name}\"\n[limits]\nfds = \"growth_per_min < 1\"\n"

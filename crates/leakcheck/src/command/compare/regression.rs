@@ -1,32 +1,32 @@
-//! Whether one run is worse than another: verdict, growth, rotations, lines.
+//! The ways in which one run is worse than another: verdict, growth, metrics, rotations, lines.
 
+use leakcheck_model::result::Growth;
 use leakcheck_model::{LineCounts, Verdict};
 
 use super::row::Row;
-use crate::summary::human;
 
-/// A difference in growth is one only if it is this much of the limit: two sound runs are never exactly alike.
-const OF_LIMIT: f64 = 0.1;
+/// Smallest difference in growth that counts, as a share of the limit. Two sound runs are never exactly alike.
+const MIN_LIMIT_SHARE: f64 = 0.1;
 
-/// Rotations missing beside another run: both ends of a run cut one.
-const ROTATIONS: f64 = 0.05;
+/// Largest difference in the share of rotations: a run may cut one at either end.
+const ROTATION_TOLERANCE: f64 = 0.05;
 
-/// One way in which a run is worse than another.
+/// A way in which a run is worse than another.
 pub(super) struct Finding {
-    /// For scripts: `verdict`, `growth`, `vanished`, `rotations`, `lines`.
+    /// Code for scripts: `verdict`, `growth`, `vanished`, `rotations`, `lines`.
     pub(super) code: &'static str,
-    /// Which metric, if one.
+    /// The metric, if it is about one.
     pub(super) metric: Option<String>,
-    /// The other run.
+    /// The other run's id.
     pub(super) than: String,
-    /// For people.
+    /// Message for people.
     pub(super) message: String,
 }
 
-/// In what `newest` is worse than `other`.
-pub(super) fn than(newest: &Row, other: &Row) -> Vec<Finding> {
+/// Returns the ways in which `newest` is worse than `other`.
+pub(super) fn findings(newest: &Row, other: &Row) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut say = |code, metric: Option<&str>, message| {
+    let mut add = |code, metric: Option<&str>, message| {
         found.push(Finding {
             code,
             metric: metric.map(str::to_owned),
@@ -35,28 +35,28 @@ pub(super) fn than(newest: &Row, other: &Row) -> Vec<Finding> {
         });
     };
     if (newest.result.verdict, other.result.verdict) == (Verdict::Fail, Verdict::Pass) {
-        say("verdict", None, "it fails, and the other passed".to_owned());
+        add("verdict", None, "it fails, and the other passed".to_owned());
     }
     for metric in newest.growing() {
         if let Some(message) = faster(newest, other, metric) {
-            say("growth", Some(metric), message);
+            add("growth", Some(metric), message);
         }
     }
-    if let (Some(now), Some(then)) = (newest.rotated(), other.rotated())
-        && now < then - ROTATIONS
+    if let (Some(now), Some(then)) = (newest.rotation_share(), other.rotation_share())
+        && now < then - ROTATION_TOLERANCE
     {
         let message = format!(
-            "{:.0} % of the expected rotations were seen, and {:.0} % before",
+            "{:.0} % of the expected rotations happened, compared with {:.0} %",
             now * 100.0,
             then * 100.0
         );
-        say("rotations", Some("rotations"), message);
+        add("rotations", Some("rotations"), message);
     }
     if let (Some(now), Some(then)) = (&newest.result.lines, &other.result.lines) {
         for (what, of) in [("lost", lost as fn(&LineCounts) -> u64), ("repeated", repeated)] {
             if share(now, of) > share(then, of) {
-                let message = format!("{} lines {what}, and {} before", of(now), of(then));
-                say("lines", Some("lines"), message);
+                let message = format!("{} lines {what}, compared with {}", of(now), of(then));
+                add("lines", Some("lines"), message);
             }
         }
     }
@@ -64,18 +64,18 @@ pub(super) fn than(newest: &Row, other: &Row) -> Vec<Finding> {
     found
 }
 
-/// What was seen before and is seen no more: a metric that is deleted with the leak hides it. Of another scenario, or of the
-/// engine, other things are there to be seen.
+/// Returns the metrics that `other` had and `newest` lacks, because deleting a metric would hide a leak. Metrics of the engine and
+/// of another scenario may differ.
 pub(super) fn vanished(newest: &Row, other: &Row) -> Vec<Finding> {
     let is_same = newest.result.scenario == other.result.scenario;
     let gone = other
-        .seen()
-        .filter(|m| is_same && !newest.saw(m) && !m.starts_with("engine_"));
+        .sampled()
+        .filter(|m| is_same && !newest.has(m) && !m.starts_with("engine_"));
     let finding = |metric: &str| Finding {
         code: "vanished",
         metric: Some(metric.to_owned()),
         than: other.name().to_owned(),
-        message: format!("{metric} was never seen, and it was before"),
+        message: format!("{metric} is absent, and the other run has it"),
     };
     gone.map(finding).collect()
 }
@@ -88,38 +88,37 @@ fn repeated(lines: &LineCounts) -> u64 {
     lines.duplicated
 }
 
-/// Per line sent, so that a longer run is not worse for being longer.
+/// Returns a count per sent line, so that runs of different lengths can be compared.
 #[expect(clippy::cast_precision_loss, reason = "2^53 lines are never written")]
 fn share(lines: &LineCounts, of: fn(&LineCounts) -> u64) -> f64 {
     of(lines) as f64 / lines.sent.max(1) as f64
 }
 
-/// Growth that is certainly faster, by an amount that matters, and growth at all.
+/// Returns a message if growth is certainly faster, by an amount that matters.
 fn faster(newest: &Row, other: &Row, metric: &str) -> Option<String> {
     let (now, then) = (newest.growth(metric)?, other.growth(metric)?);
-    let matters = newest.growth_limit(metric).map_or(0.0, |limit| OF_LIMIT * limit);
+    let matters = newest.growth_limit(metric).map_or(0.0, |limit| MIN_LIMIT_SHARE * limit);
     let apart = now.low > then.high.max(0.0) && now.estimate - then.estimate > matters;
     let unit = newest.unit(metric);
-    let shown = |g: leakcheck_model::result::Growth| {
+    let rate = |g: Growth| {
         format!(
-            "{} a minute ({} to {})",
-            human(g.estimate, unit),
-            human(g.low, unit),
-            human(g.high, unit)
+            "{} ({})",
+            unit.format_rate(g.estimate),
+            unit.format_interval(g.low, g.high)
         )
     };
-    apart.then(|| format!("{metric} grow {}, and {} before", shown(now), shown(then)))
+    apart.then(|| format!("{metric} grows by {}, compared with {}", rate(now), rate(then)))
 }
 
 #[cfg(test)]
 mod tests {
     use leakcheck_judge::{judge, summarize};
-    use leakcheck_model::result::{Growth, LimitResult};
+    use leakcheck_model::result::LimitResult;
     use leakcheck_model::{Record, Samples};
 
     use super::*;
 
-    /// A run in which descriptors grew so, and so much of a hundred rotations came.
+    /// A run with this growth of descriptors and this number of a hundred rotations.
     fn run(verdict: Verdict, fds: (f64, f64, f64), rotations: f64) -> Row {
         let table = Record::from_table("run".into(), Samples::new(vec!["fds".into()]), Vec::new(), None);
         let mut result = summarize(&table, judge(&table));
@@ -147,7 +146,7 @@ mod tests {
     }
 
     fn codes(newest: &Row, other: &Row) -> Vec<&'static str> {
-        than(newest, other).into_iter().map(|f| f.code).collect()
+        findings(newest, other).into_iter().map(|f| f.code).collect()
     }
 
     const SOUND: (f64, f64, f64) = (0.0, -0.1, 0.1);
@@ -176,23 +175,23 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_that_is_certain_and_tiny_is_none() {
+    fn a_certain_but_tiny_difference_does_not_count() {
         let sound = run(Verdict::Pass, (0.0, -0.01, 0.01), 98.0);
         assert!(codes(&run(Verdict::Pass, (0.05, 0.02, 0.08), 98.0), &sound).is_empty());
-        // Falling less steeply is no growth.
+        // A slower decline is not growth.
         let falling = run(Verdict::Pass, (-9.0, -10.0, -8.0), 98.0);
         assert!(codes(&run(Verdict::Pass, (-1.0, -1.1, -0.9), 98.0), &falling).is_empty());
     }
 
     #[test]
-    fn rotations_that_stay_away_are_worse() {
+    fn missing_rotations_are_worse() {
         let sound = run(Verdict::Pass, SOUND, 98.0);
         assert_eq!(codes(&run(Verdict::Pass, SOUND, 17.0), &sound), ["rotations"]);
         assert!(codes(&run(Verdict::Pass, SOUND, 94.0), &sound).is_empty());
     }
 
     #[test]
-    fn a_metric_that_vanished_is_worse_though_nothing_grows_and_a_new_one_is_not() {
+    fn a_vanished_metric_is_worse_and_a_new_one_is_not() {
         let with_tasks = |samples| {
             let mut row = run(Verdict::Pass, SOUND, 98.0);
             row.result.metrics.entry("tasks".into()).or_default().samples = samples;
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_lines_are_counted_by_the_line_sent() {
+    fn lost_lines_are_counted_per_sent_line() {
         let lines = |sent, lost| LineCounts {
             sent,
             lost,

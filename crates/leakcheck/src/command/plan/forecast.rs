@@ -1,76 +1,74 @@
-//! What a schedule can say of one growth limit: the bound that no judge beats, and what the judge did in rehearsals.
+//! The forecast for a growth limit: a theoretical bound, and the judge's result on simulated runs.
 
 use leakcheck_judge::power::{
     ErrorRates, largest_excludable_per_min, smallest_late_leak_per_min, smallest_provable_per_min,
 };
 use leakcheck_judge::whole_rotations;
-use leakcheck_model::Scenario;
 use leakcheck_model::limit::{Bound, Statistic};
-use leakcheck_model::MetricInfo;
+use leakcheck_model::{MetricInfo, Scenario, Unit};
 use serde_json::{Value, json};
 
-use super::noise::{EarlierRun, Noise};
-use super::rehearse::Rehearsal;
+use super::noise::{EarlierRun, ExpectedNoise};
+use super::simulate::Simulation;
 
-/// Whole rotations of a stream without which nothing passes (JUDGE.md, J).
+/// Whole rotations of a stream that the judge needs for a pass.
 pub(super) const ROTATIONS_TO_PASS: f64 = 6.0;
 
-/// A late leak is one that begins in the last eighth of the run, as the report says it too.
+/// The part of a run, at its end, in which a new leak is called late.
 const LATE: f64 = 1.0 / 8.0;
 
-/// The outlook of one limit.
-pub(super) struct Outlook {
+/// The forecast for one limit.
+pub(crate) struct Forecast {
     pub(super) metric: String,
-    /// As written.
+    /// The limit as written.
     pub(super) rule: String,
-    /// `B` or empty.
-    pub(super) unit: &'static str,
+    pub(super) unit: Unit,
     pub(super) limit_per_min: f64,
-    pub(super) noise: Noise,
-    /// Smallest growth per minute that any judge could prove.
+    pub(super) noise: ExpectedNoise,
+    /// Smallest growth per minute that any statistic could prove.
     pub(super) bound_proven: f64,
-    /// Largest growth per minute that any judge could pass; negative if none.
+    /// Largest growth per minute that any statistic could pass; negative if none.
     pub(super) bound_passed: f64,
-    /// Smallest growth per minute that the judge proved in rehearsals.
+    /// Smallest growth per minute that the judge proved in simulations.
     pub(super) proven: Option<f64>,
-    /// Largest growth per minute that the judge passed in rehearsals.
+    /// Largest growth per minute that the judge passed in simulations.
     pub(super) passed: Option<f64>,
-    /// Smallest growth per minute that is seen if it begins in the last eighth.
+    /// Smallest growth per minute that is detected if it begins in the last eighth.
     pub(super) late: f64,
-    /// Rotations a minute of all streams together.
+    /// Rotations per minute of all streams together.
     pub(super) rotations_per_min: Option<f64>,
-    /// Whether the schedule tells no growth from twice the limit.
+    /// The schedule is long enough to tell no growth from twice the limit.
     decides: bool,
-    /// Shortest measurement that does, seconds.
+    /// Shortest measurement that is, in seconds.
     pub(super) shortest_s: Option<f64>,
-    /// Shortest measurement that a target passes whose metric stands still; absent where the noise was measured.
-    pub(super) shortest_if_still_s: Option<f64>,
-    /// What stands in the way.
+    /// Shortest measurement in which a constant metric passes, in seconds. Absent if the noise was measured.
+    pub(super) shortest_if_constant_s: Option<f64>,
+    /// Reasons why the limit cannot be decided.
     pub(super) obstacles: Vec<String>,
 }
 
-/// The outlook of each growth limit of a scenario.
-pub(super) fn of(scenario: &Scenario, earlier: Option<&EarlierRun>) -> Vec<Outlook> {
+/// Returns a forecast for each growth limit of a scenario.
+pub(super) fn all(scenario: &Scenario, earlier: Option<&EarlierRun>) -> Vec<Forecast> {
     growth_limits(scenario)
         .into_iter()
         .map(|limit| one(scenario, earlier, limit))
         .collect()
 }
 
-/// The growth limits that nothing can pass, because the schedule is too short for them even with its extension and for a target
-/// that stands still; and what length would do, seconds.
-pub(super) fn never_passed(scenario: &Scenario) -> Vec<(String, Option<f64>)> {
+/// Returns the growth limits that cannot pass even for a constant metric, because the schedule with its extension is too short,
+/// each with a sufficient length in seconds.
+pub(crate) fn impossible_limits(scenario: &Scenario) -> Vec<(String, Option<f64>)> {
     let length_s = scenario.schedule.measure.as_secs() + scenario.schedule.extend.as_secs();
     growth_limits(scenario)
         .into_iter()
         .map(|limit| {
             (
                 format!("{}: {}", limit.metric, limit.rule),
-                limit.rehearsal(scenario, Noise::NONE),
+                limit.simulation(scenario, ExpectedNoise::NONE),
             )
         })
-        .filter(|(_, rehearsal)| !rehearsal.lets_stillness_pass(length_s))
-        .map(|(rule, rehearsal)| (rule, rehearsal.shortest_for_stillness_s()))
+        .filter(|(_, simulation)| !simulation.passes_constant(length_s))
+        .map(|(rule, simulation)| (rule, simulation.shortest_tried_if_constant_s()))
         .collect()
 }
 
@@ -85,8 +83,8 @@ struct GrowthLimit {
 }
 
 impl GrowthLimit {
-    fn rehearsal(&self, scenario: &Scenario, noise: Noise) -> Rehearsal {
-        Rehearsal {
+    fn simulation(&self, scenario: &Scenario, noise: ExpectedNoise) -> Simulation {
+        Simulation {
             limit_per_min: self.per_min,
             noise,
             every_s: scenario.schedule.sample_every.as_secs(),
@@ -111,7 +109,7 @@ fn growth_limits(scenario: &Scenario) -> Vec<GrowthLimit> {
         .filter_map(|(metric, limit)| {
             let info = known.get(&metric)?.info();
             let Bound::Number(bound) = limit.bound else { return None };
-            // Per rotation and per minute are the same question in other units.
+            // Per rotation and per minute differ only in the unit.
             let per_min = match limit.statistic {
                 Statistic::PerRotation => bound * scenario.plan().rotations_per_s? * 60.0,
                 _ => bound,
@@ -127,43 +125,43 @@ fn growth_limits(scenario: &Scenario) -> Vec<GrowthLimit> {
         .collect()
 }
 
-fn one(scenario: &Scenario, earlier: Option<&EarlierRun>, limit: GrowthLimit) -> Outlook {
+fn one(scenario: &Scenario, earlier: Option<&EarlierRun>, limit: GrowthLimit) -> Forecast {
     let length_s = scenario.schedule.measure.as_secs();
     let every_s = scenario.schedule.sample_every.as_secs();
     let limit_per_min = limit.per_min;
-    let noise = Noise::of(earlier, scenario.target.kind, &limit.metric, &limit.info, every_s);
-    let rehearsal = limit.rehearsal(scenario, noise);
+    let noise = ExpectedNoise::expected(earlier, scenario.target.kind, &limit.metric, &limit.info, every_s);
+    let simulation = limit.simulation(scenario, noise);
     let errors = ErrorRates::default();
-    let decides = rehearsal.decides(length_s);
-    Outlook {
+    let decides = simulation.decides(length_s);
+    Forecast {
         bound_proven: smallest_provable_per_min(limit_per_min, noise.s0, length_s, errors),
         bound_passed: largest_excludable_per_min(limit_per_min, noise.s0, length_s, errors),
-        proven: rehearsal.smallest_proven(length_s),
-        passed: rehearsal.largest_passed(length_s),
+        proven: simulation.smallest_proven(length_s),
+        passed: simulation.largest_passed(length_s),
         late: smallest_late_leak_per_min(limit_per_min, noise.s0, LATE * length_s, errors),
         rotations_per_min: scenario.plan().rotations_per_s.map(|r| r * 60.0),
         decides,
         shortest_s: if decides {
             Some(length_s)
         } else {
-            rehearsal.shortest_s()
+            simulation.shortest_s()
         },
-        shortest_if_still_s: (!decides && !noise.measured)
-            .then(|| rehearsal.shortest_if_still_s())
+        shortest_if_constant_s: (!decides && !noise.measured)
+            .then(|| simulation.shortest_if_constant_s())
             .flatten(),
         obstacles: obstacles(scenario)
             .into_iter()
-            .chain(escapes(&rehearsal, length_s))
+            .chain(missed_leaks(&simulation, length_s))
             .collect(),
         metric: limit.metric,
         rule: limit.rule,
-        unit: limit.info.unit.symbol(),
+        unit: limit.info.unit,
         limit_per_min,
         noise,
     }
 }
 
-/// What makes a limit undecidable whatever the noise.
+/// Reasons why a limit cannot be decided whatever the noise.
 fn obstacles(scenario: &Scenario) -> Vec<String> {
     let mut found = Vec::new();
     let length_s = scenario.schedule.measure.as_secs();
@@ -181,30 +179,30 @@ fn obstacles(scenario: &Scenario) -> Vec<String> {
         leakcheck_judge::aliasing::sampling(period_s, every_s, length_s)
     {
         found.push(format!(
-            "a sample every {every_s} s shows the rotation as a wave of {apparent_period_s:.0} s, which looks like growth or hides it"
+            "a sample every {every_s} s aliases the rotation to a wave of {apparent_period_s:.0} s, which looks like growth or hides it"
         ));
     }
     found
 }
 
-/// A measurement so short that a leak does not show is worse than none.
-fn escapes(rehearsal: &Rehearsal, length_s: f64) -> Option<String> {
-    let (escaped, of) = rehearsal.escape(length_s);
-    (escaped > 0).then(|| format!("too short: a leak of twice the limit passed in {escaped} of {of} rehearsals"))
+/// The reason if simulated leaks of twice the limit passed.
+fn missed_leaks(simulation: &Simulation, length_s: f64) -> Option<String> {
+    let (missed, of) = simulation.missed(length_s);
+    (missed > 0).then(|| format!("too short: a leak of twice the limit passed in {missed} of {of} simulations"))
 }
 
-impl Outlook {
-    /// Whether the schedule decides the limit as written: a sound target passes, one that leaks twice the limit fails.
+impl Forecast {
+    /// Returns whether a sound target passes and a leak of twice the limit fails.
     pub(super) fn is_decidable(&self) -> bool {
         self.decides && self.obstacles.is_empty()
     }
 
-    /// A growth per minute as growth for each rotation.
+    /// Converts growth per minute to growth per rotation.
     pub(super) fn per_rotation(&self, per_min: f64) -> Option<f64> {
         self.rotations_per_min.filter(|r| *r > 0.0).map(|r| per_min / r)
     }
 
-    /// For scripts. What is not known is absent.
+    /// The forecast as JSON, without unknown values.
     pub(super) fn as_json(&self) -> Value {
         let mut value = json!({
             "metric": self.metric,
@@ -238,7 +236,7 @@ impl Outlook {
         put("/rehearsed", "smallest_proven_per_rotation", per_rotation);
         put("/rehearsed", "largest_passed_per_min", self.passed);
         put("/rehearsed", "shortest_measure_s", self.shortest_s);
-        put("/rehearsed", "shortest_pass_if_still_s", self.shortest_if_still_s);
+        put("/rehearsed", "shortest_pass_if_still_s", self.shortest_if_constant_s);
         value
     }
 }
