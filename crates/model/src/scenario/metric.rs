@@ -131,7 +131,7 @@ named_metrics! {
     }
 }
 
-/// The built-in metrics of the engine's process, which tell a leak of the engine from a leak of the target.
+/// The built-in metrics of the engine's process, which distinguish a leak of the engine from a leak of the target.
 pub const ENGINE_METRICS: [(&str, EngineMetric); 4] = [
     ("engine_fds", EngineMetric::Fds),
     ("engine_threads", EngineMetric::Threads),
