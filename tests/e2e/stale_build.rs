@@ -142,7 +142,7 @@ fn an_executable_that_is_replaced_during_the_measurement_is_a_warning() {
     assert_eq!(result["verdict"], "pass", "{result}");
     let warnings = result["warnings"].to_string();
     assert!(
-        warnings.contains("while it was measured: the process runs an executable that"),
+        warnings.contains("during the run: the process runs an executable that"),
         "{warnings}"
     );
 }
@@ -165,7 +165,7 @@ fn a_target_without_a_build_table_is_checked_too() {
     assert!(notes.contains("runs the executable that is on disk"), "{notes}");
     assert!(result["target"]["built_at"].is_string(), "{result}");
     assert!(
-        result["warnings"].to_string().contains("while it was measured"),
+        result["warnings"].to_string().contains("during the run"),
         "{result}"
     );
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leakcheck_model::Scenario;
 use leakcheck_model::scenario::TargetKind;
 use leakcheck_model::verdict::ReasonCode;
-use leakcheck_probe::sight::Sight;
+use leakcheck_probe::discovery::TargetCapabilities;
 
 use crate::abort::RunAbort;
 use crate::context::RunContext;
@@ -15,7 +15,7 @@ use crate::process::quote_log_tail;
 const METRICS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Completes a scenario from what was discovered of its target. Returns notes for the user.
-pub type Autodetect = Box<dyn FnOnce(&mut Scenario, &Sight) -> Result<Vec<String>, String> + Send + Sync>;
+pub type Autodetect = Box<dyn FnOnce(&mut Scenario, &TargetCapabilities) -> Result<Vec<String>, String> + Send + Sync>;
 
 /// Discovers what can be measured of the target, and completes the scenario.
 ///
@@ -30,7 +30,7 @@ pub(crate) async fn autodetect(ctx: &mut RunContext, complete: Autodetect) -> Re
         _ => Duration::ZERO,
     };
     let discovered = tokio::select! {
-        discovered = Sight::of(pid, timeout) => discovered,
+        discovered = TargetCapabilities::discover(pid, timeout) => discovered,
         () = ctx.stop.cancelled() => return Err(RunAbort::Interrupted),
     };
     let capabilities = discovered.map_err(|error| {

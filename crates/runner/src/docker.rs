@@ -184,7 +184,7 @@ impl Docker {
     /// # Errors
     /// If the engine does not answer.
     pub async fn info_counts(&self) -> Result<(Option<i64>, Option<i64>), DockerError> {
-        let what = || "ask the engine for its counts".into();
+        let what = || "read the counts of the engine".into();
         let info = call(what, INFO_DEADLINE, self.api.info()).await?;
         Ok((info.nfd, info.n_goroutines))
     }
@@ -194,7 +194,7 @@ impl Docker {
     /// # Errors
     /// If the engine does not answer.
     pub async fn lines_dropped_unread(&self) -> Result<u64, DockerError> {
-        let what = || "ask the engine for dropped lines".into();
+        let what = || "read the number of dropped lines".into();
         let info = call(what, INFO_DEADLINE, self.api.info()).await?;
         let status = info.driver_status.unwrap_or_default();
         let dropped = status.iter().find_map(|pair| match &pair[..] {

@@ -333,7 +333,7 @@ async fn replace(inner: &Inner, index: usize) -> Result<(), DockerError> {
 /// Finds the emitter's final line count in the last lines of its log.
 fn final_count(log: &[u8], emitter: &str) -> Option<Sent> {
     log.split(|b| *b == b'\n').rev().find_map(|line| {
-        let at = line.windows(stamp::MARK.len()).position(|w| w == stamp::MARK)?;
+        let at = line.windows(stamp::PREFIX.len()).position(|w| w == stamp::PREFIX)?;
         let (stamp, _) = stamp::read(&line[at..]).ok()?;
         stamp.end.filter(|_| stamp.emitter == emitter)
     })
@@ -351,24 +351,21 @@ pub async fn remove_containers(docker: &Docker, run_id: Option<&str>) -> Result<
     for _ in 0..2 {
         let mut listed: Vec<String> = docker.list(&label).await?.into_iter().map(|c| c.id).collect();
         listed.retain(|id| seen.insert(id.clone()));
-        if let Some((id, error)) = remove_each(docker, listed).await {
-            seen.remove(&id);
-            first_error.get_or_insert(error);
-        }
+        let error = remove_each(docker, listed).await;
+        first_error = first_error.or(error);
     }
     first_error.map_or(Ok(seen.len()), Err)
 }
 
-/// Removes containers in parallel and returns the first that failed.
-async fn remove_each(docker: &Docker, ids: Vec<String>) -> Option<(String, DockerError)> {
+/// Removes containers in parallel and returns the first error.
+async fn remove_each(docker: &Docker, ids: Vec<String>) -> Option<DockerError> {
     let gate = Arc::new(Semaphore::new(PARALLEL_REMOVALS));
     let mut removing = JoinSet::new();
     for id in ids {
         let (docker, gate) = (docker.clone(), Arc::clone(&gate));
         removing.spawn(async move {
             let _permit = gate.acquire().await;
-            let result = docker.remove(&id).await;
-            result.err().map(|error| (id, error))
+            docker.remove(&id).await.err()
         });
     }
     let mut first = None;

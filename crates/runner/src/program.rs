@@ -128,12 +128,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("daemon");
         std::fs::write(&program, "#!/bin/sh\n").expect("written");
-        let look = |word: &str| find_program(word, Some(folder.path())).map_err(|error| error.to_string());
+        let find = |word: &str| find_program(word, Some(folder.path())).map_err(|error| error.to_string());
         // A file without execute permission
-        let error = look("./daemon").expect_err("not executable");
+        let error = find("./daemon").expect_err("not executable");
         assert!(error.contains("chmod +x"), "{error}");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("permitted");
-        assert_eq!(look("./daemon"), Ok(folder.path().join("./daemon")));
+        assert_eq!(find("./daemon"), Ok(folder.path().join("./daemon")));
         // A typing error, a missing `./`, a missing folder, a folder
         for (word, expected) in [
             ("./deamon", "did you mean `daemon`?"),
@@ -142,9 +142,9 @@ mod tests {
             ("../", "it is a folder"),
             ("", "in PATH"),
         ] {
-            let error = look(word).expect_err(word);
+            let error = find(word).expect_err(word);
             assert!(error.contains(expected), "{word}: {error}");
         }
-        assert!(look("sh").is_ok());
+        assert!(find("sh").is_ok());
     }
 }

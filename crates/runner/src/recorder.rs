@@ -84,7 +84,7 @@ impl RunRecorder {
     /// Records an event.
     ///
     /// # Errors
-    /// If the folder cannot be written: a full disk must not look like a quiet target.
+    /// If the folder cannot be written: a full disk must not pass for a quiet target.
     pub(crate) fn event(&mut self, kind: EventKind) -> Result<(), leakcheck_report::Error> {
         self.event_at(None, kind)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use leakcheck_model::Scenario;
 use leakcheck_model::event::TargetFacts;
 use leakcheck_model::scenario::{Port, Ready, TargetKind};
-use leakcheck_probe::AwaitedText;
+use leakcheck_probe::LogWait;
 
 use crate::container::{self, ContainerError};
 use crate::docker::Docker;
@@ -36,7 +36,7 @@ pub(crate) struct Target {
     ready: Ready,
     port: u16,
     /// Search for the text in its output that marks it as ready.
-    ready_text: Option<AwaitedText>,
+    ready_text: Option<LogWait>,
     stop_within: Duration,
 }
 
@@ -215,8 +215,8 @@ impl Target {
         if let (Some(text), Some(process)) = (&ready.log, &self.process) {
             let search = self
                 .ready_text
-                .get_or_insert_with(|| AwaitedText::new(process.log(), text));
-            if !search.is_there() {
+                .get_or_insert_with(|| LogWait::new(process.log(), text));
+            if !search.poll() {
                 return Some(format!("`{text}` is not in its output"));
             }
         }

@@ -86,7 +86,7 @@ fn a_container_is_watched_by_name_or_compose_service() {
     let output = watched(folder.path(), &["--container", &name]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("no container is called"),
+        stderr(&output).contains("there is no container and no running Compose service"),
         "{}",
         stderr(&output)
     );

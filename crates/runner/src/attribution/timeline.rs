@@ -147,12 +147,12 @@ mod tests {
     #[test]
     fn growth_between_two_checkpoints_is_located_with_its_causes() {
         let (samples, marks) = minute(|t| if t < 23.0 { 40.0 } else { 90.0 });
-        let course = locate_growth(&samples, "fds", &marks, 1.0);
+        let period = locate_growth(&samples, "fds", &marks, 1.0);
         assert_eq!(
-            course.when.as_deref(),
+            period.when.as_deref(),
             Some("between checkpoint 2 and 3 (20 to 30 s after the baseline)")
         );
-        assert_eq!(course.causes, [("container start", 10.0), ("rotation", 60.0)]);
+        assert_eq!(period.causes, [("container start", 10.0), ("rotation", 60.0)]);
     }
 
     #[test]
@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn growth_of_a_metric_without_samples_spans_the_whole_time() {
         let (samples, marks) = minute(|t| t);
-        let course = locate_growth(&samples, "children", &marks, 1.0);
-        assert_eq!(course.when.as_deref(), Some("in the 60 s since the baseline"));
-        assert_eq!(course.causes.last(), Some(&("rotation", 360.0 - 6.0)));
+        let period = locate_growth(&samples, "children", &marks, 1.0);
+        assert_eq!(period.when.as_deref(), Some("in the 60 s since the baseline"));
+        assert_eq!(period.causes.last(), Some(&("rotation", 360.0 - 6.0)));
     }
 }
