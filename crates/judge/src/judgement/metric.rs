@@ -302,7 +302,7 @@ mod tests {
             judged(&builder.record()).metrics["x"].shape.clone().expect("present")
         };
         assert!(shape(Unit::Bytes).contains("+3 MiB"), "{}", shape(Unit::Bytes));
-        assert!(shape(Unit::Count).contains("+31457"), "{}", shape(Unit::Count));
+        assert!(shape(Unit::Count).contains("+3,145,7"), "{}", shape(Unit::Count));
     }
 
     #[test]
