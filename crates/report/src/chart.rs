@@ -1,51 +1,37 @@
-//! A figure as a picture: SVG and PNG from the same strokes.
+//! Draws a figure as SVG and as PNG with the same code.
 //!
-//! plotters stays behind [`canvas`]: only lines, boxes and text are asked of it, at twice the picture's size, so that
-//! the PNG is averaged down to smooth edges and the SVG has half pixels.
+//! plotters is used only by [`canvas`], for lines, boxes and text at twice the size of the chart. The PNG is averaged down to
+//! smooth edges, and the SVG has half pixels.
 
 pub mod axis;
 mod canvas;
-mod paint;
+mod draw;
+mod error;
+mod layout;
 pub(crate) mod palette;
 
 use plotters::prelude::{BitMapBackend, IntoDrawingArea as _, SVGBackend};
 
 use crate::figure::Figure;
-use canvas::{Canvas, Hand, SCALE};
+use canvas::{BackendQuirks, Canvas, SCALE};
 
-/// Width of a chart in pixels.
-pub const WIDTH: u32 = 1200;
-/// Height of a chart in pixels.
-pub const HEIGHT: u32 = 500;
+pub use error::ChartError;
+pub use layout::{HEIGHT, WIDTH};
 
-/// plotters centres SVG text by half an ex (about 0.25 em below the middle); capitals want 0.35.
-const SVG: Hand = Hand {
-    sink: 0.1,
-    bolder: false,
-    by_pieces: false,
+/// plotters places the baseline of SVG text half an ex (about 0.25 em) below the middle; capitals need 0.35.
+const SVG: BackendQuirks = BackendQuirks {
+    text_drop_em: 0.1,
+    bold_text: false,
+    split_lines: false,
 };
-/// plotters' ab_glyph text has its baseline 0.12 em below the middle; capitals want 0.35.
-const BITMAP: Hand = Hand {
-    sink: 0.23,
-    bolder: true,
-    by_pieces: true,
+/// plotters places the baseline of ab_glyph text 0.12 em below the middle; capitals need 0.35.
+const BITMAP: BackendQuirks = BackendQuirks {
+    text_drop_em: 0.23,
+    bold_text: true,
+    split_lines: true,
 };
 
-/// A picture that could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ChartError {
-    /// The built-in font is unusable.
-    #[error("failed to load the font of charts")]
-    Font,
-    /// A stroke failed.
-    #[error("failed to draw: {0}")]
-    Draw(String),
-    /// The PNG could not be encoded.
-    #[error("failed to encode PNG")]
-    Png(#[from] png::EncodingError),
-}
-
-/// The chart as an SVG document.
+/// Draws the chart as an SVG document.
 ///
 /// # Errors
 /// If the built-in font cannot be used.
@@ -54,37 +40,37 @@ pub fn svg(figure: &Figure) -> Result<String, ChartError> {
     let mut text = String::new();
     {
         let root = SVGBackend::with_string(&mut text, (WIDTH * SCALE, HEIGHT * SCALE)).into_drawing_area();
-        paint::paint(&Canvas::new(&root, SVG), figure)?;
-        root.present().map_err(canvas::failed)?;
+        draw::draw(&Canvas::new(&root, SVG), figure)?;
+        root.present().map_err(ChartError::draw)?;
     }
-    // Drawn at twice its size, shown at its size; described for those who cannot see it.
+    // Drawn at twice its size and shown at its size, with a title for screen readers.
     let drawn = format!("width=\"{}\" height=\"{}\"", WIDTH * SCALE, HEIGHT * SCALE);
     let shown = format!("width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\"");
     let text = text.replacen(&drawn, &shown, 1);
-    let title = format!("<title>{}</title>\n", escaped(&paint::title(figure)));
+    let title = format!("<title>{}</title>\n", escaped(&draw::title(figure)));
     let at = text.find(">\n").map_or(0, |at| at + 2);
     Ok(format!("{}{title}{}", &text[..at], &text[at..]))
 }
 
-/// The chart as a PNG file.
+/// Draws the chart as a PNG file.
 ///
 /// # Errors
-/// If the built-in font cannot be used or the picture not be encoded.
+/// If the built-in font cannot be used or the image cannot be encoded.
 pub fn png(figure: &Figure) -> Result<Vec<u8>, ChartError> {
     canvas::register_font()?;
     let size = (WIDTH * SCALE, HEIGHT * SCALE);
     let mut pixels = vec![255; (size.0 * size.1 * 3) as usize];
     {
         let root = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
-        paint::paint(&Canvas::new(&root, BITMAP), figure)?;
-        root.present().map_err(canvas::failed)?;
+        draw::draw(&Canvas::new(&root, BITMAP), figure)?;
+        root.present().map_err(ChartError::draw)?;
     }
     encode(&halved(pixels))
 }
 
-/// Averages each square of two by two pixels; plain loops, because this is most of a picture's time. What it takes is free
-/// before the picture is encoded.
-#[expect(clippy::needless_pass_by_value, reason = "megabytes that nobody needs any more")]
+/// Averages each square of two by two pixels, in plain loops: this takes most of the time of a chart. It consumes its input, so
+/// that the memory is free before the image is encoded.
+#[expect(clippy::needless_pass_by_value, reason = "frees megabytes early")]
 fn halved(pixels: Vec<u8>) -> Vec<u8> {
     const { assert!(SCALE == 2) };
     let row = (WIDTH * SCALE) as usize * 3;
@@ -119,7 +105,5 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-#[cfg(test)]
-mod gallery;
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,17 @@
-//! `samples.csv`: `t_s,phase,METRIC…`, a row a tick. A value that was not seen is an empty cell.
+//! Writes `samples.csv`: `t_s,phase,METRIC…`, one row per sample. A missing value is an empty cell.
 //!
-//! Numbers are written with the shortest text that reads back to the same bits (what Rust's `Display` of `f64` does).
+//! Each number is the shortest text that reads back to the same bits (`Display` of `f64`).
 
 use std::io::Write as _;
 
 use leakcheck_model::{Sample, Samples};
 
-/// The two columns before the metrics.
+/// Name of the column of seconds.
 pub const TIME: &str = "t_s";
-/// See [`TIME`].
+/// Name of the column of phases.
 pub const PHASE: &str = "phase";
 
-/// The first line, with its newline.
+/// Returns the first line, with its newline.
 #[must_use]
 pub fn header(names: &[String]) -> Vec<u8> {
     let mut line = format!("{TIME},{PHASE}").into_bytes();
@@ -38,7 +38,7 @@ pub fn push_row(line: &mut Vec<u8>, sample: &Sample) {
     line.push(b'\n');
 }
 
-/// The whole table.
+/// Renders the whole table.
 #[must_use]
 pub fn table(samples: &Samples) -> Vec<u8> {
     let mut out = header(&samples.names);
@@ -70,7 +70,7 @@ mod tests {
     use leakcheck_model::Phase;
 
     #[test]
-    fn what_was_not_seen_is_an_empty_cell_and_never_zero() {
+    fn a_missing_value_is_an_empty_cell_and_never_zero() {
         let mut samples = Samples::new(vec!["fds".into(), "odd,name".into()]);
         samples.push(&Sample {
             t_s: 0.5,

@@ -1,4 +1,4 @@
-//! A stored run's samples for other tools.
+//! Exports the samples of a stored run for other tools.
 
 use std::str::FromStr;
 
@@ -14,14 +14,14 @@ use crate::{csv, json};
 pub enum Format {
     /// OpenMetrics text with timestamps, for `promtool tsdb create-blocks-from openmetrics`.
     OpenMetrics,
-    /// `samples.csv`, without what a killed run left half written.
+    /// `samples.csv`, without the partial last line of a killed run.
     Csv,
-    /// An array of rows.
+    /// An array of objects, one per row.
     Json,
 }
 
 impl Format {
-    /// All of them, by name.
+    /// All formats with their names.
     pub const ALL: [(&'static str, Self); 3] = [
         ("openmetrics", Self::OpenMetrics),
         ("csv", Self::Csv),
@@ -29,9 +29,9 @@ impl Format {
     ];
 }
 
-/// Not a format of samples.
+/// A name that is not a format of samples.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no format of samples: there are openmetrics, csv and json")]
+#[error("`{0}` is not a format of samples: use openmetrics, csv or json")]
 pub struct UnknownFormat(String);
 
 impl FromStr for Format {
@@ -45,10 +45,10 @@ impl FromStr for Format {
     }
 }
 
-/// The samples of a stored run.
+/// Returns the samples of a stored run in `format`.
 ///
 /// # Errors
-/// If the run cannot be read, or (for OpenMetrics) does not say when it began.
+/// If the run cannot be read, or, for OpenMetrics, has no record of its start.
 pub fn export(folder: &RunFolder, format: Format) -> Result<String, Error> {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(Error::render("csv"));
     match format {
@@ -56,16 +56,16 @@ pub fn export(folder: &RunFolder, format: Format) -> Result<String, Error> {
         Format::Json => json::samples(&folder.read_samples()?).map_err(Error::render("json")),
         Format::OpenMetrics => {
             let (scenario, samples, events) = folder.read()?;
-            let zero = clock_zero(&events).ok_or_else(|| Error::NoClock(folder.path().to_owned()))?;
+            let zero = clock_zero(&events).ok_or_else(|| Error::NoStartTime(folder.path().to_owned()))?;
             let record = Record::from_run(&scenario, samples, Facts::from_events(&events));
-            let unknown = folder.path().file_name().map(|n| n.to_string_lossy().into_owned());
+            let folder_name = folder.path().file_name().map(|n| n.to_string_lossy().into_owned());
             let labels = Labels {
                 scenario: &scenario.name,
                 run_id: record
                     .facts
                     .run_id
                     .as_deref()
-                    .or(unknown.as_deref())
+                    .or(folder_name.as_deref())
                     .unwrap_or_default(),
                 commit: record.facts.target.as_ref().and_then(|t| t.commit.as_deref()),
             };

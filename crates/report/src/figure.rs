@@ -1,57 +1,55 @@
-//! What a chart of one metric shows, before it is drawn: the same figure becomes SVG, PNG and the interactive page.
+//! The content of a metric's chart, independent of its rendering as SVG, PNG or interactive page.
 
 mod decimate;
 mod growth;
 mod limit;
 
 use leakcheck_model::result::MetricResult;
-use leakcheck_model::{Phase, Record, RunResult, Samples, Verdict};
+use leakcheck_model::{Phase, Record, RunResult, Samples, Unit, Verdict};
 
 pub use decimate::{Gap, Point, decimate};
 pub use growth::GrowthLine;
 pub use limit::LimitLine;
 
-use crate::quantity::Unit;
-
-/// A chart of one metric.
+/// The chart of one metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// Its name.
+    /// The name of the metric.
     pub metric: String,
-    /// How its values are shown.
+    /// The unit of its values.
     pub unit: Unit,
-    /// A counter is drawn as its increase since the judged part began, with resets taken out.
+    /// True for a counter, which is drawn as its increase since the judged part began, without resets.
     pub counter: bool,
-    /// What its limits come to; `None` if it has none.
+    /// The worst outcome of its limits; `None` without limits.
     pub verdict: Option<Verdict>,
-    /// Its limits, those that failed first.
+    /// Its limits, failed ones first.
     pub limits: Vec<LimitLine>,
-    /// What the axis of time counts from.
-    pub time: &'static str,
-    /// First and last moment of the run, in seconds.
+    /// The label of the time axis.
+    pub time_label: &'static str,
+    /// Begin and end of the time axis, in seconds.
     pub span_s: (f64, f64),
-    /// The measured values, thinned out.
+    /// The measured values, decimated.
     pub points: Vec<Point>,
-    /// Stretches in which it was not seen.
+    /// Periods without a value.
     pub gaps: Vec<Gap>,
-    /// What the run was doing.
+    /// The phases of the run.
     pub phases: Vec<PhaseBand>,
-    /// What was broken on purpose.
+    /// The injected faults.
     pub faults: Vec<FaultBand>,
-    /// Where growth begins: time and value.
+    /// Time and value of the baseline.
     pub baseline: Option<(f64, f64)>,
     /// Time and value of each checkpoint.
     pub checkpoints: Vec<(f64, f64)>,
-    /// The growth that was found.
+    /// The measured growth.
     pub growth: Option<GrowthLine>,
-    /// When streams were rotated, where the target counts it.
+    /// Times of stream rotations, if the target counts them.
     pub rotations: Vec<f64>,
 }
 
 /// A phase of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhaseBand {
-    /// Which.
+    /// The phase.
     pub phase: Phase,
     /// Beginning, seconds.
     pub from_s: f64,
@@ -59,35 +57,35 @@ pub struct PhaseBand {
     pub to_s: f64,
 }
 
-/// A fault on the wire.
+/// An injected fault.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultBand {
     /// `F1`, `F2`, … in order of time, as in the reports' table of faults.
     pub label: String,
-    /// In words.
-    pub what: String,
+    /// Its description.
+    pub description: String,
     /// Beginning, seconds.
     pub from_s: f64,
     /// End, seconds.
     pub to_s: f64,
 }
 
-/// The metric whose increase says when streams were rotated (the name that the built-in target gives it).
+/// The metric that counts stream rotations, as the built-in targets name it.
 const ROTATIONS: &str = "rotations";
 
-/// The figures of a run: metrics with limits first, in the scenario's order, then the others by name.
-/// Each has at most about `max_points` points; peaks and gaps survive the thinning.
+/// Returns the figures of a run: metrics with limits first, in the order of the scenario, then the others by name.
+/// Each has at most about `max_points` points; decimation keeps peaks and gaps.
 #[must_use]
 pub fn figures(result: &RunResult, record: &Record, max_points: usize) -> Vec<Figure> {
-    charted(result, record)
+    charted_metrics(result, record)
         .into_iter()
         .filter_map(|name| figure(result, record, name, max_points))
         .collect()
 }
 
-/// The metrics that have a chart, in the order of [`figures`].
+/// Returns the metrics that have a chart, in the order of [`figures`].
 #[must_use]
-pub fn charted<'a>(result: &'a RunResult, record: &'a Record) -> Vec<&'a str> {
+pub fn charted_metrics<'a>(result: &'a RunResult, record: &'a Record) -> Vec<&'a str> {
     let samples = &record.samples;
     if samples.is_empty() {
         return Vec::new();
@@ -105,7 +103,7 @@ pub fn charted<'a>(result: &'a RunResult, record: &'a Record) -> Vec<&'a str> {
 fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) -> Option<Figure> {
     let samples = &record.samples;
     let info = record.metrics.get(metric);
-    let unit = Unit::of(info.map_or("", |i| i.unit.symbol()));
+    let unit = info.map_or(Unit::Count, |i| i.unit);
     let counter = info.is_some_and(|i| i.counter);
     let column = samples.column(metric)?;
     let values = if counter {
@@ -136,7 +134,7 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
         counter,
         verdict: (!limits.is_empty()).then(|| Verdict::worst(limits.iter().map(|l| l.outcome))),
         limits,
-        time: if record.plan.is_some() {
+        time_label: if record.plan.is_some() {
             "time since the run began"
         } else {
             "time"
@@ -155,22 +153,22 @@ fn figure(result: &RunResult, record: &Record, metric: &str, max_points: usize) 
     })
 }
 
-/// Where growth begins: the judge's baseline, on the chart's own scale.
+/// Returns time and value of the judge's baseline, on the scale of the chart.
 fn baseline(measured: Option<&MetricResult>, counter: bool, judged: &[(f64, f64)]) -> Option<(f64, f64)> {
     let (t, first) = *judged.first()?;
     let stored = measured.and_then(|m| m.baseline).filter(|_| !counter);
     Some((t, stored.unwrap_or(first)))
 }
 
-/// What the axis of time shows: from 0 if the first sample came soon after it.
+/// Returns begin and end of the time axis. It begins at 0 if the first sample came soon after it.
 fn span(first: f64, last: f64) -> (f64, f64) {
     const SOON: f64 = 0.02;
     let soon = first > 0.0 && first < (last - first) * SOON;
     (if soon { 0.0 } else { first }, last)
 }
 
-/// A counter's increase since its first value; a fall is a restart from zero. While the load goes away it is none:
-/// then the series of the containers that are gone leave the sum.
+/// Returns a counter's increase since its first value. A fall is a restart from zero, except while the load is removed: then
+/// the series of removed containers leave the sum.
 fn increase(column: &[Option<f64>], phases: &[Phase]) -> Vec<Option<f64>> {
     let mut sum = 0.0;
     let mut last: Option<f64> = None;
@@ -190,7 +188,7 @@ fn increase(column: &[Option<f64>], phases: &[Phase]) -> Vec<Option<f64>> {
         .collect()
 }
 
-/// An increase counted from where the judged part begins, as the judge counts it: what came before lies below zero.
+/// Counts an increase from the begin of the judged part, as the judge does. Earlier values are negative.
 fn since_judged(samples: &Samples, mut values: Vec<Option<f64>>) -> Vec<Option<f64>> {
     let zero = samples
         .rows(Phase::is_judged)
@@ -202,7 +200,7 @@ fn since_judged(samples: &Samples, mut values: Vec<Option<f64>>) -> Vec<Option<f
     values
 }
 
-/// The values without load, which `drained` compares with.
+/// Returns the values before the load, which `drained` compares with.
 fn level_before_load(samples: &Samples, values: &[Option<f64>]) -> Vec<f64> {
     samples
         .rows(|p| p == Phase::Idle)
@@ -210,7 +208,7 @@ fn level_before_load(samples: &Samples, values: &[Option<f64>]) -> Vec<f64> {
         .collect()
 }
 
-/// Runs of one phase, each up to the beginning of the next.
+/// Returns the phases of the samples, each up to the beginning of the next.
 #[must_use]
 pub fn phase_bands(samples: &Samples) -> Vec<PhaseBand> {
     let mut bands: Vec<PhaseBand> = Vec::new();
@@ -232,7 +230,7 @@ pub fn phase_bands(samples: &Samples) -> Vec<PhaseBand> {
     bands
 }
 
-/// The faults in order of time, numbered; one that never ended lasts to the run's end.
+/// Returns the faults in order of time, numbered. A fault without an end lasts until `end_s`.
 #[must_use]
 pub fn fault_bands(record: &Record, end_s: f64) -> Vec<FaultBand> {
     let mut faults: Vec<_> = record.facts.faults.iter().collect();
@@ -242,8 +240,8 @@ pub fn fault_bands(record: &Record, end_s: f64) -> Vec<FaultBand> {
         .enumerate()
         .map(|(i, fault)| FaultBand {
             label: format!("F{}", i + 1),
-            what: match fault.hits {
-                Some(times) => format!("{} (strikes: {times})", fault.what),
+            description: match fault.hits {
+                Some(hits) => format!("{} (hits: {hits})", fault.what),
                 None => fault.what.clone(),
             },
             from_s: fault.from_s,
@@ -252,7 +250,7 @@ pub fn fault_bands(record: &Record, end_s: f64) -> Vec<FaultBand> {
         .collect()
 }
 
-/// Checkpoints on the chart's own scale: the sample at or just before each.
+/// Returns the checkpoints on the scale of the chart: the sample at or just before each.
 fn checkpoints(result: &RunResult, samples: &Samples, values: &[Option<f64>]) -> Vec<(f64, f64)> {
     result
         .checkpoints

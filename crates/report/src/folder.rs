@@ -1,7 +1,7 @@
-//! A run's folder, `reports/SCENARIO/RUN_ID/`: written while the run goes on, read by whoever judges it again.
+//! The folder of a run, `reports/SCENARIO/RUN_ID/`: written during the run, read back to judge it again.
 //!
-//! Each sample and each event is one `write` call of whole lines, so a run that is killed leaves everything up to its
-//! last tick, and at worst half a line after it, which reading leaves out.
+//! Each sample and each event is one `write` call of complete lines. A killed run keeps everything up to its last sample,
+//! and at most one partial line, which is skipped when the folder is read.
 
 mod read;
 mod report;
@@ -17,28 +17,28 @@ use crate::error::Error;
 
 pub use report::chart_path;
 
-/// The scenario as run.
+/// File of the scenario as run.
 pub const SCENARIO: &str = "scenario.toml";
-/// The table of samples.
+/// File of the samples.
 pub const SAMPLES: &str = "samples.csv";
-/// What happened, one JSON object a line.
+/// File of the events, one JSON object per line.
 pub const EVENTS: &str = "events.jsonl";
-/// The outcome, for scripts.
+/// File of the result, for scripts.
 pub const RESULT: &str = "result.json";
-/// The outcome, for people.
+/// File of the summary, for people.
 pub const SUMMARY: &str = "summary.md";
-/// The outcome, for CI systems.
+/// File of the test cases, for CI systems.
 pub const JUNIT: &str = "junit.xml";
-/// The outcome, to look at.
+/// File of the interactive report.
 pub const HTML: &str = "report.html";
-/// The folder of the pictures.
+/// Folder of the charts.
 pub const CHARTS: &str = "charts";
-/// What the target said.
+/// File of the target's output.
 pub const TARGET_LOG: &str = "target.log";
-/// Output of the traffic's program.
+/// File of the traffic program's output.
 pub const TRAFFIC_LOG: &str = "traffic.log";
 
-/// A run's folder.
+/// The folder of a run.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
@@ -48,42 +48,42 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Removes the folder of a run that came to nothing.
+    /// Removes the folder of a run that is not worth keeping.
     ///
     /// # Errors
     /// If it cannot be removed.
     pub fn discard(self) -> Result<(), Error> {
         fs::remove_dir_all(&self.path).map_err(Error::io("remove", &self.path))?;
-        // The scenario's own folder goes too if this was its only run; it stays, with an error, if not.
+        // Fails, and may fail, if the scenario's folder holds other runs.
         if let Some(parent) = self.path.parent() {
             let _ = fs::remove_dir(parent);
         }
         Ok(())
     }
 
-    /// Makes `ROOT/SCENARIO/RUN_ID/`.
+    /// Creates `ROOT/SCENARIO/RUN_ID/`.
     ///
     /// # Errors
-    /// If it exists, or cannot be made.
+    /// If it exists or cannot be created.
     pub fn create(root: &Path, scenario: &str, run_id: &str) -> Result<Self, Error> {
         let parent = root.join(scenario);
         let path = parent.join(run_id);
         fs::create_dir_all(&parent).map_err(Error::io("create", &parent))?;
         match fs::create_dir(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(Error::Exists(path)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(Error::AlreadyExists(path)),
             other => other.map_err(Error::io("create", &path))?,
         }
         Ok(Self::at(path))
     }
 
-    /// The folder of an earlier run.
+    /// Opens the folder of an earlier run.
     ///
     /// # Errors
-    /// If there is none at `path`.
+    /// If `path` is not a run folder.
     pub fn open(path: &Path) -> Result<Self, Error> {
         fs::read_dir(path).map_err(Error::io("read", path))?;
         if !path.join(SCENARIO).is_file() {
-            return Err(Error::NotARun(path.to_owned()));
+            return Err(Error::NotARunFolder(path.to_owned()));
         }
         Ok(Self::at(path.to_owned()))
     }
@@ -97,25 +97,25 @@ impl RunFolder {
         }
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the target's own output goes.
+    /// Returns the path of the target's output.
     #[must_use]
     pub fn target_log(&self) -> PathBuf {
         self.path.join(TARGET_LOG)
     }
 
-    /// Where the output of the traffic's program goes.
+    /// Returns the path of the traffic program's output.
     #[must_use]
     pub fn traffic_log(&self) -> PathBuf {
         self.path.join(TRAFFIC_LOG)
     }
 
-    /// Writes `scenario.toml`: the scenario as run, every default filled in.
+    /// Writes `scenario.toml`: the scenario as run, with every default.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -126,7 +126,7 @@ impl RunFolder {
     /// Begins `samples.csv` with the names of its columns.
     ///
     /// # Errors
-    /// If it was begun already, or cannot be written.
+    /// If it was begun before or cannot be written.
     pub fn begin_samples(&mut self, names: &[String]) -> Result<(), Error> {
         let path = self.path.join(SAMPLES);
         let mut file = OpenOptions::new()
@@ -139,15 +139,15 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Appends a row, at once. Values that the sample lacks at its end are empty cells.
+    /// Appends a row immediately. Values missing at its end become empty cells.
     ///
     /// # Errors
-    /// If it has more values than there are columns, if nothing was begun, or if it cannot be written.
+    /// If the sample has more values than columns, the file was not begun, or it cannot be written.
     pub fn append_sample(&mut self, sample: &Sample) -> Result<(), Error> {
         let path = self.path.join(SAMPLES);
         let Some((file, columns)) = &mut self.samples else {
-            let never_begun = std::io::Error::other("its columns were never named");
-            return Err(Error::io("write", &path)(never_begun));
+            let not_begun = std::io::Error::other("its columns are not known yet");
+            return Err(Error::io("write", &path)(not_begun));
         };
         let (want, got) = (*columns, sample.values.len());
         if got > want {
@@ -163,7 +163,7 @@ impl RunFolder {
         file.write_all(&self.line).map_err(Error::io("write", &path))
     }
 
-    /// Appends a line to `events.jsonl`, at once.
+    /// Appends a line to `events.jsonl` immediately.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -182,24 +182,24 @@ impl RunFolder {
         file.write_all(&self.line).map_err(Error::io("write", &path))
     }
 
-    /// The outcome as stored in `result.json`.
+    /// Reads `result.json`.
     ///
     /// # Errors
-    /// If there is none, or it cannot be understood.
+    /// If it does not exist or is not valid.
     pub fn read_result(&self) -> Result<RunResult, Error> {
         let path = self.path.join(RESULT);
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         serde_json::from_str(&text).map_err(|source| Error::Result { path, source })
     }
 
-    /// Writes a file of the folder whole: whoever reads it sees the old one or the new one, never half of one.
+    /// Replaces a file atomically: a reader sees the old one or the new one, never a part.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path.join(name);
-        let mut beside = path.clone().into_os_string();
-        beside.push(".part");
-        let beside = PathBuf::from(beside);
-        fs::write(&beside, bytes).map_err(Error::io("write", &beside))?;
-        fs::rename(&beside, &path).map_err(Error::io("write", &path))
+        let mut partial = path.clone().into_os_string();
+        partial.push(".part");
+        let partial = PathBuf::from(partial);
+        fs::write(&partial, bytes).map_err(Error::io("write", &partial))?;
+        fs::rename(&partial, &path).map_err(Error::io("write", &path))
     }
 }
 

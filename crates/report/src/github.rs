@@ -1,23 +1,25 @@
-//! What a GitHub workflow shows: annotations on the run's page, and the step's summary.
+//! Annotations and the step summary of a GitHub workflow.
 //!
-//! Format: workflow commands (`::error title=…::message`); in a message `%`, carriage return and newline are escaped, in
-//! a property `:` and `,` too (GitHub's documentation "Workflow commands for GitHub Actions", and its toolkit).
+//! Format: workflow commands (`::error title=…::message`). A message escapes `%`, carriage return and newline, a property
+//! also `:` and `,` (GitHub documentation, "Workflow commands for GitHub Actions").
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
+use leakcheck_model::origins::Origin;
 use leakcheck_model::{Reason, Record, RunResult, Verdict};
 
 use crate::error::Error;
-use crate::markdown::{Pictures, summary};
+use crate::markdown::{ChartLinks, summary};
+use crate::text::{self, verdict_meaning};
 
-/// GitHub shows ten annotations of each kind for a step.
-const MOST_ANNOTATIONS: usize = 10;
-/// GitHub refuses a step's summary above 1 MiB.
-pub const MOST_SUMMARY_BYTES: usize = 1 << 20;
+/// Number of annotations of each kind that GitHub shows per step.
+const MAX_ANNOTATIONS: usize = 10;
+/// Size above which GitHub rejects a step summary.
+pub const MAX_SUMMARY_BYTES: usize = 1 << 20;
 
-/// The annotations, a line each: every reason is an error unless the verdict is a pass, warnings are warnings.
+/// Returns the annotations, one per line: reasons as errors unless the verdict is a pass, warnings as warnings.
 #[must_use]
 pub fn annotations(result: &RunResult) -> String {
     let mut lines = String::new();
@@ -27,11 +29,11 @@ pub fn annotations(result: &RunResult) -> String {
     };
     match result.verdict {
         Verdict::Pass => {
-            let text = format!("{}: {}", result.scenario, crate::words::meaning(result));
+            let text = format!("{}: {}", result.scenario, verdict_meaning(result));
             lines.push_str(&command("notice", "leakcheck pass", &text));
         }
         _ if result.reasons.is_empty() => {
-            let text = format!("{}: {}", result.scenario, crate::words::meaning(result));
+            let text = format!("{}: {}", result.scenario, verdict_meaning(result));
             lines.push_str(&command(
                 "error",
                 &format!("leakcheck {}", result.verdict.name()),
@@ -39,20 +41,23 @@ pub fn annotations(result: &RunResult) -> String {
             ));
         }
         _ => {
-            for reason in result.reasons.iter().take(MOST_ANNOTATIONS) {
+            for reason in result.reasons.iter().take(MAX_ANNOTATIONS) {
                 let text = format!("{}: {}", result.scenario, reason.message);
                 lines.push_str(&command("error", &title(reason), &text));
             }
         }
     }
-    for warning in result.warnings.iter().take(MOST_ANNOTATIONS) {
+    for origin in text::grown_origins(result) {
+        lines.push_str(&annotation_at(origin, &text::origin(origin)));
+    }
+    for warning in result.warnings.iter().take(MAX_ANNOTATIONS) {
         let text = format!("{}: {}", result.scenario, warning.message);
         lines.push_str(&command("warning", "leakcheck", &text));
     }
     lines
 }
 
-/// Appends the page to the file that `$GITHUB_STEP_SUMMARY` names; earlier steps' text stays.
+/// Appends the summary to `file`, the value of `$GITHUB_STEP_SUMMARY`. The text of earlier steps is kept.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -66,13 +71,13 @@ pub fn append_step_summary(file: &Path, result: &RunResult, record: &Record) -> 
     open.write_all(page.as_bytes()).map_err(Error::io("write", file))
 }
 
-/// The page for `$GITHUB_STEP_SUMMARY`: without pictures, which have no address there, and never above its size.
+/// Returns the step summary: without charts, which have no address there, and cut to the size that GitHub accepts.
 #[must_use]
 pub fn step_summary(result: &RunResult, record: &Record) -> String {
-    let mut page = summary(result, record, Pictures::Elsewhere);
-    if page.len() > MOST_SUMMARY_BYTES {
-        let note = "\n\n(cut here: a step's summary is at most 1 MiB; `summary.md` has all of it)\n";
-        let mut end = MOST_SUMMARY_BYTES - note.len();
+    let mut page = summary(result, record, ChartLinks::Omitted);
+    if page.len() > MAX_SUMMARY_BYTES {
+        let note = "\n\n(cut here: a step summary is at most 1 MiB; `summary.md` is complete)\n";
+        let mut end = MAX_SUMMARY_BYTES - note.len();
         while !page.is_char_boundary(end) {
             end -= 1;
         }
@@ -82,16 +87,34 @@ pub fn step_summary(result: &RunResult, record: &Record) -> String {
     page
 }
 
+/// Returns an error at the line that created what leaked, if it is a file of the repository.
+fn annotation_at(origin: &Origin, message: &str) -> String {
+    let place = origin.place().and_then(|frame| frame.file.as_deref().zip(frame.line));
+    match place.filter(|(file, _)| !file.starts_with('/')) {
+        Some((file, line)) => {
+            let place = format!("file={},line={line},", escape_property(file));
+            format!("::error {place}title=leakcheck leak::{}\n", escape_data(message))
+        }
+        None => command("error", "leakcheck leak", message),
+    }
+}
+
 fn command(level: &str, title: &str, message: &str) -> String {
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
-    format!("::{level} title={}::{}\n", property(title), data(message))
+    format!("::{level} title={}::{}\n", escape_property(title), escape_data(message))
+}
+
+fn escape_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example::{Example, leaking};
+    use crate::tests::sample_run::{SampleRun, leaking};
 
     #[test]
     fn every_reason_is_an_annotation_on_one_line() {
@@ -107,14 +130,14 @@ mod tests {
 
     #[test]
     fn a_pass_is_a_notice_and_nothing_judged_is_an_error() {
-        let mut example = Example::new([0.0; 5]);
+        let mut example = SampleRun::new([0.0; 5]);
         assert!(annotations(&example.result).starts_with("::notice title=leakcheck pass::"));
         example.result.verdict = Verdict::Invalid;
         assert!(annotations(&example.result).starts_with("::error title=leakcheck invalid::"));
     }
 
     #[test]
-    fn a_summary_is_added_to_those_of_earlier_steps() {
+    fn a_summary_is_appended_to_those_of_earlier_steps() {
         let scratch = tempfile::tempdir().expect("scratch");
         let file = scratch.path().join("summary");
         std::fs::write(&file, "earlier\n").expect("writes");
@@ -125,10 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_cut_before_it_is_refused() {
+    fn a_summary_is_cut_to_the_accepted_size() {
         let mut example = leaking();
-        example.result.reasons[0].message = "ü".repeat(MOST_SUMMARY_BYTES);
+        example.result.reasons[0].message = "ü".repeat(MAX_SUMMARY_BYTES);
         let page = step_summary(&example.result, &example.record);
-        assert!(page.len() <= MOST_SUMMARY_BYTES && page.ends_with("all of it)\n"));
+        assert!(page.len() <= MAX_SUMMARY_BYTES && page.ends_with("is complete)\n"));
     }
 }

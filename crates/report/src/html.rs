@@ -1,23 +1,24 @@
-//! `report.html`: the outcome as one file that needs no network.
+//! Renders `report.html`, the result as one file that needs no network.
 //!
-//! Verdict and reasons first; then limits, charts, lines, who leaked, checkpoints, environment and the command. Each
-//! chart stands in the page as a picture and is replaced by a live one where scripts may run. What is dynamic is text,
-//! escaped when the page is built.
+//! Verdict and reasons come first, then limits, charts, lines, attribution, checkpoints, environment and the command. Each chart
+//! is an SVG image, which a script replaces by an interactive one. All text is escaped.
 
 mod data;
+mod parts;
 mod tables;
 
 use leakcheck_model::result::LimitResult;
-use leakcheck_model::{Reason, Record, RunResult, Verdict};
+use leakcheck_model::{Reason, Record, RunResult};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::chart::{self, ChartError};
 use crate::figure::{Figure, figures};
-use crate::words;
+use crate::text;
+use parts::{RunState, badge, code};
 
-/// Points of a live chart: five hours and a half at a sample a second without any thinning.
-const LIVE_POINTS: usize = 20_000;
-/// Points of the picture under it.
+/// Points of an interactive chart: 5.5 hours at one sample per second without decimation.
+const INTERACTIVE_POINTS: usize = 20_000;
+/// Points of the image that it replaces.
 const PICTURE_POINTS: usize = 2000;
 
 const CSS: &str = include_str!("html/page.css");
@@ -25,38 +26,24 @@ const SCRIPT: &str = include_str!("html/chart.js");
 
 const LIVE_SCRIPT: &str = include_str!("html/live.js");
 
-/// Whether a run goes on while its page is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    GoesOn,
-    Ended,
-}
-
-impl Life {
-    /// Whether an outcome is none yet: the data that would decide may still come.
-    fn is_open(self, outcome: Verdict) -> bool {
-        self == Self::GoesOn && matches!(outcome, Verdict::Invalid | Verdict::Inconclusive)
-    }
-}
-
-/// A page that is served while its run goes on.
+/// Properties of a page that is served during its run.
 #[derive(Clone, Copy, Debug)]
 pub struct Live<'a> {
-    /// Which state of the run it shows; the page asks `/state` whether there is a newer one.
-    pub state: &'a str,
-    /// Whether the run goes on; else what is shown is its end.
-    pub goes_on: bool,
+    /// The version of the shown data. The page polls `/state` and reloads when it differs.
+    pub version: &'a str,
+    /// True while the run is not finished.
+    pub running: bool,
 }
 
-/// The page. `scenario` is the scenario as run, to be shown at its end.
+/// Renders the page of a finished run. `scenario` is the text of the scenario, shown at the end.
 ///
 /// # Errors
-/// If a picture cannot be drawn.
+/// If a chart cannot be drawn.
 pub fn page(result: &RunResult, record: &Record, scenario: Option<&str>) -> Result<String, ChartError> {
-    built(result, record, scenario, None)
+    render(result, record, scenario, None)
 }
 
-/// The page of a run that may still go on, for a server that answers `/state`.
+/// Renders the page of a run that may not be finished, for a server that answers `/state`.
 ///
 /// # Errors
 /// As [`page`].
@@ -66,31 +53,30 @@ pub fn live(
     scenario: Option<&str>,
     live: &Live<'_>,
 ) -> Result<String, ChartError> {
-    built(result, record, scenario, Some(live))
+    render(result, record, scenario, Some(live))
 }
 
-fn built(
+fn render(
     result: &RunResult,
     record: &Record,
     scenario: Option<&str>,
     served: Option<&Live<'_>>,
 ) -> Result<String, ChartError> {
-    let charted = figures(result, record, LIVE_POINTS);
+    let interactive = figures(result, record, INTERACTIVE_POINTS);
     let pictures = figures(result, record, PICTURE_POINTS)
         .iter()
         .map(chart::svg)
         .collect::<Result<Vec<_>, _>>()?;
-    let life = if served.is_some_and(|s| s.goes_on) {
-        Life::GoesOn
+    let state = if served.is_some_and(|s| s.running) {
+        RunState::Running
     } else {
-        Life::Ended
+        RunState::Ended
     };
-    let state = if life == Life::GoesOn {
-        "running"
-    } else {
-        result.verdict.name()
+    let status = match state {
+        RunState::Running => "running",
+        RunState::Ended => result.verdict.name(),
     };
-    let title = format!("{}: {state} – leakcheck", result.scenario);
+    let title = format!("{}: {status} – leakcheck", result.scenario);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -102,29 +88,29 @@ fn built(
                 style { (PreEscaped(CSS)) }
             }
             body {
-                (top(result, record, life))
+                (top(result, record, state))
                 main {
-                    (tables::limits(result, record, life))
-                    (charts(&charted, &pictures, life))
+                    (tables::limits(result, record, state))
+                    (charts(&interactive, &pictures, state))
                     (tables::lines(result))
                     (tables::attribution(result))
                     (tables::checkpoints(result, record))
                     (tables::faults(record))
                     (tables::metrics(result, record))
                     (tables::environment(result, record))
-                    (again(result))
+                    (command(result))
                     @if let Some(scenario) = scenario {
                         details { summary { "Scenario as run" } pre tabindex="0" { (scenario) } }
                     }
                 }
                 footer {
                     "Written by leakcheck. " code { "result.json" } " has every number, " code { "samples.csv" }
-                    " every sample; " code { "leakcheck judge" } " judges them again."
+                    " every sample. " code { "leakcheck judge" } " repeats the verdict."
                 }
-                script type="application/json" id="run-data" { (PreEscaped(data::of(&charted))) }
+                script type="application/json" id="run-data" { (PreEscaped(data::json(&interactive))) }
                 script { (PreEscaped(SCRIPT)) }
                 @if let Some(served) = served {
-                    script data-state=(served.state) { (PreEscaped(LIVE_SCRIPT)) }
+                    script data-version=(served.version) { (PreEscaped(LIVE_SCRIPT)) }
                 }
             }
         }
@@ -132,34 +118,26 @@ fn built(
     Ok(page.into_string())
 }
 
-/// A verdict as a coloured word.
-fn badge(verdict: Verdict, life: Life) -> Markup {
-    if life.is_open(verdict) {
-        return html! { span.badge.running { "not yet" } };
-    }
-    html! { span class=(format!("badge {}", verdict.name())) { (verdict.name()) } }
-}
-
-fn top(result: &RunResult, record: &Record, life: Life) -> Markup {
-    // What is certain although the run goes on: a limit that is exceeded, a target that died.
+fn top(result: &RunResult, record: &Record, state: RunState) -> Markup {
+    // During a run only certain reasons are shown: an exceeded limit, a target that died.
     let certain = |reason: &&Reason| {
-        let open = |l: &LimitResult| life.is_open(l.outcome) && l.reason.as_ref() == Some(*reason);
+        let open = |l: &LimitResult| state.is_open(l.outcome) && l.reason.as_ref() == Some(*reason);
         !result.limits.iter().any(open)
     };
     let certain: Vec<&Reason> = result.reasons.iter().filter(certain).collect();
     let warnings: Vec<&Reason> = result.warnings.iter().collect();
     html! {
         header.top {
-            @if life == Life::GoesOn {
+            @if state == RunState::Running {
                 h1 { span.badge.running { "running" } span { (result.scenario) } }
-                p.lead { "The run goes on. What follows is what can be said so far, and no verdict." }
+                p.lead { "The run is not finished. This page shows the data so far; there is no verdict yet." }
             } @else {
-                h1 { (badge(result.verdict, life)) span { (result.scenario) } }
-                p.lead { (words::meaning(result)) }
+                h1 { (badge(result.verdict, state)) span { (result.scenario) } }
+                p.lead { (text::verdict_meaning(result)) }
             }
-            p.quiet { (words::setting(result, record)) }
+            p.muted { (text::setting(result, record)) }
             (reasons(&certain, "reasons", "Reasons"))
-            (reasons(&warnings, "reasons warnings", "Worth knowing"))
+            (reasons(&warnings, "reasons warnings", "Warnings"))
         }
     }
 }
@@ -173,7 +151,7 @@ fn reasons(reasons: &[&Reason], class: &str, label: &str) -> Markup {
                         @if let Some(metric) = &reason.metric && !reason.message.contains(metric.as_str()) {
                             strong { (metric) } ": "
                         }
-                        (code(&reason.message)) " " span.quiet { "(" (reason.code.name()) ")" }
+                        (code(&reason.message)) " " span.muted { "(" (reason.code.name()) ")" }
                     }
                 }
             }
@@ -181,20 +159,7 @@ fn reasons(reasons: &[&Reason], class: &str, label: &str) -> Markup {
     }
 }
 
-/// Text in which backticks mark code.
-fn code(text: &str) -> Markup {
-    let parts: Vec<&str> = text.split('`').collect();
-    let paired = parts.len() % 2 == 1;
-    html! {
-        @if paired {
-            @for (i, part) in parts.iter().enumerate() {
-                @if i % 2 == 1 { code { (part) } } @else { (part) }
-            }
-        } @else { (text) }
-    }
-}
-
-fn charts(figures: &[Figure], pictures: &[String], life: Life) -> Markup {
+fn charts(figures: &[Figure], pictures: &[String], state: RunState) -> Markup {
     html! {
         @if !figures.is_empty() {
             section aria-label="Charts" {
@@ -203,8 +168,8 @@ fn charts(figures: &[Figure], pictures: &[String], life: Life) -> Markup {
                     section.chart data-figure=(i) aria-label=(format!("chart of {}", figure.metric)) {
                         h3 {
                             (figure.metric)
-                            @if let Some(verdict) = figure.verdict { " " (badge(verdict, life)) }
-                            small { (rules(figure, life)) }
+                            @if let Some(verdict) = figure.verdict { " " (badge(verdict, state)) }
+                            small { (rules(figure, state)) }
                         }
                         .plot { (PreEscaped(picture)) }
                     }
@@ -214,7 +179,7 @@ fn charts(figures: &[Figure], pictures: &[String], life: Life) -> Markup {
     }
 }
 
-fn rules(figure: &Figure, life: Life) -> String {
+fn rules(figure: &Figure, state: RunState) -> String {
     if figure.limits.is_empty() {
         return "no limit".into();
     }
@@ -225,7 +190,7 @@ fn rules(figure: &Figure, life: Life) -> String {
             format!(
                 "{}: {}",
                 l.rule,
-                if life.is_open(l.outcome) {
+                if state.is_open(l.outcome) {
                     "not yet"
                 } else {
                     l.outcome.name()
@@ -235,18 +200,18 @@ fn rules(figure: &Figure, life: Life) -> String {
         .collect();
     let growth = figure.growth.map_or(String::new(), |g| {
         let (rate, interval) = (
-            figure.unit.show_rate(g.per_min.estimate),
-            figure.unit.show_interval(g.per_min.low, g.per_min.high),
+            figure.unit.format_rate(g.per_min.estimate),
+            figure.unit.format_interval(g.per_min.low, g.per_min.high),
         );
         format!(" – growth {rate} ({interval})")
     });
     parts.join("; ") + &growth
 }
 
-fn again(result: &RunResult) -> Markup {
+fn command(result: &RunResult) -> Markup {
     html! {
         @if let Some(command) = &result.command {
-            h2 { "Again" }
+            h2 { "Repeat" }
             .command {
                 pre id="command" tabindex="0" { (command) }
                 button type="button" data-copy="command" hidden { "copy" }
@@ -255,9 +220,5 @@ fn again(result: &RunResult) -> Markup {
     }
 }
 
-#[cfg(test)]
-mod browser;
-#[cfg(test)]
-mod look;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
-//! `result.json`, and the samples as JSON for other tools.
+//! `result.json`, and samples as JSON for other tools.
 
 use leakcheck_model::{RunResult, Samples};
 use serde_json::{Map, Value};
 
-/// `result.json`: indented, with a newline at its end.
+/// Renders `result.json`: indented, with a newline at the end.
 ///
 /// # Errors
 /// If the result cannot be serialized, which its types do not allow.
@@ -11,10 +11,11 @@ pub fn result(result: &RunResult) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(result).map(|text| text + "\n")
 }
 
-/// The samples as an array of rows: `[{"t_s":0.0,"phase":"measure","fds":12.0},…]`; what was not seen is absent.
+/// Renders the samples as an array of objects, one per row: `[{"fds":12.0,"phase":"measure","t_s":0.0},…]`. A missing value
+/// has no key.
 ///
 /// # Errors
-/// If a row cannot be serialized, which no finite number has shown.
+/// If a row cannot be serialized, which finite numbers do not cause.
 pub fn samples(samples: &Samples) -> Result<String, serde_json::Error> {
     let mut out = String::from("[");
     for row in 0..samples.len() {

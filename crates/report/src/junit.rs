@@ -1,18 +1,18 @@
-//! `junit.xml`: a test case for each limit, so that a CI system shows which one broke.
+//! Renders `junit.xml`: one test case per limit, so that a CI system shows the broken one.
 //!
-//! An exceeded limit is a failure. A limit without a verdict is an error: skipped would look green.
+//! An exceeded limit is a failure. An undecided limit is an error, because a skipped test would look green.
 
 use std::time::Duration;
 
 use leakcheck_model::{Record, RunResult, Verdict};
 use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use crate::words;
+use crate::text;
 
-/// The file.
+/// Renders the file.
 ///
 /// # Errors
-/// If it cannot be serialized, which no text has shown (what XML cannot hold is left out).
+/// If it cannot be serialized; characters that XML cannot hold are left out.
 pub fn junit(result: &RunResult, record: &Record) -> Result<String, SerializeError> {
     let mut suite = TestSuite::new(result.scenario.as_str());
     let seconds = if result.duration_s.is_finite() {
@@ -22,34 +22,34 @@ pub fn junit(result: &RunResult, record: &Record) -> Result<String, SerializeErr
     };
     let length = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     suite.set_time(length);
-    for (name, value) in words::environment(result, record) {
+    for (name, value) in text::environment(result, record) {
         suite.add_property(Property::new(name.as_str(), value.as_str()));
     }
     suite.add_property(Property::new("verdict", result.verdict.name()));
     for limit in &result.limits {
         let name = format!("{}: {}", limit.metric, limit.rule);
-        let (value, interval) = words::measured(limit, words::unit_of(record, &limit.metric));
-        let between = if interval.is_empty() {
+        let (value, interval) = text::measured_and_interval(limit, text::unit_of(record, &limit.metric));
+        let interval = if interval.is_empty() {
             String::new()
         } else {
             format!(" ({interval})")
         };
-        let measured = format!("measured {value}{between}");
-        let why = limit.reason.as_ref().map_or(String::new(), |r| r.message.clone());
+        let measured = format!("measured {value}{interval}");
+        let message = limit.reason.as_ref().map_or(String::new(), |r| r.message.clone());
         let code = limit.reason.as_ref().map_or(String::new(), |r| r.code.name());
-        suite.add_test_case(case(result, &name, limit.outcome, &why, &code, &measured));
+        suite.add_test_case(case(result, &name, limit.outcome, &message, &code, &measured));
     }
-    if let Some(case) = the_run_itself(result) {
+    if let Some(case) = run_case(result) {
         suite.add_test_case(case);
     }
     let mut report = Report::new("leakcheck");
     report.set_time(length);
     report.add_test_suite(suite);
-    // Jenkins' schema (xunit plugin, junit-10.xsd) knows no `skipped` at the root; nothing of ours is skipped.
+    // Jenkins' schema (xunit plugin, junit-10.xsd) has no `skipped` at the root; we skip no test case.
     Ok(report.to_string()?.replacen(" skipped=\"0\"", "", 1))
 }
 
-fn case(result: &RunResult, name: &str, outcome: Verdict, why: &str, code: &str, measured: &str) -> TestCase {
+fn case(result: &RunResult, name: &str, outcome: Verdict, reason: &str, code: &str, measured: &str) -> TestCase {
     let kind = match outcome {
         Verdict::Pass => None,
         Verdict::Fail => Some(NonSuccessKind::Failure),
@@ -58,15 +58,17 @@ fn case(result: &RunResult, name: &str, outcome: Verdict, why: &str, code: &str,
     let status = match kind {
         None => TestCaseStatus::success(),
         Some(kind) => {
-            let message = if why.is_empty() {
+            let message = if reason.is_empty() {
                 format!("{}: {measured}", outcome.name())
             } else {
-                why.to_owned()
+                reason.to_owned()
             };
             let mut status = TestCaseStatus::non_success(kind);
             status.set_message(message);
             status.set_type(if code.is_empty() { outcome.name() } else { code });
-            status.set_description(measured);
+            let origins = text::grown_origins(result).map(text::origin);
+            let lines: Vec<String> = std::iter::once(measured.to_owned()).chain(origins).collect();
+            status.set_description(lines.join("\n"));
             status
         }
     };
@@ -76,26 +78,25 @@ fn case(result: &RunResult, name: &str, outcome: Verdict, why: &str, code: &str,
     case
 }
 
-/// The run as a case of its own, when its verdict is worse than its limits say: a target that died, a lost engine, no
-/// limit at all.
-fn the_run_itself(result: &RunResult) -> Option<TestCase> {
+/// Returns a test case for the run itself if its verdict is worse than its limits: a target that died, a lost engine, no limit.
+fn run_case(result: &RunResult) -> Option<TestCase> {
     let by_limits = Verdict::worst(result.limits.iter().map(|l| l.outcome));
     if !result.limits.is_empty() && by_limits == result.verdict {
         return None;
     }
-    let of_the_run: Vec<_> = result
+    let other_reasons: Vec<_> = result
         .reasons
         .iter()
         .filter(|reason| !result.limits.iter().any(|l| l.reason.as_ref() == Some(*reason)))
         .collect();
-    let why: Vec<&str> = of_the_run.iter().map(|r| r.message.as_str()).collect();
-    let code = of_the_run.first().map_or(String::new(), |r| r.code.name());
-    let meaning = words::meaning(result);
+    let messages: Vec<&str> = other_reasons.iter().map(|r| r.message.as_str()).collect();
+    let code = other_reasons.first().map_or(String::new(), |r| r.code.name());
+    let meaning = text::verdict_meaning(result);
     Some(case(
         result,
         "the run itself",
         result.verdict,
-        &why.join("; "),
+        &messages.join("; "),
         &code,
         &meaning,
     ))
@@ -104,17 +105,17 @@ fn the_run_itself(result: &RunResult) -> Option<TestCase> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example::{Example, leaking};
+    use crate::tests::sample_run::{SampleRun, leaking};
     use leakcheck_model::{Reason, ReasonCode};
 
     #[test]
-    fn each_limit_is_a_case_and_doubt_is_not_green() {
+    fn each_limit_is_a_case_and_an_undecided_one_is_an_error() {
         let example = leaking();
         insta::assert_snapshot!(junit(&example.result, &example.record).expect("serializes"));
     }
 
-    fn died() -> Example {
-        let mut example = Example::new([0.0, 0.0, 0.0, 60.0, 0.0])
+    fn died() -> SampleRun {
+        let mut example = SampleRun::new([0.0, 0.0, 0.0, 60.0, 0.0])
             .metric("tasks", "", |_| Some(1.0))
             .limit("tasks", "max < 2", 1.0, Verdict::Pass);
         example.result.verdict = Verdict::Fail;
@@ -125,8 +126,8 @@ mod tests {
         example
     }
 
-    fn judged_nothing() -> Example {
-        let mut example = Example::new([0.0; 5]);
+    fn judged_nothing() -> SampleRun {
+        let mut example = SampleRun::new([0.0; 5]);
         example.result.verdict = Verdict::Invalid;
         example
     }
@@ -155,9 +156,9 @@ mod tests {
     #[test]
     fn a_validator_accepts_every_outcome() {
         if std::process::Command::new("xmllint").arg("--version").output().is_err() {
-            return crate::skip::skip("`xmllint` is not installed (Debian's package libxml2-utils has it)");
+            return crate::tests::skip::skip("`xmllint` is not installed (Debian's package libxml2-utils has it)");
         }
-        let sound = Example::new([0.0, 0.0, 0.0, 60.0, 0.0])
+        let sound = SampleRun::new([0.0, 0.0, 0.0, 60.0, 0.0])
             .metric("tasks", "", |_| Some(1.0))
             .limit("tasks", "max < 2", 1.0, Verdict::Pass);
         let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/junit/junit.xsd");
@@ -180,9 +181,9 @@ mod tests {
             ("invalid", judged_nothing()),
         ] {
             let text = junit(&example.result, &example.record).expect("serializes");
-            let (valid, said) = is_valid(&text);
-            assert!(valid, "{name}: {said}");
-            // And the validator is one: it takes no wrong count, no nameless case, no element of another's.
+            let (valid, output) = is_valid(&text);
+            assert!(valid, "{name}: {output}");
+            // The validator rejects a wrong count, a case without a name and a misplaced element.
             for (right, wrong) in [
                 (" errors=\"", " errors=\"x"),
                 ("<testcase name", "<testcase title"),

@@ -1,7 +1,7 @@
-//! The only writer of reports: a format is a pure function to bytes.
+//! Writes and reads run folders and reports. Only this crate does; each format is a pure function to text or bytes.
 //!
-//! [`RunFolder`] writes a run's folder while the run goes on and reads it back; [`read_table`] reads any CSV with a column
-//! of time. Each format is a module of its own: a function from the outcome and the record to text or bytes.
+//! [`RunFolder`] is written during a run and read back afterwards. [`read_table`] reads any CSV file with a time column. Each
+//! format is a module of its own, a function of the run's result and record.
 
 pub mod chart;
 pub mod csv;
@@ -14,18 +14,14 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
-
 pub mod openmetrics;
-pub mod quantity;
 pub mod table;
-pub mod words;
+pub mod text;
 
 #[cfg(test)]
-mod example;
-#[cfg(test)]
-mod skip;
+mod tests;
 
-pub use error::{BadRow, Error, TableError};
+pub use error::{BadRow, Error, IncompleteReport, TableError};
 pub use export::{Format, export};
 pub use folder::RunFolder;
 pub use table::{Table, TableOptions, parse_table, read_table};

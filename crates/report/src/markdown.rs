@@ -1,26 +1,28 @@
-//! `summary.md`: the outcome for people, made for a CI system's summary page.
+//! Renders `summary.md`, the result for people and for the summary page of a CI system.
 //!
-//! Verdict and reasons come first, in plain words; what only an investigation needs is folded away below.
+//! Verdict and reasons come first. Details that only an investigation needs are folded below.
 
+mod markup;
 mod tables;
 
-use leakcheck_model::{Reason, Record, RunResult, Verdict};
+use leakcheck_model::format::count;
+use leakcheck_model::{Reason, Record, RunResult};
 
-use crate::quantity::{Unit, count};
-use crate::words;
+use crate::text;
+use markup::{escape, folded, icon};
 
-/// Whether pictures can be linked to.
+/// Links to the charts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pictures {
-    /// The page lies in the run's folder, beside `charts/`.
-    Beside,
-    /// The page is shown elsewhere (`$GITHUB_STEP_SUMMARY`), where relative links lead nowhere.
-    Elsewhere,
+pub enum ChartLinks {
+    /// Relative links, for a page in the run's folder.
+    Relative,
+    /// No links, for a page elsewhere (`$GITHUB_STEP_SUMMARY`).
+    Omitted,
 }
 
-/// The page.
+/// Renders the page.
 #[must_use]
-pub fn summary(result: &RunResult, record: &Record, pictures: Pictures) -> String {
+pub fn summary(result: &RunResult, record: &Record, links: ChartLinks) -> String {
     let mut page = String::new();
     let mut part = |text: String| {
         if !text.is_empty() {
@@ -29,14 +31,18 @@ pub fn summary(result: &RunResult, record: &Record, pictures: Pictures) -> Strin
         }
     };
     part(heading(result));
-    part(format!("{} {}", words::meaning(result), words::setting(result, record)));
+    part(format!(
+        "{} {}",
+        text::verdict_meaning(result),
+        text::setting(result, record)
+    ));
     part(reasons("", &result.reasons));
-    part(reasons("Worth knowing:\n\n", &result.warnings));
+    part(reasons("Warnings:\n\n", &result.warnings));
     part(tables::limits(result, record));
     part(late_leaks(result));
     part(attribution(result));
     part(lines(result));
-    part(charts(result, record, pictures));
+    part(charts(result, record, links));
     part(tables::checkpoints(result, record));
     part(tables::metrics(result, record));
     part(tables::faults(record));
@@ -50,20 +56,10 @@ pub fn summary(result: &RunResult, record: &Record, pictures: Pictures) -> Strin
 fn heading(result: &RunResult) -> String {
     format!(
         "# {} {}: {}",
-        mark(result.verdict),
+        icon(result.verdict),
         result.verdict.name(),
-        code_free(&result.scenario)
+        escape(&result.scenario)
     )
-}
-
-/// A verdict at a glance; the word stands beside it.
-fn mark(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "✅",
-        Verdict::Fail => "❌",
-        Verdict::Invalid => "🚫",
-        Verdict::Inconclusive => "❔",
-    }
 }
 
 fn reasons(title: &str, reasons: &[Reason]) -> String {
@@ -77,49 +73,49 @@ fn reasons(title: &str, reasons: &[Reason]) -> String {
     format!("{title}{}", lines.join("\n"))
 }
 
-/// A reason's message, with its metric in front unless it names it itself.
+/// Returns a reason's message, with its metric in front unless the message names it.
 fn sentence(reason: &Reason) -> String {
     match &reason.metric {
         Some(metric) if !reason.message.contains(metric.as_str()) => {
-            format!("**{}**: {}", code_free(metric), code_free(&reason.message))
+            format!("**{}**: {}", escape(metric), escape(&reason.message))
         }
-        _ => code_free(&reason.message),
+        _ => escape(&reason.message),
     }
 }
 
-/// What a pass does not exclude.
+/// Returns the smallest late leak that the run would have detected, per metric.
 fn late_leaks(result: &RunResult) -> String {
-    let of_each: Vec<String> = result
+    let rates: Vec<String> = result
         .late_leaks()
         .iter()
         .map(|late| {
-            let unit = Unit::of(late.unit.symbol());
             format!(
                 "{} from {} a minute (in the last {:.0} s)",
-                code_free(late.metric),
-                unit.show(late.per_min),
+                escape(late.metric),
+                late.unit.format(late.per_min),
                 late.window_s
             )
         })
         .collect();
-    if of_each.is_empty() {
+    if rates.is_empty() {
         return String::new();
     }
-    format!("A leak that began late would have been seen of {}.", of_each.join(", "))
+    format!(
+        "A leak that began late would have been detected for {}.",
+        rates.join(", ")
+    )
 }
 
 fn attribution(result: &RunResult) -> String {
-    let Some(who) = &result.attribution else {
-        return String::new();
-    };
-    if who.sentences.is_empty() && who.fds.is_empty() && who.tasks.is_empty() {
-        return String::new();
+    let found = result.attribution.iter().flat_map(text::attribution);
+    let lines: String = found
+        .chain(text::grown_origins(result).map(text::origin))
+        .map(|line| format!("- {}\n", escape(&line)))
+        .collect();
+    if lines.is_empty() {
+        return lines;
     }
-    let mut text = String::from("## Who leaked\n\n");
-    for line in words::attribution(who) {
-        text.push_str(&format!("- {}\n", code_free(&line)));
-    }
-    text
+    format!("## Who leaked\n\n{lines}")
 }
 
 fn lines(result: &RunResult) -> String {
@@ -137,7 +133,7 @@ fn lines(result: &RunResult) -> String {
     );
     if lines.unaccounted > 0 {
         text.push_str(&format!(
-            "; of {} emitters nobody knows how many they sent",
+            "; the number of lines sent by {} emitters is unknown",
             count(lines.unaccounted)
         ));
     }
@@ -146,13 +142,13 @@ fn lines(result: &RunResult) -> String {
     text
 }
 
-fn charts(result: &RunResult, record: &Record, pictures: Pictures) -> String {
-    if pictures == Pictures::Elsewhere {
+fn charts(result: &RunResult, record: &Record, links: ChartLinks) -> String {
+    if links == ChartLinks::Omitted {
         return String::new();
     }
     let (mut limited, mut others) = (String::new(), String::new());
-    for name in crate::figure::charted(result, record) {
-        let image = format!("![{}]({})\n\n", code_free(name), crate::folder::chart_path(name, "svg"));
+    for name in crate::figure::charted_metrics(result, record) {
+        let image = format!("![{}]({})\n\n", escape(name), crate::folder::chart_path(name, "svg"));
         match result.limits.iter().any(|l| l.metric == name) {
             true => limited.push_str(&image),
             false => others.push_str(&image),
@@ -170,50 +166,9 @@ fn charts(result: &RunResult, record: &Record, pictures: Pictures) -> String {
 
 fn repeat(result: &RunResult) -> String {
     match &result.command {
-        Some(command) => format!("## Again\n\n```sh\n{}\n```", command.replace("```", "` ` `")),
+        Some(command) => format!("## Repeat\n\n```sh\n{}\n```", command.replace("```", "` ` `")),
         None => String::new(),
     }
-}
-
-/// A part that opens on a click.
-fn folded(title: &str, text: &str) -> String {
-    format!(
-        "<details><summary>{title}</summary>\n\n{}\n\n</details>",
-        text.trim_end()
-    )
-}
-
-/// Text that cannot become markup, nor break a table's row; what stands between backticks stays code.
-fn code_free(text: &str) -> String {
-    let paired = text.matches('`').count().is_multiple_of(2);
-    let mut in_code = false;
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '`' if paired => {
-                in_code = !in_code;
-                out.push('`');
-            }
-            '`' => out.push('\''),
-            '|' => out.push_str("\\|"),
-            '\n' | '\r' => out.push(' '),
-            _ if in_code => out.push(c),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '*' | '_' | '[' | ']' | '#' | '\\' if needs_backslash(c, text) => {
-                out.push('\\');
-                out.push(c);
-            }
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// An underscore inside a word is plain text to Markdown; backslashes there would only be ugly to read.
-fn needs_backslash(c: char, text: &str) -> bool {
-    c != '_' || text.starts_with('_') || text.ends_with('_') || text.contains(" _") || text.contains("_ ")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The samples as OpenMetrics text with timestamps, for `promtool tsdb create-blocks-from openmetrics`.
+//! Renders samples as OpenMetrics text with timestamps, for `promtool tsdb create-blocks-from openmetrics`.
 //!
 //! Format: OpenMetrics 1.0. A metric `fds` becomes `leakcheck_fds`, one of bytes `leakcheck_rss_bytes`, a counter
-//! `leakcheck_rotations_total`; each series says of which run it is. What was not seen is absent.
+//! `leakcheck_rotations_total`. Labels identify the run. Missing values are left out.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use leakcheck_model::{Event, Phase, Record};
 
-/// What each series is labelled with.
+/// The labels of each series.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels<'a> {
     /// The scenario's name.
@@ -20,7 +20,7 @@ pub struct Labels<'a> {
     pub commit: Option<&'a str>,
 }
 
-/// The wall clock at the run's second 0: from the event nearest to it, so that a clock that drifts counts least.
+/// Returns the wall-clock time of the run's second 0, from the event nearest to it: there a drifting clock is off least.
 #[must_use]
 pub fn clock_zero(events: &[Event]) -> Option<Timestamp> {
     let nearest = events.iter().min_by(|a, b| a.t_s.abs().total_cmp(&b.t_s.abs()))?;
@@ -29,7 +29,7 @@ pub fn clock_zero(events: &[Event]) -> Option<Timestamp> {
         .ok()
 }
 
-/// The exposition. Rows that do not go forward in time are left out: a time series has none.
+/// Renders the samples. Rows whose time does not increase are left out: a time series cannot hold them.
 #[must_use]
 pub fn openmetrics(record: &Record, zero: Timestamp, labels: Labels<'_>) -> String {
     let samples = &record.samples;
@@ -82,7 +82,7 @@ impl Family {
         let info = record.metrics.get(metric);
         let unit = match info.map_or(leakcheck_model::Unit::Count, |i| i.unit) {
             leakcheck_model::Unit::Bytes => Some("bytes"),
-            // The one built-in that counts time; /proc's ticks come as seconds.
+            // The only built-in metric in seconds.
             _ if metric == "cpu" => Some("seconds"),
             _ => None,
         };
@@ -97,7 +97,7 @@ impl Family {
         let mut unique = name.clone();
         let mut nth = 2;
         while !taken.insert(unique.clone()) {
-            // The unit must stay the last word of a name.
+            // A name must end with its unit.
             let stem = unit.and_then(|u| name.strip_suffix(&format!("_{u}"))).unwrap_or(&name);
             let end = unit.map_or(String::new(), |u| format!("_{u}"));
             unique = format!("{stem}_{nth}{end}");
@@ -128,7 +128,7 @@ impl Family {
     }
 }
 
-/// `leakcheck_phase{phase="measure"} 1`: a series for each phase, while it lasts.
+/// Appends one series per phase, with samples while the phase lasts: `leakcheck_phase{phase="measure"} 1`.
 fn phases(text: &mut String, record: &Record, rows: &[(usize, i64)], labels: &str) {
     let _ = writeln!(
         text,
@@ -167,7 +167,7 @@ fn label_set(labels: Labels<'_>) -> String {
     set
 }
 
-/// Milliseconds as seconds, exactly.
+/// Formats milliseconds as seconds, without rounding.
 fn seconds(millis: i64) -> String {
     let (whole, rest) = (millis.div_euclid(1000), millis.rem_euclid(1000));
     format!("{whole}.{rest:03}")

@@ -1,37 +1,41 @@
-//! Where an axis has its ticks, and what they say.
+//! Ticks of the axes: positions and labels.
 
-use crate::quantity::{Unit, clock};
+use leakcheck_model::Unit;
+use leakcheck_model::format::clock;
 
-/// Steps of a time axis that people think in, seconds.
+/// Usual steps of a time axis, in seconds.
 const TIME_STEPS: [f64; 20] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0,
     43_200.0, 86_400.0, 172_800.0, 604_800.0,
 ];
 
-/// A place on an axis.
+/// A tick of an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tick {
-    /// Where, in the axis's unit.
+    /// Its position, in the unit of the axis.
     pub at: f64,
-    /// What it says.
+    /// Its label.
     pub label: String,
 }
 
-/// At most `most` ticks between two moments: `0`, `30 s`, `1 min`, `1:30`, `2 min`, `1 h`.
+/// Returns at most `max` ticks between two times: `0`, `30 s`, `1 min`, `1:30`, `2 min`, `1 h`.
 #[must_use]
-pub fn time_ticks(from_s: f64, to_s: f64, most: usize) -> Vec<Tick> {
+pub fn time_ticks(from_s: f64, to_s: f64, max: usize) -> Vec<Tick> {
     let span = to_s - from_s;
     let step = TIME_STEPS
         .into_iter()
-        .find(|step| span / step <= most as f64 - 1.0)
+        .find(|step| span / step <= max as f64 - 1.0)
         .unwrap_or(span.max(1.0));
     steps(from_s, to_s, step)
-        .map(|at| Tick { at, label: moment(at) })
+        .map(|at| Tick {
+            at,
+            label: time_label(at),
+        })
         .collect()
 }
 
-/// A round moment in few letters.
-fn moment(at: f64) -> String {
+/// Formats a round time in few letters.
+fn time_label(at: f64) -> String {
     let whole = |unit: f64| (at / unit).fract() == 0.0;
     if at == 0.0 {
         "0".into()
@@ -49,19 +53,19 @@ fn moment(at: f64) -> String {
     }
 }
 
-/// An axis of values: ticks, and the unit that belongs to their numbers (`MiB`, or nothing).
+/// A value axis: ticks, and the unit of their labels (`MiB`, or nothing).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValueAxis {
-    /// Where the ticks are, in the metric's own unit.
+    /// The ticks, at positions in the unit of the metric.
     pub ticks: Vec<Tick>,
-    /// The unit of the numbers on them.
+    /// The unit of the labels.
     pub unit: &'static str,
 }
 
-/// About `about` ticks between two values, at round numbers of the unit's multiple; counts have no halves.
+/// Returns about `about` ticks between two values, at round numbers in the scale of the unit. Counts have no fractions.
 #[must_use]
 pub fn value_axis(from: f64, to: f64, unit: Unit, about: usize, whole: bool) -> ValueAxis {
-    let (symbol, size) = unit.multiple(from.abs().max(to.abs()));
+    let (symbol, size) = unit.scale(from.abs().max(to.abs()));
     let rough = (to - from) / size / about as f64;
     let mut step = round_step(rough, !(whole && symbol.is_empty()) || rough > 2.5);
     if whole && symbol.is_empty() {
@@ -84,7 +88,7 @@ pub fn value_axis(from: f64, to: f64, unit: Unit, about: usize, whole: bool) -> 
     ValueAxis { ticks, unit: symbol }
 }
 
-/// The next of 1, 2, 2.5 (if halves may be), 5 times a power of ten.
+/// Rounds up to 1, 2, 2.5 (if halves are allowed) or 5 times a power of ten.
 fn round_step(rough: f64, halves: bool) -> f64 {
     if !(rough.is_finite() && rough > 0.0) {
         return 1.0;
@@ -98,7 +102,7 @@ fn round_step(rough: f64, halves: bool) -> f64 {
         .unwrap_or(power * 10.0)
 }
 
-/// Multiples of `step` from `from` to `to`, both included.
+/// Returns the multiples of `step` from `from` to `to`, both included.
 fn steps(from: f64, to: f64, step: f64) -> impl Iterator<Item = f64> {
     let slack = step * 1e-9;
     let first = ((from - slack) / step).ceil() as i64;
@@ -106,7 +110,7 @@ fn steps(from: f64, to: f64, step: f64) -> impl Iterator<Item = f64> {
     (first..=last.min(first.saturating_add(100))).map(move |i| i as f64 * step)
 }
 
-/// Thousands apart, from five digits on.
+/// Separates thousands, from five digits on.
 fn grouped(text: &str) -> String {
     let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
     let (whole, fraction) = rest.split_once('.').map_or((rest, None), |(w, f)| (w, Some(f)));
@@ -140,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn time_ticks_stand_where_people_look_at_a_clock() {
+    fn time_ticks_are_at_round_times() {
         assert_eq!(
             labels(&time_ticks(0.0, 130.0, 8)),
             ["0", "30 s", "1 min", "1:30", "2 min"]
@@ -155,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn value_ticks_are_round_in_the_unit_that_is_shown() {
+    fn value_ticks_are_round_in_the_shown_unit() {
         let axis = value_axis(117.0, 133.0, Unit::Count, 5, true);
         assert_eq!(labels(&axis.ticks), ["120", "125", "130"]);
         let mib = 1024.0 * 1024.0;
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_of_nothing_still_has_an_axis() {
+    fn an_empty_range_still_has_an_axis() {
         assert!(!value_axis(5.0, 5.0, Unit::Count, 5, true).ticks.is_empty());
         assert!(!time_ticks(0.0, 0.0, 8).is_empty());
     }

@@ -1,13 +1,15 @@
-//! The colours of charts: those of the page in its light dress (`html/page.css`; a test compares them). Measured, growth and limit differ in brightness and in stroke too, for eyes that see no colour.
+//! Colours of charts, equal to the light theme of the page (`html/page.css`; a test compares them).
+//!
+//! Measured values, growth and limits also differ in brightness and stroke, for readers who do not see colours.
 
 use leakcheck_model::Verdict;
 
-/// Red, green, blue.
+/// A colour as red, green and blue.
 pub(crate) type Color = (u8, u8, u8);
 
 pub(crate) const WHITE: Color = (255, 255, 255);
-pub(crate) const INK: Color = (31, 35, 40);
-pub(crate) const QUIET: Color = (89, 99, 110);
+pub(crate) const TEXT: Color = (31, 35, 40);
+pub(crate) const MUTED: Color = (89, 99, 110);
 pub(crate) const GRID: Color = (227, 231, 235);
 pub(crate) const FRAME: Color = (140, 149, 159);
 pub(crate) const MEASURED: Color = (9, 88, 200);
@@ -16,7 +18,7 @@ pub(crate) const LIMIT: Color = (194, 31, 43);
 pub(crate) const FAULT: Color = (232, 128, 31);
 pub(crate) const UNJUDGED: Color = (110, 119, 129);
 
-/// The badge of a verdict.
+/// Returns the colour of a verdict's badge.
 pub(crate) fn of_verdict(verdict: Verdict) -> Color {
     match verdict {
         Verdict::Pass => (26, 127, 55),

@@ -1,11 +1,13 @@
-//! Tests of chart: what goes in and what must come out.
+//! Tests of charts.
+
+mod text_layout;
 
 use super::*;
-use crate::example::{Example, FIVE_MINUTES, leaking};
 use crate::figure::figures;
+use crate::tests::sample_run::{FIVE_MINUTES, SampleRun, leaking};
 use leakcheck_model::Verdict;
 
-fn drawn(example: &Example) -> Vec<(String, Figure)> {
+fn drawn(example: &SampleRun) -> Vec<(String, Figure)> {
     figures(&example.result, &example.record, 2000)
         .into_iter()
         .map(|f| (f.metric.clone(), f))
@@ -35,15 +37,15 @@ fn a_chart_names_its_metric_its_verdict_and_its_limit() {
 }
 
 #[test]
-fn what_a_metric_is_called_cannot_break_the_picture() {
-    let example = Example::new(FIVE_MINUTES).metric("<a&\"b'>", "", |_| Some(1.0));
+fn the_name_of_a_metric_cannot_break_the_image() {
+    let example = SampleRun::new(FIVE_MINUTES).metric("<a&\"b'>", "", |_| Some(1.0));
     let text = svg(&drawn(&example)[0].1).expect("draws");
     assert!(!text.contains("<a&"));
     assert!(text.contains("&lt;a&amp;"));
 }
 
 #[test]
-fn a_png_is_a_png_of_the_size_that_was_promised() {
+fn a_png_has_the_declared_size() {
     let bytes = png(&drawn(&leaking())[1].1).expect("draws");
     let info = png::Decoder::new(std::io::Cursor::new(&bytes))
         .read_info()
@@ -53,15 +55,15 @@ fn a_png_is_a_png_of_the_size_that_was_promised() {
 }
 
 #[test]
-fn odd_runs_are_drawn_too() {
-    let mut blind = Example::new(FIVE_MINUTES).metric("tasks", "", |_| Some(1.0));
-    blind.record.samples.columns[0].fill(None);
-    let mut one_row = Example::new([0.0, 0.0, 0.0, 1.0, 0.0]).metric("tasks", "", |_| Some(1.0));
+fn unusual_runs_are_drawn() {
+    let mut empty = SampleRun::new(FIVE_MINUTES).metric("tasks", "", |_| Some(1.0));
+    empty.record.samples.columns[0].fill(None);
+    let mut one_row = SampleRun::new([0.0, 0.0, 0.0, 1.0, 0.0]).metric("tasks", "", |_| Some(1.0));
     one_row = one_row
         .growth("tasks", 0.0, 0.0, 0.0)
         .limit("tasks", "max < 1", 1.0, Verdict::Fail);
-    let huge = Example::new(FIVE_MINUTES).metric("tasks", "", |t| Some(if t > 9.0 { 1e300 } else { -1e300 }));
-    for example in [blind, one_row, huge] {
+    let huge = SampleRun::new(FIVE_MINUTES).metric("tasks", "", |t| Some(if t > 9.0 { 1e300 } else { -1e300 }));
+    for example in [empty, one_row, huge] {
         for (name, figure) in drawn(&example) {
             svg(&figure).expect(&name);
             png(&figure).expect(&name);

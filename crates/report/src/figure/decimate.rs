@@ -1,32 +1,32 @@
-//! Thins a series out for drawing: what the eye could see of it (peaks, steps, gaps) stays.
+//! Decimates a series for drawing and keeps everything visible: peaks, steps and gaps.
 
-/// A value to be drawn.
+/// A point of a chart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// Seconds.
     pub t_s: f64,
     /// Value.
     pub value: f64,
-    /// No line leads here from the point before: values are missing in between.
+    /// True if values are missing before it, so no line leads here from the previous point.
     pub breaks: bool,
 }
 
-/// A stretch in which nothing was seen.
+/// A period without values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gap {
-    /// Last value before it, or the first row.
+    /// Time of the last value before it, or of the first row.
     pub from_s: f64,
-    /// First value after it, or the last row.
+    /// Time of the first value after it, or of the last row.
     pub to_s: f64,
 }
 
-/// Rows further apart than this many usual intervals have a gap between them: one late tick is none.
+/// Rows further apart than this many median intervals have a gap between them; one late sample makes no gap.
 const LATE_INTERVALS: f64 = 3.0;
-/// Points that stay of each bucket: first, lowest, highest, last (M4 aggregation, Jugel et al., VLDB 2014, which draws
-/// the same pixels as all points if a bucket is a column of pixels).
+/// Points kept per bucket: first, lowest, highest, last (M4 aggregation, Jugel et al., VLDB 2014; it draws the same pixels as all
+/// points if a bucket is a column of pixels).
 const PER_BUCKET: usize = 4;
 
-/// At most about `max_points` points of a series, and its gaps.
+/// Returns at most about `max_points` points of a series, and its gaps.
 #[must_use]
 pub fn decimate(t_s: &[f64], values: &[Option<f64>], max_points: usize) -> (Vec<Point>, Vec<Gap>) {
     let (points, gaps) = with_gaps(t_s, values);
@@ -48,19 +48,19 @@ pub fn decimate(t_s: &[f64], values: &[Option<f64>], max_points: usize) -> (Vec<
                 }
             })
         };
-        let mut stay = [0, at(|a, b| a < b), at(|a, b| a > b), bucket.len() - 1];
-        stay.sort_unstable();
-        for (nth, i) in stay.into_iter().enumerate() {
-            if nth > 0 && i == stay[nth - 1] {
+        let mut selected = [0, at(|a, b| a < b), at(|a, b| a > b), bucket.len() - 1];
+        selected.sort_unstable();
+        for (nth, i) in selected.into_iter().enumerate() {
+            if nth > 0 && i == selected[nth - 1] {
                 continue;
             }
             // A gap narrower than a bucket is narrower than a pixel.
             let before = if nth == 0 {
                 kept.last().map(|p| p.t_s)
             } else {
-                Some(bucket[stay[nth - 1]].t_s)
+                Some(bucket[selected[nth - 1]].t_s)
             };
-            let from = if nth == 0 { 0 } else { stay[nth - 1] + 1 };
+            let from = if nth == 0 { 0 } else { selected[nth - 1] + 1 };
             let breaks = bucket[from..=i].iter().any(|p| p.breaks)
                 && before.is_some_and(|before| bucket[i].t_s - before > width);
             kept.push(Point { breaks, ..bucket[i] });
@@ -73,7 +73,7 @@ pub fn decimate(t_s: &[f64], values: &[Option<f64>], max_points: usize) -> (Vec<
 }
 
 fn with_gaps(t_s: &[f64], values: &[Option<f64>]) -> (Vec<Point>, Vec<Gap>) {
-    let late = usual_interval(t_s) * LATE_INTERVALS;
+    let late = median_interval(t_s) * LATE_INTERVALS;
     let mut points: Vec<Point> = Vec::with_capacity(values.len());
     let mut gaps = Vec::new();
     let mut missing = false;
@@ -103,8 +103,8 @@ fn with_gaps(t_s: &[f64], values: &[Option<f64>]) -> (Vec<Point>, Vec<Gap>) {
     (points, gaps)
 }
 
-/// The median distance between rows.
-fn usual_interval(t_s: &[f64]) -> f64 {
+/// Returns the median time between rows.
+fn median_interval(t_s: &[f64]) -> f64 {
     let mut steps: Vec<f64> = t_s.windows(2).map(|w| w[1] - w[0]).filter(|s| *s > 0.0).collect();
     if steps.is_empty() {
         return f64::INFINITY;

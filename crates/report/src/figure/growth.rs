@@ -1,50 +1,50 @@
-//! The growth that the judge found, as a line through the judged values and the wedge of its interval.
+//! The growth measured by the judge, as a line through the judged values and a wedge for its interval.
 
 use leakcheck_model::result::Growth;
 
-/// How many times half the width of the densest half of the values a value may lie off the line and still lie on it: 2.7 standard
-/// deviations of normal noise, of which the densest half is 1.35 wide.
-const ON_THE_LINE: f64 = 4.0;
+/// Distance at which a value still belongs to the line, in half-widths of the shortest range that holds half of the values. For
+/// normal noise that is 2.7 standard deviations.
+const MAX_DISTANCE: f64 = 4.0;
 
 /// A line with a wedge around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GrowthLine {
-    /// First judged moment at which the values lie on it, seconds.
+    /// Time of the first judged value on the line, in seconds.
     pub from_s: f64,
-    /// Last one.
+    /// Time of the last one.
     pub to_s: f64,
-    /// The line's value at the beginning.
+    /// The line's value at `from_s`.
     pub from: f64,
-    /// Per minute: estimate and interval.
+    /// Estimate and interval of the growth per minute.
     pub per_min: Growth,
 }
 
 impl GrowthLine {
-    /// The line of this slope that most values lie on, where they do: growth that began late or stopped is no line through
-    /// everything. Its intercept is the median of what the slope leaves over, of those values that lie near the shortest range that
-    /// holds half of them (the least median of squares, reweighted: Rousseeuw 1984, *J. Am. Stat. Assoc.* 79, 871).
+    /// Fits a line of the given slope through most of the values, and limits it to the time in which they lie on it: growth may
+    /// begin late or stop. The intercept is the median residual near the shortest range that holds half of the residuals
+    /// (reweighted least median of squares: Rousseeuw 1984, *J. Am. Stat. Assoc.* 79, 871).
     #[must_use]
     pub fn through(per_min: Growth, judged: &[(f64, f64)], quantum: f64) -> Option<Self> {
         let begin_s = judged.first()?.0;
         let grown = |t_s: f64| per_min.estimate * (t_s - begin_s) / 60.0;
-        let mut rest: Vec<f64> = judged.iter().map(|(t, v)| v - grown(*t)).collect();
-        rest.sort_unstable_by(f64::total_cmp);
-        let half = rest.len() / 2;
-        let (low, high) = rest
+        let mut residuals: Vec<f64> = judged.iter().map(|(t, v)| v - grown(*t)).collect();
+        residuals.sort_unstable_by(f64::total_cmp);
+        let half = residuals.len() / 2;
+        let (low, high) = residuals
             .iter()
-            .zip(&rest[half..])
+            .zip(&residuals[half..])
             .min_by(|(a, b), (c, d)| (*b - *a).total_cmp(&(*d - *c)))?;
         let densest = f64::midpoint(*low, *high);
-        // One step of the metric is no distance.
-        let reach = (ON_THE_LINE * (high - low) / 2.0).max(quantum);
-        rest.retain(|rest| (rest - densest).abs() <= reach);
-        let middle = *rest.get(rest.len() / 2)?;
-        let mut on_it = judged
+        // Values are at least one step of the metric apart.
+        let max_distance = (MAX_DISTANCE * (high - low) / 2.0).max(quantum);
+        residuals.retain(|residual| (residual - densest).abs() <= max_distance);
+        let middle = *residuals.get(residuals.len() / 2)?;
+        let mut times = judged
             .iter()
-            .filter(|(t, v)| (v - grown(*t) - middle).abs() <= reach)
+            .filter(|(t, v)| (v - grown(*t) - middle).abs() <= max_distance)
             .map(|(t, _)| *t);
-        let from_s = on_it.next()?;
-        let to_s = on_it.next_back().unwrap_or(from_s);
+        let from_s = times.next()?;
+        let to_s = times.next_back().unwrap_or(from_s);
         Some(Self {
             from_s,
             to_s,
@@ -53,7 +53,7 @@ impl GrowthLine {
         })
     }
 
-    /// The value at the end for a growth of `per_min`.
+    /// Returns the line's value at `to_s` for a growth of `per_min`.
     #[must_use]
     pub fn end(&self, per_min: f64) -> f64 {
         self.from + per_min * (self.to_s - self.from_s) / 60.0

@@ -1,25 +1,23 @@
-//! Where a limit lies on the chart of its metric.
+//! The line of a limit on the chart of its metric.
 
 use leakcheck_model::limit::{Bound, Limit, Statistic};
 use leakcheck_model::result::LimitResult;
-use leakcheck_model::{RunResult, Verdict};
-
-use crate::quantity::Unit;
+use leakcheck_model::{RunResult, Unit, Verdict};
 
 /// One limit on a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LimitLine {
-    /// As written, with the number behind a share: `increase >= 90% of expected (495)`.
+    /// The rule as written, with the number behind a share: `increase >= 90% of expected (495)`.
     pub rule: String,
-    /// What it comes to.
+    /// Its outcome.
     pub outcome: Verdict,
-    /// Its line, from one `(seconds, value)` to another; `None` where the limit is no line on this chart.
+    /// Its line, from one `(seconds, value)` to another; `None` for a limit that is not a line on this chart.
     pub line: Option<[(f64, f64); 2]>,
-    /// What is forbidden lies above the line.
+    /// True for an upper limit.
     pub ceiling: bool,
 }
 
-/// The limits of a metric, those that failed first.
+/// Returns the limits of a metric, failed ones first.
 pub(super) fn lines(
     result: &RunResult,
     metric: &str,
@@ -35,16 +33,16 @@ pub(super) fn lines(
         .filter(|l| l.metric == metric)
         .map(|limit| {
             let rule: Option<Limit> = limit.rule.parse().ok();
-            let place = |rule: &Limit| {
+            let placed = |rule: &Limit| {
                 let (from_t, from) = baseline?;
                 let end_t = judged.last()?.0;
                 let bound = bound(limit, rule)?;
                 line(rule, bound, (from_t, from), end_t, before_load, span_s.1)
             };
             LimitLine {
-                rule: shown(limit, rule.as_ref(), unit),
+                rule: label(limit, rule.as_ref(), unit),
                 outcome: limit.outcome,
-                line: rule.as_ref().and_then(place),
+                line: rule.as_ref().and_then(placed),
                 ceiling: rule.is_none_or(|r| r.comparison.is_ceiling()),
             }
         })
@@ -58,9 +56,9 @@ pub(super) fn lines(
     lines
 }
 
-fn shown(limit: &LimitResult, rule: Option<&Limit>, unit: Unit) -> String {
+fn label(limit: &LimitResult, rule: Option<&Limit>, unit: Unit) -> String {
     match (rule.map(|r| r.bound), limit.bound) {
-        (Some(Bound::OfExpected(_)), Some(bound)) => format!("{} ({})", limit.rule, unit.show(bound)),
+        (Some(Bound::OfExpected(_)), Some(bound)) => format!("{} ({})", limit.rule, unit.format(bound)),
         _ => limit.rule.clone(),
     }
 }
@@ -86,14 +84,14 @@ fn line(
         Statistic::GrowthPerMin | Statistic::EndpointPerMin | Statistic::RatePerMin => {
             Some([(from_t, from), (end_t, from + bound * (end_t - from_t) / 60.0)])
         }
-        // A floor under an increase is reached step by step; a ceiling over it holds at every moment.
+        // An increase reaches a lower limit gradually; an upper limit holds at any time.
         Statistic::Increase if !ceiling => Some([(from_t, from), (end_t, from + bound)]),
         Statistic::Growth | Statistic::Increase => flat(from + bound),
         Statistic::Min | Statistic::Max | Statistic::Mean | Statistic::Last => flat(bound),
         Statistic::Drained => {
-            let mut before = before_load.to_vec();
-            let middle = before.len().checked_sub(1)? / 2;
-            let level = *before.select_nth_unstable_by(middle, f64::total_cmp).1 + bound;
+            let mut values = before_load.to_vec();
+            let middle = values.len().checked_sub(1)? / 2;
+            let level = *values.select_nth_unstable_by(middle, f64::total_cmp).1 + bound;
             (last_t > end_t).then_some([(end_t, level), (last_t, level)])
         }
         Statistic::PerRotation

@@ -1,9 +1,9 @@
-//! Tests of figure: what goes in and what must come out.
+//! Tests of figures.
 
 use super::*;
-use crate::example::{Example, FIVE_MINUTES, leaking};
+use crate::tests::sample_run::{FIVE_MINUTES, SampleRun, leaking};
 
-fn of(example: &Example, metric: &str) -> Figure {
+fn of(example: &SampleRun, metric: &str) -> Figure {
     let all = figures(&example.result, &example.record, 2000);
     all.into_iter().find(|f| f.metric == metric).expect(metric)
 }
@@ -22,7 +22,7 @@ fn metrics_with_limits_come_first_in_the_order_of_their_limits() {
 fn an_allowed_growth_is_a_line_from_the_baseline() {
     let figure = of(&leaking(), "fds");
     let limit = &figure.limits[0];
-    assert_eq!(limit.rule, "growth_per_min < 1", "what failed comes first");
+    assert_eq!(limit.rule, "growth_per_min < 1", "failed limits come first");
     // Baseline 67 at 10 s; 119 s later one a minute is 119/60 more.
     assert_eq!(limit.line, Some([(10.0, 67.0), (129.0, 67.0 + 119.0 / 60.0)]));
 }
@@ -39,16 +39,16 @@ fn drained_is_a_level_above_the_one_without_load_and_lies_in_the_drain() {
 }
 
 #[test]
-fn a_counter_is_drawn_as_its_increase_and_a_restart_takes_nothing_away() {
-    let example = Example::new([1.0, 1.0, 1.0, 6.0, 0.0])
+fn a_counter_is_drawn_as_its_increase_and_a_restart_does_not_lower_it() {
+    let example = SampleRun::new([1.0, 1.0, 1.0, 6.0, 0.0])
         .metric("rotations", "", |t| Some(if t < 3.0 { 100.0 + t } else { t - 3.0 }));
     let values: Vec<f64> = of(&example, "rotations").points.iter().map(|p| p.value).collect();
     assert_eq!(values, [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 2.0, 3.0, 4.0]);
 }
 
 #[test]
-fn series_that_leave_with_their_containers_are_no_restart() {
-    let example = Example::new([0.0, 0.0, 0.0, 3.0, 3.0]).metric("rotations", "", |t| {
+fn series_of_removed_containers_are_no_restart() {
+    let example = SampleRun::new([0.0, 0.0, 0.0, 3.0, 3.0]).metric("rotations", "", |t| {
         Some(if t < 3.0 { 100.0 + t } else { 120.0 - 10.0 * t })
     });
     let values: Vec<f64> = of(&example, "rotations").points.iter().map(|p| p.value).collect();
@@ -57,7 +57,7 @@ fn series_that_leave_with_their_containers_are_no_restart() {
 
 #[test]
 fn a_counter_and_its_floor_are_counted_from_where_the_judge_counts() {
-    let example = Example::new([1.0, 1.0, 8.0, 60.0, 5.0])
+    let example = SampleRun::new([1.0, 1.0, 8.0, 60.0, 5.0])
         .metric("rotations", "", |t| Some(40.0 + 2.0 * t))
         .limit("rotations", "increase >= 90", 118.0, Verdict::Pass)
         .limit("rotations", "increase < 500", 118.0, Verdict::Pass);
@@ -85,7 +85,7 @@ fn a_first_sample_soon_after_the_beginning_is_drawn_from_zero() {
 
 #[test]
 fn the_fitted_line_lies_in_the_middle_of_the_values() {
-    let example = Example::new(FIVE_MINUTES)
+    let example = SampleRun::new(FIVE_MINUTES)
         .metric("tasks", "", |t| Some(100.0 + t / 30.0))
         .growth("tasks", 2.0, 1.5, 2.5);
     let growth = of(&example, "tasks").growth.expect("growth");
@@ -94,11 +94,11 @@ fn the_fitted_line_lies_in_the_middle_of_the_values() {
 }
 
 #[test]
-fn the_line_of_growth_that_stopped_or_began_late_is_where_it_grew() {
+fn growth_that_stopped_or_began_late_has_a_line_where_it_grew() {
     // Half a unit a second in two thirds of the judged part, which has 300 values, and nothing in the rest.
     for (stops, grows_s) in [(true, (0.0, 200.0)), (false, (100.0, 299.0))] {
         let grown = move |t: f64| if stops { t.min(200.0) } else { t.max(100.0) } / 2.0;
-        let example = Example::new(FIVE_MINUTES)
+        let example = SampleRun::new(FIVE_MINUTES)
             .metric("tasks", "", move |t| Some(100.0 + grown(t)))
             .growth("tasks", 30.0, 29.0, 31.0);
         let figure = of(&example, "tasks");
@@ -114,7 +114,7 @@ fn the_line_of_growth_that_stopped_or_began_late_is_where_it_grew() {
 }
 
 #[test]
-fn peaks_and_gaps_survive_thinning_out() {
+fn decimation_keeps_peaks_and_gaps() {
     let t_s: Vec<f64> = (0..100_000).map(f64::from).collect();
     let mut values: Vec<Option<f64>> = vec![Some(10.0); t_s.len()];
     values[43_210] = Some(99.0);
@@ -136,7 +136,7 @@ fn peaks_and_gaps_survive_thinning_out() {
 }
 
 #[test]
-fn a_late_row_is_no_gap_and_a_long_silence_is_one() {
+fn a_late_row_is_no_gap_and_a_long_pause_is_one() {
     let (points, gaps) = decimate(&[0.0, 1.0, 2.0, 4.5, 5.5, 30.0], &[Some(1.0); 6], 100);
     assert_eq!(
         gaps,
@@ -146,8 +146,8 @@ fn a_late_row_is_no_gap_and_a_long_silence_is_one() {
         }]
     );
     assert!(points[5].breaks && !points[3].breaks);
-    let (_, blind) = decimate(&[0.0, 1.0, 2.0], &[None, None, None], 100);
-    assert_eq!(blind, [Gap { from_s: 0.0, to_s: 2.0 }]);
+    let (_, empty) = decimate(&[0.0, 1.0, 2.0], &[None, None, None], 100);
+    assert_eq!(empty, [Gap { from_s: 0.0, to_s: 2.0 }]);
 }
 
 #[test]
@@ -158,8 +158,8 @@ fn faults_are_numbered_in_the_order_of_time_and_last_until_they_end() {
     let bands = fault_bands(&example.record, 134.0);
     let shown: Vec<_> = bands
         .iter()
-        .map(|b| (b.label.as_str(), b.what.as_str(), b.to_s))
+        .map(|b| (b.label.as_str(), b.description.as_str(), b.to_s))
         .collect();
-    let expected = [("F1", "reset (strikes: 55)", 25.0), ("F2", "stall on idle", 134.0)];
+    let expected = [("F1", "reset (hits: 55)", 25.0), ("F2", "stall on idle", 134.0)];
     assert_eq!(shown, expected);
 }

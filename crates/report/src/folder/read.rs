@@ -1,4 +1,4 @@
-//! Reads a run's folder back, also that of a run that was killed in the middle of a line.
+//! Reads a run folder, also that of a run that was killed in the middle of a line.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,15 +11,15 @@ use crate::error::Error;
 use crate::table::{Table, TableOptions, parse_table};
 
 impl RunFolder {
-    /// The scenario, the samples and the events; a run that was killed before its first sample has none.
+    /// Reads scenario, samples and events. A run killed before its first sample has no samples.
     ///
     /// # Errors
-    /// If a file cannot be read or understood; file and line are named. Half a line at the end is left out instead.
+    /// If a file cannot be read or is not valid; the message names file and line. A partial last line is not an error.
     pub fn read(&self) -> Result<(Scenario, Samples, Vec<Event>), Error> {
         Ok((self.read_scenario()?, self.read_samples()?, self.read_events()?))
     }
 
-    /// The text of `scenario.toml`.
+    /// Reads the text of `scenario.toml`.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -44,28 +44,28 @@ impl RunFolder {
         })
     }
 
-    /// The samples alone.
+    /// Reads the samples alone.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_samples(&self) -> Result<Samples, Error> {
         let path = self.path.join(SAMPLES);
-        let bytes = whole_lines(&path)?;
+        let bytes = complete_lines(&path)?;
         if bytes.is_empty() {
             return Ok(Samples::default());
         }
         parse_table(&bytes, &TableOptions::default())
-            .and_then(Table::whole)
+            .and_then(Table::complete)
             .map_err(|source| Error::Table { path, source })
     }
 
-    /// The events alone.
+    /// Reads the events alone.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_events(&self) -> Result<Vec<Event>, Error> {
         let path = self.path.join(EVENTS);
-        let bytes = whole_lines(&path)?;
+        let bytes = complete_lines(&path)?;
         bytes
             .split(|b| *b == b'\n')
             .enumerate()
@@ -81,9 +81,9 @@ impl RunFolder {
     }
 }
 
-/// A file's whole lines; a file that is not there has none. Our writer ends each line with a newline, so whatever
-/// follows the last one was torn, even where it looks complete: `12` may have been `123`.
-fn whole_lines(path: &Path) -> Result<Vec<u8>, Error> {
+/// Reads the complete lines of a file; a missing file has none. Text after the last newline is a partial line, even if it looks
+/// complete: `12` may have been `123`.
+fn complete_lines(path: &Path) -> Result<Vec<u8>, Error> {
     match fs::read(path) {
         Ok(mut bytes) => {
             let end = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);

@@ -1,57 +1,79 @@
-//! Writes everything that a finished run leaves beside its record.
+//! Writes the report of a finished run into its folder.
 
 use std::fs;
 
 use leakcheck_model::{Record, RunResult};
+use tracing::{debug_span, info_span};
 
 use super::{CHARTS, HTML, JUNIT, RESULT, RunFolder, SUMMARY};
-use crate::error::Error;
-use crate::figure::{Figure, figures};
-use crate::markdown::Pictures;
+use crate::error::{Error, IncompleteReport};
+use crate::figure::figures;
+use crate::markdown::ChartLinks;
 use crate::{chart, html, json, junit, markdown};
 
-/// Points of a chart as a picture: two for each pixel of its width.
+/// Points of a chart's picture: about two per pixel of its width.
 const PICTURE_POINTS: usize = 2000;
 
 impl RunFolder {
-    /// Writes `result.json`, `summary.md`, `junit.xml`, `report.html` and the charts. What scripts and people need most is written first, so a
-    /// full disk takes the pictures and not the verdict.
+    /// Writes `result.json`, `summary.md`, `junit.xml`, `report.html` and the charts, in this order. A file that cannot be written
+    /// does not stop the others, so a full disk costs the charts first.
     ///
     /// # Errors
-    /// If a format cannot be rendered or a file not be written.
-    pub fn write_report(&self, result: &RunResult, record: &Record) -> Result<(), Error> {
-        let text = json::result(result).map_err(Error::render(RESULT))?;
-        self.write(RESULT, text.as_bytes())?;
-        self.write(SUMMARY, markdown::summary(result, record, Pictures::Beside).as_bytes())?;
-        let text = junit::junit(result, record).map_err(Error::render(JUNIT))?;
-        self.write(JUNIT, text.as_bytes())?;
-        let scenario = self.read_scenario_text().ok();
-        let page = html::page(result, record, scenario.as_deref()).map_err(Error::render(HTML))?;
-        self.write(HTML, page.as_bytes())?;
-        let charts = self.path.join(CHARTS);
-        fs::create_dir_all(&charts).map_err(Error::io("create", &charts))?;
-        // One after the other: the raster of a picture is the most memory that a run needs at one time.
-        figures(result, record, PICTURE_POINTS)
-            .iter()
-            .try_for_each(|figure| self.write_chart(figure))
-    }
-
-    fn write_chart(&self, figure: &Figure) -> Result<(), Error> {
-        let (svg, png) = (chart_path(&figure.metric, "svg"), chart_path(&figure.metric, "png"));
-        let drawn = chart::svg(figure).map_err(Error::render(&svg))?;
-        self.write(&svg, drawn.as_bytes())?;
-        let drawn = chart::png(figure).map_err(Error::render(&png))?;
-        self.write(&png, &drawn)
+    /// Names each file that could not be rendered or written. The verdict does not depend on them.
+    pub fn write_report(&self, result: &RunResult, record: &Record) -> Result<(), IncompleteReport> {
+        let _span = info_span!("write_report", folder = %self.path.display()).entered();
+        let mut failures = Vec::new();
+        let mut write = |name: &str, render: &dyn Fn() -> Result<Vec<u8>, Error>| {
+            let _span = debug_span!("write_file", name).entered();
+            if let Err(error) = render().and_then(|bytes| self.write(name, &bytes)) {
+                tracing::warn!(%error, "a file of the report is missing");
+                failures.push((name.to_owned(), error));
+            }
+        };
+        write(RESULT, &|| {
+            json::result(result)
+                .map(String::into_bytes)
+                .map_err(Error::render(RESULT))
+        });
+        write(SUMMARY, &|| {
+            Ok(markdown::summary(result, record, ChartLinks::Relative).into_bytes())
+        });
+        write(JUNIT, &|| {
+            junit::junit(result, record)
+                .map(String::into_bytes)
+                .map_err(Error::render(JUNIT))
+        });
+        write(HTML, &|| {
+            let scenario = self.read_scenario_text().ok();
+            html::page(result, record, scenario.as_deref())
+                .map(String::into_bytes)
+                .map_err(Error::render(HTML))
+        });
+        // If this fails, each chart fails with the same cause.
+        let _ = fs::create_dir_all(self.path.join(CHARTS));
+        // One chart at a time: the raster of a picture is the largest allocation of a run.
+        for figure in figures(result, record, PICTURE_POINTS) {
+            let path = |extension| chart_path(&figure.metric, extension);
+            write(&path("svg"), &|| {
+                chart::svg(&figure)
+                    .map(String::into_bytes)
+                    .map_err(Error::render(path("svg")))
+            });
+            write(&path("png"), &|| {
+                chart::png(&figure).map_err(Error::render(path("png")))
+            });
+        }
+        IncompleteReport::unless_empty(failures)
     }
 }
 
-/// Where the chart of a metric is, in the run's folder. A name that is no file name gets one.
+/// Returns the path of a metric's chart in the run's folder. A name that is not a file name is replaced by one.
 #[must_use]
 pub fn chart_path(metric: &str, extension: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut file: String = metric.chars().map(|c| if plain(c) { c } else { '_' }).collect();
     if file != metric || file.starts_with('.') || file.is_empty() {
-        // Two names may become the same one: the bytes of the name tell them apart (FNV-1a, 32 bit).
+        // Two names may become the same file name; a hash keeps them apart (FNV-1a, 32 bit).
         let hash = metric.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });

@@ -1,7 +1,7 @@
-//! Tests of folder: what goes in and what must come out.
+//! Tests of writing and reading run folders.
 
 use super::*;
-use crate::example::leaking;
+use crate::tests::sample_run::leaking;
 use leakcheck_model::{EventKind, Phase, Samples};
 use proptest::prelude::*;
 
@@ -47,19 +47,19 @@ fn a_run_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn a_folder_is_made_once_and_only_a_run_can_be_opened() {
+fn a_folder_is_created_once_and_only_a_run_can_be_opened() {
     let root = tempfile::tempdir().expect("scratch");
     begun(root.path());
     let again = RunFolder::create(root.path(), "example", "run-1").expect_err("exists");
-    assert!(matches!(again, Error::Exists(_)));
+    assert!(matches!(again, Error::AlreadyExists(_)));
     assert!(matches!(
         RunFolder::open(root.path()).expect_err("no run"),
-        Error::NotARun(_)
+        Error::NotARunFolder(_)
     ));
 }
 
 #[test]
-fn what_a_killed_run_wrote_last_is_left_out_even_where_it_looks_whole() {
+fn the_partial_last_line_of_a_killed_run_is_skipped_even_if_it_looks_complete() {
     let root = tempfile::tempdir().expect("scratch");
     let folder = begun(root.path());
     append(&folder, SAMPLES, "3,measure,1");
@@ -70,7 +70,7 @@ fn what_a_killed_run_wrote_last_is_left_out_even_where_it_looks_whole() {
     assert_eq!(
         folder.read_samples().expect("reads").len(),
         3,
-        "a whole row without its newline may lack digits"
+        "a row without its newline may lack digits"
     );
 }
 
@@ -103,7 +103,7 @@ fn a_broken_line_in_the_middle_is_named_with_its_file() {
 }
 
 #[test]
-fn a_short_sample_is_filled_up_and_a_long_one_refused() {
+fn a_short_sample_is_padded_and_a_long_one_rejected() {
     let root = tempfile::tempdir().expect("scratch");
     let mut folder = begun(root.path());
     let sample = |values| Sample {
@@ -144,6 +144,25 @@ fn a_report_has_every_file_and_can_be_written_again() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_is_named_and_does_not_stop_the_others() {
+    let root = tempfile::tempdir().expect("scratch");
+    let folder = begun(root.path());
+    // A folder in the place of a file cannot be replaced.
+    std::fs::create_dir(folder.path().join(SUMMARY)).expect("creates");
+    std::fs::write(folder.path().join(CHARTS), "in the way").expect("writes");
+    let example = leaking();
+    let error = folder
+        .write_report(&example.result, &example.record)
+        .expect_err("two files are in the way");
+    assert_eq!(error.file, SUMMARY);
+    assert_eq!(error.others.len(), 6, "{:?}", error.others);
+    assert_eq!(error.to_string(), "summary.md and 6 more files could not be written");
+    for name in [RESULT, JUNIT, HTML] {
+        assert!(folder.path().join(name).is_file(), "{name}");
+    }
+}
+
+#[test]
 fn a_stored_run_is_exported_for_other_tools() {
     use crate::{Format, export};
     let root = tempfile::tempdir().expect("scratch");
@@ -181,7 +200,7 @@ proptest! {
             samples.push(&Sample { t_s, phase: Phase::Extend, values: vec![value] });
         }
         let again = crate::parse_table(&csv::table(&samples), &crate::TableOptions::default())
-            .and_then(crate::Table::whole)
+            .and_then(crate::Table::complete)
             .expect("reads");
         let bits = |s: &Samples| {
             let times: Vec<u64> = s.t_s.iter().map(|t| t.to_bits()).collect();

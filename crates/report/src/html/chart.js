@@ -1,45 +1,45 @@
-// The charts of a report: each static picture is replaced by one that can be hovered, zoomed and switched.
-// No library, no network. All charts share one window of time and one cursor, so what happened together is seen together.
+// Replaces each static chart of a report by an interactive one with cursor, zoom and switchable series.
+// No library, no network. All charts share one time range and one cursor.
 "use strict";
 (() => {
-  // Paper has nothing to click: what is folded is printed open, and folded again.
-  let unfolded = [];
+  // Collapsed sections are opened for printing.
+  let opened = [];
   addEventListener("beforeprint", () => {
-    unfolded = [...document.querySelectorAll("details:not([open])")];
-    for (const folded of unfolded) folded.open = true;
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const section of opened) section.open = true;
   });
-  addEventListener("afterprint", () => { for (const folded of unfolded) folded.open = false; });
+  addEventListener("afterprint", () => { for (const section of opened) section.open = false; });
 
   const source = document.getElementById("run-data");
   if (!source) return;
   const run = JSON.parse(source.textContent);
   if (!run.figures) return;
   const SVG = "http://www.w3.org/2000/svg";
-  const SMALLEST_WINDOW = 5; // seconds
+  const MIN_TIME_RANGE = 5; // seconds
   const SERIES = [
     ["measured", "measured"], ["checkpoints", "checkpoints"], ["growth", "growth"], ["limits", "limits"],
     ["phases", "phases"], ["faults", "faults"], ["rotations", "rotations"],
   ];
 
-  // --- numbers as the rest of the report writes them (quantity.rs) ---
+  // --- number format, as in leakcheck_model::format ---
   const grouped = (text) => text.replace(/\B(?=(\d{3})+$)/g, ",");
   function number(value) {
     const size = Math.abs(value);
-    if (size < 5e-4) return "0";
+    if (size < 5e-5) return "0";
     const whole = Number.isInteger(value) || size >= 1000;
-    let text = value.toFixed(whole ? 0 : size >= 100 ? 1 : size >= 0.1 ? 2 : 3).replace(/\.0+$/, "");
+    let text = value.toFixed(whole ? 0 : size >= 100 ? 1 : size >= 0.1 ? 2 : size >= 0.01 ? 3 : 4).replace(/\.0+$/, "");
     return size < 10000 ? text : grouped(text);
   }
-  const MULTIPLES = [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10], ["B", 1]];
-  function multiple(unit, largest) {
+  const BINARY_MULTIPLES = [["TiB", 2 ** 40], ["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]];
+  function scale(unit, largest) {
     if (unit !== "B") return ["", 1];
-    return MULTIPLES.find(([, size]) => Math.abs(largest) >= size) || ["B", 1];
+    return BINARY_MULTIPLES.find(([, size]) => Math.abs(largest) >= size * 1023.5 / 1024) || ["B", 1];
   }
-  function show(value, unit) {
-    const [symbol, size] = multiple(unit, value);
+  function format(value, unit) {
+    const [symbol, size] = scale(unit, value);
     return number(value / size) + (symbol ? " " + symbol : "");
   }
-  const signed = (value, unit) => (value > 0 && /[1-9]/.test(show(value, unit)) ? "+" : "") + show(value, unit);
+  const signed = (value, unit) => (value > 0 && /[1-9]/.test(format(value, unit)) ? "+" : "") + format(value, unit);
   function clock(seconds) {
     const all = Math.round(Math.abs(seconds));
     const two = (n) => String(n).padStart(2, "0");
@@ -54,7 +54,7 @@
     for (let i = Math.ceil(from / step - 1e-9); i <= Math.floor(to / step + 1e-9) && ticks.length < 100; i++) ticks.push(i * step);
     return ticks;
   }
-  function moment(at) {
+  function timeLabel(at) {
     if (at === 0) return "0";
     if (Math.abs(at) < 60) return `${at} s`;
     if (at % 3600 === 0) return `${at / 3600} h`;
@@ -72,7 +72,7 @@
     return (factors.find((f) => f * power >= rough * 0.999) || 10) * power;
   }
 
-  // --- small tools ---
+  // --- helpers ---
   function make(name, attributes, parent, text) {
     const node = document.createElementNS(SVG, name);
     for (const key in attributes) node.setAttribute(key, attributes[key]);
@@ -87,7 +87,7 @@
     if (parent) parent.appendChild(node);
     return node;
   }
-  // First index whose time is not before `t`.
+  // Returns the first index whose time is not before `t`.
   function lowerBound(times, t) {
     let [low, high] = [0, times.length];
     while (low < high) {
@@ -102,20 +102,20 @@
     return at === times.length || t - times[at - 1] <= times[at] - t ? at - 1 : at;
   }
 
-  // Which series are switched off survives a reload (a live report reloads); a browser may refuse to keep it.
-  function remembered(metric) {
+  // Hidden series are kept over the reloads of a live report, if the browser allows it.
+  function loadHidden(metric) {
     try { return JSON.parse(sessionStorage.getItem(`hidden of ${metric}`)); } catch { return null; }
   }
-  function remember(metric, hidden) {
-    try { sessionStorage.setItem(`hidden of ${metric}`, JSON.stringify(hidden)); } catch { /* not kept */ }
+  function storeHidden(metric, hidden) {
+    try { sessionStorage.setItem(`hidden of ${metric}`, JSON.stringify(hidden)); } catch { /* not stored */ }
   }
 
-  // --- what all charts share ---
+  // --- state shared by all charts ---
   const charts = [];
   const shared = { from: run.span[0], to: Math.max(run.span[1], run.span[0] + 1), cursor: null };
   const whole = [shared.from, shared.to];
   function zoom(from, to) {
-    const length = Math.max(to - from, Math.min(SMALLEST_WINDOW, whole[1] - whole[0]));
+    const length = Math.max(to - from, Math.min(MIN_TIME_RANGE, whole[1] - whole[0]));
     shared.from = Math.max(whole[0], Math.min(from, whole[1] - length));
     shared.to = Math.min(whole[1], shared.from + length);
     for (const chart of charts) chart.draw();
@@ -129,7 +129,7 @@
     constructor(section, figure) {
       this.figure = figure;
       this.breaks = new Set(figure.breaks);
-      this.hidden = new Set(remembered(figure.metric) || ["rotations"]);
+      this.hidden = new Set(loadHidden(figure.metric) || ["rotations"]);
       const plot = section.querySelector(".plot");
       plot.textContent = "";
       this.toolbar(plot);
@@ -151,14 +151,14 @@
 
     toolbar(plot) {
       const bar = html("div", { class: "toolbar", role: "toolbar", "aria-label": `series of ${this.figure.metric}` }, plot);
-      for (const [series, words] of SERIES) {
+      for (const [series, label] of SERIES) {
         if (!this.has(series)) continue;
         const pressed = !this.hidden.has(series);
-        const button = html("button", { type: "button", class: `toggle ${series}`, "aria-pressed": pressed }, bar, words);
+        const button = html("button", { type: "button", class: `toggle ${series}`, "aria-pressed": pressed }, bar, label);
         button.addEventListener("click", () => {
           if (!this.hidden.delete(series)) this.hidden.add(series);
           button.setAttribute("aria-pressed", !this.hidden.has(series));
-          remember(this.figure.metric, [...this.hidden]);
+          storeHidden(this.figure.metric, [...this.hidden]);
           this.draw();
         });
       }
@@ -171,7 +171,7 @@
     y(v) { return this.bottom - (v - this.low) / (this.high - this.low) * (this.bottom - this.top); }
     timeAt(x) { return shared.from + (x - this.left) / (this.right - this.left) * (shared.to - shared.from); }
 
-    // The values in the window, with the limits where they do not squash them (chart/paint/plane.rs).
+    // Sets the value range: the visible values, extended to the limits unless the values would become flat (plot_area.rs).
     range() {
       const f = this.figure;
       const [a, b] = [Math.max(0, lowerBound(f.t, shared.from) - 1), Math.min(f.t.length, lowerBound(f.t, shared.to) + 1)];
@@ -181,32 +181,32 @@
         if (f.v[i] > highest) highest = f.v[i];
       }
       if (lowest > highest) [lowest, highest] = [0, 1];
-      const least = f.unit === "B" ? 256 * 1024 : 4;
-      const span = Math.max(highest - lowest, least, Math.abs(highest) * 0.02);
+      const minSpan = f.unit === "B" ? 256 * 1024 : 4;
+      const span = Math.max(highest - lowest, minSpan, Math.abs(highest) * 0.02);
       let [low, high] = [lowest, highest];
       for (const limit of this.hidden.has("limits") ? [] : f.limits) {
         if (!limit.line) continue;
         const [[t0, v0], [t1, v1]] = limit.line;
         if (t1 < shared.from || t0 > shared.to) continue;
         const slopes = v0 !== v1;
-        const room = span * (slopes ? 8 : 6);
+        const extension = span * (slopes ? 8 : 6);
         const slope = slopes ? (v1 - v0) / (t1 - t0) : 0;
         for (const t of [Math.max(t0, shared.from), Math.min(t1, shared.to)]) {
           const value = v0 + slope * (t - t0);
-          if (value <= highest + room && value >= lowest - room) {
+          if (value <= highest + extension && value >= lowest - extension) {
             low = Math.min(low, value);
             high = Math.max(high, value);
           } else if (slopes) {
-            low = Math.min(low, Math.max(value, lowest - room));
-            high = Math.max(high, Math.min(value, highest + room));
+            low = Math.min(low, Math.max(value, lowest - extension));
+            high = Math.max(high, Math.min(value, highest + extension));
           }
         }
       }
       const missing = Math.max(0, span - (high - low));
       low -= missing / 2;
       high += missing / 2;
-      const air = (high - low) * 0.07;
-      this.low = Math.max(low - air, lowest >= 0 ? -air / 2 : -Infinity);
+      const margin = (high - low) * 0.07;
+      this.low = Math.max(low - margin, lowest >= 0 ? -margin / 2 : -Infinity);
       this.high = high + (high - low) * 0.11;
     }
 
@@ -218,7 +218,7 @@
       this.svg.textContent = "";
       this.range();
       const f = this.figure;
-      const [symbol, size] = multiple(f.unit, Math.max(Math.abs(this.low), Math.abs(this.high)));
+      const [symbol, size] = scale(f.unit, Math.max(Math.abs(this.low), Math.abs(this.high)));
       const count = f.unit !== "B" && f.v.every(Number.isInteger);
       let step = valueStep((this.high - this.low) / size, Math.max(3, height / 70), !count || (this.high - this.low) > 12);
       if (count) step = Math.max(1, step);
@@ -234,8 +234,8 @@
       make("rect", box, make("clipPath", { id: clip }, make("defs", {}, this.svg)));
       const inside = make("g", { "clip-path": `url(#${clip})` }, this.svg);
       const layers = { phases: this.svg, limits: this.svg };
-      this.taken = [];
-      // A calm series lies on the growth's wide stroke; a noisy one would bury it.
+      this.placed = [];
+      // Few values are drawn over the wide line of growth; many would hide it.
       const middle = f.t.length < 500 ? ["growth", "measured"] : ["measured", "growth"];
       for (const series of ["phases", "faults", "rotations", ...middle, "limits", "checkpoints"]) {
         if (this.has(series) && !this.hidden.has(series)) this[series](inside, layers[series] || inside);
@@ -257,9 +257,9 @@
       for (const t of timeTicks(shared.from, shared.to, Math.max(3, (this.right - this.left) / 75))) {
         const x = this.x(t);
         make("line", { x1: x, x2: x, y1: this.bottom, y2: this.bottom + 4 }, grid);
-        const label = make("text", { x, y: this.bottom + 17, "text-anchor": "middle" }, grid, moment(t));
-        // The last label is kept on the picture.
-        const half = moment(t).length * 3.4;
+        const label = make("text", { x, y: this.bottom + 17, "text-anchor": "middle" }, grid, timeLabel(t));
+        // Keeps the last label inside the chart.
+        const half = timeLabel(t).length * 3.4;
         if (x + half > this.right + 12) { label.setAttribute("text-anchor", "end"); label.setAttribute("x", this.right + 12); }
       }
       make("text", { x: this.left - 6, y: 17, "text-anchor": "end", class: "unit" }, grid, unit);
@@ -273,7 +273,7 @@
         if (!judged) make("rect", { class: "unjudged", x: a, y: this.top, width: b - a, height: this.bottom - this.top }, inside);
         const strip = make("rect", { class: judged ? "strip" : "strip unjudged", x: a, y: this.top - 19, width: b - a, height: 18 }, outside);
         make("title", {}, strip, name);
-        if (a > this.left) make("line", { class: "seam", x1: a, x2: a, y1: this.top - 19, y2: this.bottom }, outside);
+        if (a > this.left) make("line", { class: "phase-edge", x1: a, x2: a, y1: this.top - 19, y2: this.bottom }, outside);
         if (b - a > name.length * 7 + 4) {
           make("text", { class: "phase", x: (a + b) / 2, y: this.top - 6, "text-anchor": "middle" }, outside, name);
         }
@@ -290,7 +290,7 @@
         if ((a + b) / 2 - half > used) {
           make("text", { class: "fault-name", x: (a + b) / 2, y: this.top + 14, "text-anchor": "middle" }, inside, label);
           used = (a + b) / 2 + half;
-          this.taken.push({ left: used - 2 * half, right: used, top: this.top, bottom: this.top + 18 });
+          this.placed.push({ left: used - 2 * half, right: used, top: this.top, bottom: this.top + 18 });
         }
       }
     }
@@ -329,7 +329,7 @@
       }
     }
 
-    // Where a text that ends at `right` near height `y` covers least of the values and no other words.
+    // Returns the place near (`right`, `y`) where a text covers the fewest values and no other label.
     freePlace(text, right, y) {
       const width = text.length * 6.6;
       const { t, v } = this.figure;
@@ -339,8 +339,8 @@
         for (const away of [-6, 16, -22, 32]) {
           const base = Math.min(Math.max(y + away, this.top + 14), this.bottom - 6);
           const box = { left: x - width, right: x, top: base - 12, bottom: base + 4 };
-          const words = this.taken.filter((o) => o.left < box.right && box.left < o.right && o.top < box.bottom && box.top < o.bottom);
-          let covered = 1000 * words.length + Math.abs(away) / 100 + shift / 1000;
+          const overlaps = this.placed.filter((o) => o.left < box.right && box.left < o.right && o.top < box.bottom && box.top < o.bottom);
+          let covered = 1000 * overlaps.length + Math.abs(away) / 100 + shift / 1000;
           const [from, to] = [lowerBound(t, this.timeAt(box.left)), lowerBound(t, this.timeAt(box.right))];
           const stride = Math.max(1, Math.floor((to - from) / 60));
           for (let i = Math.max(0, from - 1); i <= to && i < t.length; i += stride) {
@@ -350,11 +350,11 @@
           if (!best || covered < best.covered) best = { covered, box, x, y: base };
         }
       }
-      this.taken.push(best.box);
+      this.placed.push(best.box);
       return { x: best.x, y: best.y };
     }
 
-    // The stroke, with at most lowest and highest value of each column of pixels.
+    // Draws the values; a dense series is reduced to first, lowest, highest and last value per column of pixels.
     measured(inside) {
       const { t, v } = this.figure;
       const [a, b] = [Math.max(0, lowerBound(t, shared.from) - 1), Math.min(t.length, lowerBound(t, shared.to) + 1)];
@@ -400,8 +400,8 @@
     gaps(inside) {
       for (const [from, to] of this.figure.gaps) {
         const [a, b] = [this.x(from), this.x(to)];
-        const foot = make("rect", { class: "gap", x: a, y: this.bottom - 5, width: Math.max(2, b - a), height: 5 }, inside);
-        make("title", {}, foot, "not seen");
+        const bar = make("rect", { class: "gap", x: a, y: this.bottom - 5, width: Math.max(2, b - a), height: 5 }, inside);
+        make("title", {}, bar, "no value");
       }
     }
 
@@ -413,17 +413,17 @@
         return;
       }
       const i = nearest(f.t, shared.cursor);
-      const blind = f.gaps.find(([from, to]) => shared.cursor > from && shared.cursor < to);
-      const t = blind ? shared.cursor : f.t[i];
+      const gap = f.gaps.find(([from, to]) => shared.cursor > from && shared.cursor < to);
+      const t = gap ? shared.cursor : f.t[i];
       const phase = run.phases.find(({ from, to }) => t >= from && t < to) || run.phases[run.phases.length - 1];
       const faults = run.faults.filter(({ from, to }) => t >= from && t <= to).map(({ label, what }) => `${label} ${what}`);
       const grown = !f.counter && f.baseline !== null && t >= f.baseline[0] ? ` (${signed(f.v[i] - f.baseline[1], f.unit)} since the baseline)` : "";
-      const value = blind ? "not seen" : show(f.v[i], f.unit) + grown;
+      const value = gap ? "no value" : format(f.v[i], f.unit) + grown;
       this.readout.textContent = [clock(t), phase && phase.name, value, ...faults].filter(Boolean).join(" · ");
       const x = this.x(t);
       if (x < this.left - 1 || x > this.right + 1) return;
       make("line", { x1: x, x2: x, y1: this.top, y2: this.bottom }, this.cursor);
-      if (!blind) make("circle", { cx: x, cy: this.y(f.v[i]), r: 4 }, this.cursor);
+      if (!gap) make("circle", { cx: x, cy: this.y(f.v[i]), r: 4 }, this.cursor);
     }
 
     listen() {

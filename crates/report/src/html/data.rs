@@ -1,12 +1,11 @@
-//! The figures as JSON inside the page, for its script.
+//! Renders the figures as JSON inside the page, for its script.
 
 use serde_json::{Value, json};
 
 use crate::figure::Figure;
-use crate::quantity::Unit;
 
-/// Everything the script draws. What is the same for all figures is said once.
-pub(super) fn of(figures: &[Figure]) -> String {
+/// Returns the data of all charts. What all figures share appears once.
+pub(super) fn json(figures: &[Figure]) -> String {
     let Some(first) = figures.first() else {
         return "{}".into();
     };
@@ -16,9 +15,9 @@ pub(super) fn of(figures: &[Figure]) -> String {
             "name": p.phase.name(), "judged": p.phase.is_judged(), "from": p.from_s, "to": p.to_s,
         })).collect::<Vec<_>>(),
         "faults": first.faults.iter().map(|f| json!({
-            "label": f.label, "what": f.what, "from": f.from_s, "to": f.to_s,
+            "label": f.label, "what": f.description, "from": f.from_s, "to": f.to_s,
         })).collect::<Vec<_>>(),
-        "rotations": first.rotations.iter().copied().map(thousandths).collect::<Vec<_>>(),
+        "rotations": first.rotations.iter().copied().map(milliseconds).collect::<Vec<_>>(),
         "figures": figures.iter().map(figure).collect::<Vec<_>>(),
     });
     in_script(&value.to_string())
@@ -28,9 +27,9 @@ fn figure(figure: &Figure) -> Value {
     let points = &figure.points;
     json!({
         "metric": figure.metric,
-        "unit": match figure.unit { Unit::Bytes => "B", Unit::Count => "" },
+        "unit": figure.unit.symbol(),
         "counter": figure.counter,
-        "t": points.iter().map(|p| thousandths(p.t_s)).collect::<Vec<_>>(),
+        "t": points.iter().map(|p| milliseconds(p.t_s)).collect::<Vec<_>>(),
         "v": points.iter().map(|p| short(p.value)).collect::<Vec<_>>(),
         "breaks": points.iter().enumerate().filter(|(_, p)| p.breaks).map(|(i, _)| i).collect::<Vec<_>>(),
         "gaps": figure.gaps.iter().map(|g| [g.from_s, g.to_s]).collect::<Vec<_>>(),
@@ -44,12 +43,12 @@ fn figure(figure: &Figure) -> Value {
     })
 }
 
-/// A moment to the thousandth: a chart shows no more.
-fn thousandths(t_s: f64) -> Value {
+/// Rounds a time to milliseconds.
+fn milliseconds(t_s: f64) -> Value {
     short((t_s * 1e3).round() / 1e3)
 }
 
-/// A number without the `.0` that a whole one would get: half the bytes of a page are numbers.
+/// Returns a number without the `.0` of a whole one, because half of the bytes of a page are numbers.
 fn short(value: f64) -> Value {
     // Whole numbers up to 2^53 are exact as integers.
     if value.fract() == 0.0 && value.abs() < 9e15 {
@@ -59,7 +58,7 @@ fn short(value: f64) -> Value {
     Value::from(value)
 }
 
-/// JSON that cannot end the script element it stands in, nor a line of script.
+/// Escapes JSON so that it cannot end its script element or a line of the script.
 fn in_script(json: &str) -> String {
     json.replace('<', "\\u003c")
         .replace('>', "\\u003e")
@@ -84,6 +83,6 @@ mod tests {
     fn whole_numbers_are_short() {
         assert_eq!(short(67.0).to_string(), "67");
         assert_eq!(short(0.5).to_string(), "0.5");
-        assert_eq!(thousandths(1.000_49).to_string(), "1");
+        assert_eq!(milliseconds(1.000_49).to_string(), "1");
     }
 }

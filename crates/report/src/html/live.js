@@ -1,21 +1,21 @@
-// Keeps a served report up to date: asks the server it came from whether there is more, and then reads it again.
+// Reloads a served report when its server has more data.
 "use strict";
 (() => {
-  const shown = document.currentScript.dataset.state;
-  const EVERY = 2000; // milliseconds; a sample a second makes a new state about as often
+  const shown = document.currentScript.dataset.version;
+  const POLL_INTERVAL = 2000; // milliseconds
   const lead = document.querySelector("p.lead");
-  const words = lead.textContent;
-  // Not while somebody looks closer: a chart that is zoomed, text that is selected.
+  const text = lead.textContent;
+  // A zoomed chart or a text selection would be lost.
   const busy = () => document.hidden || document.querySelector(".reset:not(:disabled)") || String(getSelection()) !== "";
-  async function look() {
+  async function poll() {
     try {
       const answer = await fetch("state", { cache: "no-store" });
       if (answer.ok && (await answer.text()) !== shown && !busy()) return location.reload();
-      lead.textContent = words;
+      lead.textContent = text;
     } catch {
-      lead.textContent = words + " (The server has ended: this page stays as it is.)";
+      lead.textContent = text + " (The server has ended; this page is not updated any more.)";
     }
-    setTimeout(look, EVERY);
+    setTimeout(poll, POLL_INTERVAL);
   }
-  setTimeout(look, EVERY);
+  setTimeout(poll, POLL_INTERVAL);
 })();

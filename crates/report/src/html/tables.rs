@@ -1,24 +1,26 @@
-//! The tables of the page.
+//! Tables of the page.
 
+use leakcheck_model::event::Attribution;
+use leakcheck_model::format::{clock, count, duration};
 use leakcheck_model::lines::EmitterLines;
-use leakcheck_model::{Record, RunResult, Verdict};
+use leakcheck_model::origins::Origin;
+use leakcheck_model::{Record, RunResult, Unit, Verdict};
 use maud::{Markup, html};
 
-use super::{Life, badge, code};
-use crate::quantity::{Unit, clock, count, duration};
-use crate::words;
+use super::parts::{RunState, badge, code};
+use crate::text;
 
-/// A table that scrolls by itself where the screen is narrow; the keyboard reaches it.
+/// Renders a table that scrolls on a narrow screen and is reachable by keyboard.
 fn scrolling(label: &str, table: &Markup) -> Markup {
     html! { .scroll role="region" tabindex="0" aria-label=(label) { table { (table) } } }
 }
 
-pub(super) fn limits(result: &RunResult, record: &Record, life: Life) -> Markup {
+pub(super) fn limits(result: &RunResult, record: &Record, state: RunState) -> Markup {
     if result.limits.is_empty() {
         return html! { h2 { "Limits" } p { "No limit was given." } };
     }
-    let why = |outcome: Verdict| !life.is_open(outcome);
-    let explained = result.limits.iter().any(|l| why(l.outcome) && l.reason.is_some());
+    let is_final = |outcome: Verdict| !state.is_open(outcome);
+    let explained = result.limits.iter().any(|l| is_final(l.outcome) && l.reason.is_some());
     let rows = html! {
         thead { tr {
             th scope="col" { "metric" } th scope="col" { "outcome" } th scope="col" { "limit" }
@@ -27,18 +29,18 @@ pub(super) fn limits(result: &RunResult, record: &Record, life: Life) -> Markup 
         } }
         tbody {
             @for limit in &result.limits {
-                @let unit = words::unit_of(record, &limit.metric);
-                @let (value, interval) = words::measured(limit, unit);
+                @let unit = text::unit_of(record, &limit.metric);
+                @let (value, interval) = text::measured_and_interval(limit, unit);
                 tr {
                     th scope="row" { (limit.metric) }
-                    td { (badge(limit.outcome, life)) }
+                    td { (badge(limit.outcome, state)) }
                     td {
                         code { (limit.rule) }
-                        @if let Some(bound) = limit.bound && limit.rule.contains('%') { " (" (unit.show(bound)) ")" }
+                        @if let Some(bound) = text::bound_of_share(limit, unit) { " (" (bound) ")" }
                     }
                     td.number { (value) }
                     td.number { (interval) }
-                    @if explained { td.text { @if let Some(reason) = limit.reason.as_ref().filter(|_| why(limit.outcome)) { (code(&reason.message)) } } }
+                    @if explained { td.text { @if let Some(reason) = limit.reason.as_ref().filter(|_| is_final(limit.outcome)) { (code(&reason.message)) } } }
                 }
             }
         }
@@ -49,7 +51,7 @@ pub(super) fn limits(result: &RunResult, record: &Record, life: Life) -> Markup 
 pub(super) fn lines(result: &RunResult) -> Markup {
     let Some(lines) = &result.lines else { return html! {} };
     let all = EmitterLines {
-        emitter: "all together".into(),
+        emitter: "all".into(),
         sent: lines.sent,
         lost: lines.lost,
         duplicated: lines.duplicated,
@@ -66,12 +68,12 @@ pub(super) fn lines(result: &RunResult) -> Markup {
         h2 { "Lines" }
         p {
             (count(lines.delivered)) " of " (count(lines.sent)) " lines were delivered whole."
-            @if lines.worst.is_empty() { " No emitter had anything wrong." }
+            @if lines.worst.is_empty() { " No emitter had problems." }
             @if lines.unaccounted > 0 {
-                " Of " (count(lines.unaccounted)) " emitters nobody knows how many lines they sent."
+                " The number of lines sent by " (count(lines.unaccounted)) " emitters is unknown."
             }
         }
-        (scrolling("Lines in all, by group, and of emitters with anything wrong, worst first", &line_rows(&rows)))
+        (scrolling("Lines in all, by group, and of emitters with problems, worst first", &line_rows(&rows)))
         @if !lines.each.is_empty() {
             details {
                 summary { "Each of " (count(lines.each.len() as u64)) " emitters" }
@@ -99,10 +101,10 @@ fn line_rows(lines: &[EmitterLines]) -> Markup {
 }
 
 pub(super) fn attribution(result: &RunResult) -> Markup {
-    let Some(who) = &result.attribution else {
-        return html! {};
-    };
-    if who.sentences.is_empty() && who.fds.is_empty() && who.tasks.is_empty() {
+    let nothing = Attribution::default();
+    let attribution = result.attribution.as_ref().unwrap_or(&nothing);
+    let has_rows = !(attribution.fds.is_empty() && attribution.tasks.is_empty());
+    if attribution.sentences.is_empty() && !has_rows && text::grown_origins(result).next().is_none() {
         return html! {};
     }
     let rows = html! {
@@ -111,13 +113,13 @@ pub(super) fn attribution(result: &RunResult) -> Markup {
             th.number scope="col" { "grew by" }
         } }
         tbody {
-            @for g in &who.fds {
+            @for g in &attribution.fds {
                 tr {
                     td { "file descriptor" } td { (g.kind) } td.text { (g.peer.as_deref().unwrap_or_default()) }
                     td.number { (format!("{:+}", g.grew_by)) }
                 }
             }
-            @for g in &who.tasks {
+            @for g in &attribution.tasks {
                 tr {
                     td { "task or thread" } td.text { (g.name) } td.text { (g.state.as_deref().unwrap_or_default()) }
                     td.number { (format!("{:+}", g.grew_by)) }
@@ -127,17 +129,32 @@ pub(super) fn attribution(result: &RunResult) -> Markup {
     };
     html! {
         h2 { "Who leaked" }
-        @if !who.sentences.is_empty() { ul { @for s in &who.sentences { li { (code(s)) } } } }
-        @if !(who.fds.is_empty() && who.tasks.is_empty()) { (scrolling("What grew", &rows)) }
+        @if !attribution.sentences.is_empty() { ul { @for s in &attribution.sentences { li { (code(s)) } } } }
+        @for origin in text::grown_origins(result) { (call_stack(origin)) }
+        @if has_rows { (scrolling("What grew", &rows)) }
     }
 }
 
-/// FASE's table, all of it: the page scrolls.
+/// The sentence of an origin, with its call stack to unfold. Frames of runtimes and libraries are dimmed.
+fn call_stack(origin: &Origin) -> Markup {
+    html! {
+        details.origin {
+            summary { (code(&text::origin(origin))) }
+            ol {
+                @for frame in &origin.stack {
+                    li.library[frame.library] { code { (frame.function) } " " span.place { (frame.location()) } }
+                }
+            }
+        }
+    }
+}
+
+/// Renders the table of checkpoints.
 pub(super) fn checkpoints(result: &RunResult, record: &Record) -> Markup {
     if result.checkpoints.is_empty() {
         return html! {};
     }
-    let metrics = words::checkpoint_metrics(result);
+    let metrics = text::checkpoint_metrics(result);
     let rows = html! {
         thead {
             tr {
@@ -154,7 +171,7 @@ pub(super) fn checkpoints(result: &RunResult, record: &Record) -> Markup {
                     th.number scope="row" { (clock(checkpoint.t_s)) }
                     td { (checkpoint.phase.name()) }
                     @for metric in &metrics {
-                        @let [value, growth, rate] = words::at_checkpoint(result, record, checkpoint, metric);
+                        @let [value, growth, rate] = text::checkpoint_cells(result, record, checkpoint, metric);
                         td.number { (value) } td.number { (growth) } td.number { (rate) }
                     }
                 }
@@ -184,7 +201,7 @@ pub(super) fn faults(record: &Record) -> Markup {
                 th scope="row" { (band.label) }
                 td.number { (clock(band.from_s)) }
                 td.number { @if band.to_s.is_finite() { (duration(band.to_s - band.from_s)) } @else { "the rest" } }
-                td.text { (band.what) }
+                td.text { (band.description) }
             }
         } }
     };
@@ -195,7 +212,7 @@ pub(super) fn metrics(result: &RunResult, record: &Record) -> Markup {
     if result.metrics.is_empty() {
         return html! {};
     }
-    let show = |unit: Unit, v: Option<f64>| v.map_or_else(String::new, |v| unit.show(v));
+    let show = |unit: Unit, v: Option<f64>| v.map_or_else(String::new, |v| unit.format(v));
     let rows = html! {
         thead { tr {
             th scope="col" { "metric" } th scope="col" { "source" }
@@ -205,15 +222,15 @@ pub(super) fn metrics(result: &RunResult, record: &Record) -> Markup {
             th scope="col" { "shape" }
         } }
         tbody { @for (name, m) in &result.metrics {
-            @let unit = words::unit_of(record, name);
+            @let unit = text::unit_of(record, name);
             tr {
                 th scope="row" { (name) } td { (m.source) }
                 td.number { (count(m.samples)) " of " (count(m.samples + m.missing)) }
                 @for v in [m.baseline, m.last, m.min, m.max] { td.number { (show(unit, v)) } }
                 td.number { @if let Some(g) = m.growth_per_min {
-                    (unit.show_signed(g.estimate)) " (" (unit.show_interval(g.low, g.high)) ")"
+                    (unit.format_signed(g.estimate)) " (" (unit.format_interval(g.low, g.high)) ")"
                 } }
-                td.number { @if let Some(d) = m.drained { (unit.show_signed(d)) } }
+                td.number { @if let Some(d) = m.drained { (unit.format_signed(d)) } }
                 td.text { (m.shape.as_deref().unwrap_or_default()) }
             }
         } }
@@ -222,7 +239,7 @@ pub(super) fn metrics(result: &RunResult, record: &Record) -> Markup {
 }
 
 pub(super) fn environment(result: &RunResult, record: &Record) -> Markup {
-    let rows = html! { tbody { @for (name, value) in words::environment(result, record) {
+    let rows = html! { tbody { @for (name, value) in text::environment(result, record) {
         tr { th scope="row" { (name) } td.text { (value) } }
     } } };
     html! { details open { summary { "Environment" } (scrolling("Environment", &rows)) } }

@@ -1,16 +1,20 @@
-//! Tests of html: what goes in and what must come out.
+//! Tests of the HTML report.
+
+mod browser;
+mod colors;
 
 use super::*;
-use crate::example::{Example, leaking};
+use crate::tests::sample_run::{SampleRun, leaking};
+use leakcheck_model::Verdict;
 
-pub(super) fn built(example: &Example) -> String {
-    page(&example.result, &example.record, Some("name = \"example\"\n")).expect("builds")
+fn rendered(example: &SampleRun) -> String {
+    page(&example.result, &example.record, Some("name = \"example\"\n")).expect("renders")
 }
 
 #[test]
 fn the_verdict_and_its_reasons_come_before_everything_else() {
-    let text = built(&leaking());
-    let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}"));
+    let text = rendered(&leaking());
+    let position = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}"));
     let order = [
         "badge fail",
         "One of 5 limits is exceeded.",
@@ -25,13 +29,13 @@ fn the_verdict_and_its_reasons_come_before_everything_else() {
         "Scenario as run",
     ];
     for pair in order.windows(2) {
-        assert!(place(pair[0]) < place(pair[1]), "{pair:?}");
+        assert!(position(pair[0]) < position(pair[1]), "{pair:?}");
     }
 }
 
 #[test]
-fn the_page_needs_nothing_from_anywhere() {
-    let text = built(&leaking()).replace("http://www.w3.org/2000/svg", "");
+fn the_page_loads_nothing() {
+    let text = rendered(&leaking()).replace("http://www.w3.org/2000/svg", "");
     for word in ["http:", "https:", "src=", "@import", "url(/", "<link"] {
         assert!(!text.contains(word), "{word}");
     }
@@ -44,22 +48,22 @@ fn no_name_becomes_markup() {
     example.result.scenario = evil.into();
     example.result.reasons[0].message = evil.into();
     example.result.command = Some(evil.into());
-    let text = built(&example);
+    let text = rendered(&example);
     assert!(!text.contains("<script>alert") && !text.contains("<img"));
     assert_eq!(text.matches("</script>").count(), 2);
 }
 
 #[test]
 fn a_run_without_samples_has_a_page_without_charts() {
-    let mut example = Example::new([0.0; 5]);
-    example.result.verdict = leakcheck_model::Verdict::Invalid;
-    let text = built(&example);
+    let mut example = SampleRun::new([0.0; 5]);
+    example.result.verdict = Verdict::Invalid;
+    let text = rendered(&example);
     assert!(text.contains("It is not a pass") && !text.contains("<h2>Charts</h2>"));
 }
 
 #[test]
 fn every_group_and_every_container_has_its_lines() {
-    let text = built(&leaking());
+    let text = rendered(&leaking());
     for words in [
         "group noisy",
         "group idle",
@@ -72,50 +76,45 @@ fn every_group_and_every_container_has_its_lines() {
 }
 
 #[test]
-fn while_a_run_goes_on_only_what_is_certain_is_said() {
+fn during_a_run_only_certain_reasons_are_shown() {
     let mut example = leaking();
     let open = leakcheck_model::Reason::of(leakcheck_model::ReasonCode::TooShort, "rss", "too few to tell");
     example.result.limits[2].outcome = Verdict::Inconclusive;
     example.result.limits[2].reason = Some(open.clone());
     example.result.reasons.push(open);
-    let served = |goes_on| {
-        let state = "17-4";
-        live(&example.result, &example.record, None, &Live { state, goes_on }).expect("builds")
+    let served = |running| {
+        let version = "17-4";
+        live(&example.result, &example.record, None, &Live { version, running }).expect("renders")
     };
     let (running, ended) = (served(true), served(false));
-    assert!(running.contains("The run goes on.") && running.contains("not yet"));
+    assert!(running.contains("The run is not finished.") && running.contains("not yet"));
     assert!(!running.contains("too few to tell") && running.contains("4.02 does not keep"));
-    assert!(ended.contains("too few to tell") && !ended.contains("The run goes on."));
+    assert!(ended.contains("too few to tell") && !ended.contains("The run is not finished."));
     for page in [running, ended] {
-        assert!(page.contains("data-state=\"17-4\"") && page.contains("fetch(\"state\""));
+        assert!(page.contains("data-version=\"17-4\"") && page.contains("fetch(\"state\""));
     }
-    assert!(!built(&leaking()).contains("fetch("), "a stored page asks nobody");
+    assert!(!rendered(&leaking()).contains("fetch("), "a stored page does not poll");
 }
 
-/// Pages to look at: `cargo test -p leakcheck-report pages_to_look_at -- --ignored`.
+/// Writes pages to look at: `cargo test -p leakcheck-report pages_to_look_at -- --ignored`.
 #[test]
 #[ignore = "writes pages for people to look at"]
 fn pages_to_look_at() {
-    let folder = std::env::temp_dir().join("leakcheck-gallery");
+    let folder = std::env::temp_dir().join("leakcheck-charts");
     std::fs::create_dir_all(&folder).expect("folder");
     let wobble = |t: f64| (t * 12.9898).sin() * 43_758.545 % 1.0;
-    let six_hours = Example::new([5.0, 20.0, 60.0, 21_600.0, 30.0])
+    let six_hours = SampleRun::new([5.0, 20.0, 60.0, 21_600.0, 30.0])
         .metric("tasks", "", move |t| {
             Some((1200.0 + wobble(t) * 40.0 + t.max(0.0) / 60.0).floor())
         })
         .metric("rotations", "", |t| Some((t.max(0.0) / 30.0).floor() * 55.0))
         .growth("tasks", 1.0, 0.9, 1.1)
-        .limit("tasks", "growth_per_min < 2", 1.0, leakcheck_model::Verdict::Pass)
-        .limit(
-            "rotations",
-            "increase >= 90% of expected",
-            39_600.0,
-            leakcheck_model::Verdict::Pass,
-        )
+        .limit("tasks", "growth_per_min < 2", 1.0, Verdict::Pass)
+        .limit("rotations", "increase >= 90% of expected", 39_600.0, Verdict::Pass)
         .checkpoints(60.0);
     for (name, example) in [("leaking", leaking()), ("six-hours", six_hours)] {
         let file = folder.join(format!("{name}.html"));
-        std::fs::write(&file, built(&example)).expect("writes");
+        std::fs::write(&file, rendered(&example)).expect("writes");
         eprintln!("see {}", file.display());
     }
 }

@@ -1,18 +1,18 @@
-//! The tables of the summary.
+//! Tables of the summary.
 
 use std::fmt::Write as _;
 
+use leakcheck_model::format::{clock, count, duration};
 use leakcheck_model::lines::EmitterLines;
 use leakcheck_model::{Record, RunResult};
 
-use super::{code_free, folded, mark};
-use crate::quantity::{clock, count, duration};
-use crate::words;
+use super::markup::{escape, folded, icon};
+use crate::text;
 
-/// Rows of the checkpoint table: more is no table for people, and a CI system's page has an end.
-const MOST_CHECKPOINTS: usize = 40;
-/// Emitters shown of those with anything wrong.
-const MOST_EMITTERS: usize = 20;
+/// Rows of the checkpoint table, so that people can read it and the page of a CI system can hold it.
+const MAX_CHECKPOINTS: usize = 40;
+/// Rows of the table of emitters with problems.
+const MAX_EMITTERS: usize = 20;
 
 pub(super) fn limits(result: &RunResult, record: &Record) -> String {
     if result.limits.is_empty() {
@@ -20,33 +20,30 @@ pub(super) fn limits(result: &RunResult, record: &Record) -> String {
     }
     let mut table = String::from("| metric | limit | measured | interval | outcome |\n|---|---|---:|---:|---|\n");
     for limit in &result.limits {
-        let unit = words::unit_of(record, &limit.metric);
-        let (value, interval) = words::measured(limit, unit);
-        let share = match limit.bound {
-            Some(bound) if limit.rule.contains('%') => format!(" ({})", unit.show(bound)),
-            _ => String::new(),
-        };
+        let unit = text::unit_of(record, &limit.metric);
+        let (value, interval) = text::measured_and_interval(limit, unit);
+        let bound = text::bound_of_share(limit, unit).map_or(String::new(), |bound| format!(" ({bound})"));
         let _ = writeln!(
             table,
-            "| {} | `{}`{share} | {value} | {interval} | {} {} |",
-            code_free(&limit.metric),
+            "| {} | `{}`{bound} | {value} | {interval} | {} {} |",
+            escape(&limit.metric),
             limit.rule.replace('|', "\\|"),
-            mark(limit.outcome),
+            icon(limit.outcome),
             limit.outcome.name()
         );
     }
     table
 }
 
-/// FASE's table: at each checkpoint the value, the growth since the baseline and the growth per minute.
+/// Returns the table of checkpoints: value, growth since the baseline and growth per minute.
 pub(super) fn checkpoints(result: &RunResult, record: &Record) -> String {
     if result.checkpoints.is_empty() {
         return String::new();
     }
-    let metrics = words::checkpoint_metrics(result);
+    let metrics = text::checkpoint_metrics(result);
     let mut table = String::from("| time | phase |");
     for metric in &metrics {
-        let _ = write!(table, " {} | growth | per minute |", code_free(metric));
+        let _ = write!(table, " {} | growth | per minute |", escape(metric));
     }
     let _ = write!(table, "\n|---:|---|{}\n", "---:|---:|---:|".repeat(metrics.len()));
     let shown = thinned(result.checkpoints.len());
@@ -54,7 +51,7 @@ pub(super) fn checkpoints(result: &RunResult, record: &Record) -> String {
         let checkpoint = &result.checkpoints[*index];
         let _ = write!(table, "| {} | {} |", clock(checkpoint.t_s), checkpoint.phase.name());
         for metric in &metrics {
-            let [value, growth, rate] = words::at_checkpoint(result, record, checkpoint, metric);
+            let [value, growth, rate] = text::checkpoint_cells(result, record, checkpoint, metric);
             let _ = write!(table, " {value} | {growth} | {rate} |");
         }
         table.push('\n');
@@ -70,13 +67,13 @@ pub(super) fn checkpoints(result: &RunResult, record: &Record) -> String {
     format!("## Checkpoints\n\n{table}")
 }
 
-/// Evenly chosen rows, the first and the last among them.
+/// Returns evenly spaced rows with the first and the last.
 fn thinned(rows: usize) -> Vec<usize> {
-    if rows <= MOST_CHECKPOINTS {
+    if rows <= MAX_CHECKPOINTS {
         return (0..rows).collect();
     }
-    (0..MOST_CHECKPOINTS)
-        .map(|i| i * (rows - 1) / (MOST_CHECKPOINTS - 1))
+    (0..MAX_CHECKPOINTS)
+        .map(|i| i * (rows - 1) / (MAX_CHECKPOINTS - 1))
         .collect()
 }
 
@@ -88,27 +85,27 @@ pub(super) fn metrics(result: &RunResult, record: &Record) -> String {
         "| metric | source | seen | baseline | last | min | max | growth per minute | shape |\n|---|---|---:|---:|---:|---:|---:|---:|---|\n",
     );
     for (name, m) in &result.metrics {
-        let unit = words::unit_of(record, name);
-        let show = |v: Option<f64>| v.map_or_else(String::new, |v| unit.show(v));
+        let unit = text::unit_of(record, name);
+        let show = |v: Option<f64>| v.map_or_else(String::new, |v| unit.format(v));
         let growth = m.growth_per_min.map_or_else(String::new, |g| {
             format!(
                 "{} ({})",
-                unit.show_signed(g.estimate),
-                unit.show_interval(g.low, g.high)
+                unit.format_signed(g.estimate),
+                unit.format_interval(g.low, g.high)
             )
         });
         let _ = writeln!(
             table,
             "| {} | {} | {} of {} | {} | {} | {} | {} | {growth} | {} |",
-            code_free(name),
-            code_free(&m.source),
+            escape(name),
+            escape(&m.source),
             count(m.samples),
             count(m.samples + m.missing),
             show(m.baseline),
             show(m.last),
             show(m.min),
             show(m.max),
-            code_free(m.shape.as_deref().unwrap_or_default())
+            escape(m.shape.as_deref().unwrap_or_default())
         );
     }
     folded("Every metric", &table)
@@ -121,25 +118,21 @@ pub(super) fn emitters(worst: &[EmitterLines]) -> String {
     let mut table = String::from(
         "| emitter | sent | lost | duplicated | reordered | torn | missing |\n|---|---:|---:|---:|---:|---:|---|\n",
     );
-    for e in worst.iter().take(MOST_EMITTERS) {
+    for e in worst.iter().take(MAX_EMITTERS) {
         let _ = writeln!(
             table,
             "| {} | {} | {} | {} | {} | {} | {} |",
-            code_free(&e.emitter),
+            escape(&e.emitter),
             count(e.sent),
             count(e.lost),
             count(e.duplicated),
             count(e.reordered),
             count(e.torn),
-            code_free(&e.missing.join(", "))
+            escape(&e.missing.join(", "))
         );
     }
-    if worst.len() > MOST_EMITTERS {
-        let _ = write!(
-            table,
-            "\n{MOST_EMITTERS} of {} emitters with anything wrong.\n",
-            worst.len()
-        );
+    if worst.len() > MAX_EMITTERS {
+        let _ = write!(table, "\n{MAX_EMITTERS} of {} emitters with problems.\n", worst.len());
     }
     table
 }
@@ -151,16 +144,16 @@ pub(super) fn faults(record: &Record) -> String {
     }
     let mut table = String::from("| fault | from | for | what |\n|---|---:|---:|---|\n");
     for band in bands {
-        let length = match band.to_s - band.from_s {
+        let lasted = match band.to_s - band.from_s {
             endless if endless.is_infinite() => "the rest".into(),
-            length => duration(length),
+            seconds => duration(seconds),
         };
         let _ = writeln!(
             table,
-            "| {} | {} | {length} | {} |",
+            "| {} | {} | {lasted} | {} |",
             band.label,
             clock(band.from_s),
-            code_free(&band.what)
+            escape(&band.description)
         );
     }
     format!("## Faults\n\n{table}")
@@ -168,8 +161,8 @@ pub(super) fn faults(record: &Record) -> String {
 
 pub(super) fn environment(result: &RunResult, record: &Record) -> String {
     let mut table = String::from("| | |\n|---|---|\n");
-    for (name, value) in words::environment(result, record) {
-        let _ = writeln!(table, "| {} | {} |", code_free(&name), code_free(&value));
+    for (name, value) in text::environment(result, record) {
+        let _ = writeln!(table, "| {} | {} |", escape(&name), escape(&value));
     }
     folded("Environment", &table)
 }

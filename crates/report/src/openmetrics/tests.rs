@@ -1,11 +1,11 @@
-//! Tests of openmetrics: what goes in and what must come out.
+//! Tests of the OpenMetrics export.
 
 use super::*;
-use crate::example::{Example, leaking};
+use crate::tests::sample_run::{SampleRun, leaking};
 use leakcheck_model::{EventKind, Phase};
 
 fn zero() -> Timestamp {
-    "2026-01-02T03:04:05.250Z".parse().expect("a moment")
+    "2026-01-02T03:04:05.250Z".parse().expect("a timestamp")
 }
 
 const LABELS: Labels<'_> = Labels {
@@ -14,8 +14,8 @@ const LABELS: Labels<'_> = Labels {
     commit: Some("0123abc"),
 };
 
-fn small() -> Example {
-    Example::new([1.0, 0.0, 0.0, 2.0, 0.0])
+fn small() -> SampleRun {
+    SampleRun::new([1.0, 0.0, 0.0, 2.0, 0.0])
         .metric("fds", "", |t| (t >= 0.0).then_some(67.0))
         .metric("rss", "B", |_| Some(6_291_456.0))
         .metric("rotations", "", |t| Some(t + 1.0))
@@ -24,12 +24,12 @@ fn small() -> Example {
 }
 
 #[test]
-fn samples_have_types_units_labels_and_moments() {
+fn samples_have_types_units_labels_and_timestamps() {
     insta::assert_snapshot!(openmetrics(&small().record, zero(), LABELS));
 }
 
 #[test]
-fn rows_that_go_back_in_time_are_left_out() {
+fn rows_whose_time_decreases_are_left_out() {
     let mut example = small();
     example.record.samples.t_s[2] = 0.0;
     let text = openmetrics(&example.record, zero(), LABELS);
@@ -53,13 +53,13 @@ fn the_clock_is_read_from_the_event_nearest_to_zero() {
 }
 
 #[test]
-fn promtool_makes_blocks_of_it() {
+fn promtool_creates_blocks() {
     if std::process::Command::new("promtool")
         .arg("--version")
         .output()
         .is_err()
     {
-        return crate::skip::skip("`promtool` is not installed (Debian's package prometheus has it)");
+        return crate::tests::skip::skip("`promtool` is not installed (Debian's package prometheus has it)");
     }
     let scratch = tempfile::tempdir().expect("scratch");
     let (input, blocks) = (scratch.path().join("samples.txt"), scratch.path().join("blocks"));
@@ -70,10 +70,10 @@ fn promtool_makes_blocks_of_it() {
             .args([&input, &blocks])
             .output()
             .expect("runs");
-        let said = String::from_utf8_lossy(&made.stderr).into_owned();
-        assert!(made.status.success() && !said.contains("err"), "{said}");
+        let output = String::from_utf8_lossy(&made.stderr).into_owned();
+        assert!(made.status.success() && !output.contains("err"), "{output}");
     }
-    // Without its write-ahead log a folder of blocks is no database to `dump`.
+    // `dump` refuses a folder of blocks without a write-ahead log.
     std::fs::create_dir(blocks.join("wal")).expect("makes");
     let listed = std::process::Command::new("promtool")
         .args(["tsdb", "dump"])

@@ -1,9 +1,9 @@
-//! The column of time: found by its name, read as seconds.
+//! Finds the time column by its name and reads its cells as seconds.
 
 use super::number::number;
 use crate::error::TableError;
 
-/// Names that say seconds; compared in lower case.
+/// Names of columns in seconds, in lower case.
 const SECONDS: [&str; 15] = [
     "t_s",
     "t",
@@ -21,11 +21,11 @@ const SECONDS: [&str; 15] = [
     "elapsed_seconds",
     "uptime_s",
 ];
-/// Names that say milliseconds.
+/// Names of columns in milliseconds.
 const MILLIS: [&str; 6] = ["t_ms", "ms", "time_ms", "elapsed_ms", "millis", "milliseconds"];
-/// Names that say minutes.
+/// Names of columns in minutes.
 const MINUTES: [&str; 8] = [
-    // Since the baseline, where there is a clock beside it: what FASE divided by.
+    // Preferred over `t_min`: minutes since the baseline, as in the tables of the FASE case study.
     "elapsed_min",
     "elapsed_minutes",
     "t_min",
@@ -35,10 +35,10 @@ const MINUTES: [&str; 8] = [
     "mins",
     "time_min",
 ];
-/// Names that say hours.
+/// Names of columns in hours.
 const HOURS: [&str; 5] = ["t_h", "hour", "hours", "time_h", "elapsed_h"];
-/// Names of a moment: RFC 3339, or seconds (or thousandths and smaller) since 1970.
-const MOMENT: [&str; 9] = [
+/// Names of columns of timestamps: RFC 3339, or seconds (or milliseconds and smaller) since 1970.
+const TIMESTAMP: [&str; 9] = [
     "timestamp",
     "time",
     "ts",
@@ -49,50 +49,49 @@ const MOMENT: [&str; 9] = [
     "at",
     "epoch",
 ];
-/// Numbers above this are moments since 1970, not lengths: 10^8 s is 1973, and three years of run.
-const LEAST_EPOCH: f64 = 1e8;
+/// Numbers above this are timestamps since 1970, not durations: 10^8 s is 1973, and three years of run.
+const MIN_EPOCH: f64 = 1e8;
 
-/// What the cells of the column mean.
+/// The format of the column's cells.
 #[derive(Clone, Copy)]
-enum Meaning {
-    /// A length of time; a cell times this is seconds.
-    Length(f64),
+enum TimeFormat {
+    /// A duration; a cell times this factor is seconds.
+    Duration(f64),
     /// Decided by the first cell.
     Undecided,
-    /// A moment as text.
+    /// A timestamp as text.
     Text,
-    /// A moment as a number; a cell times this is seconds since 1970.
+    /// A timestamp as a number; a cell times this factor is seconds since 1970.
     Epoch(f64),
 }
 
-/// The column of time while it is read.
-#[derive(Clone)]
+/// The time column and the state that reading it needs.
 pub(super) struct TimeColumn {
-    meaning: Meaning,
-    /// The first moment: the clock's zero.
+    format: TimeFormat,
+    /// The first timestamp, which becomes second 0.
     origin: Option<jiff::Timestamp>,
     origin_number: Option<f64>,
 }
 
 impl TimeColumn {
-    /// Finds the column, by the name that was given or by one that says time.
+    /// Finds the column by the given name, or by the usual names of time columns.
     pub(super) fn find(names: &[String], given: Option<&str>) -> Result<(usize, Self), TableError> {
         let lower: Vec<String> = names.iter().map(|n| n.to_ascii_lowercase()).collect();
         let found = match given {
             Some(given) => names
                 .iter()
                 .position(|n| n == given)
-                .map(|at| (at, meaning_of(&lower[at]).unwrap_or(Meaning::Undecided))),
-            None => [&SECONDS[..], &MINUTES, &MILLIS, &HOURS, &MOMENT]
+                .map(|at| (at, format_of(&lower[at]).unwrap_or(TimeFormat::Undecided))),
+            None => [&SECONDS[..], &MINUTES, &MILLIS, &HOURS, &TIMESTAMP]
                 .into_iter()
                 .flatten()
-                .find_map(|wanted| Some((lower.iter().position(|n| n == wanted)?, meaning_of(wanted)?))),
+                .find_map(|wanted| Some((lower.iter().position(|n| n == wanted)?, format_of(wanted)?))),
         };
         match found {
-            Some((at, meaning)) => Ok((
+            Some((at, format)) => Ok((
                 at,
                 Self {
-                    meaning,
+                    format,
                     origin: None,
                     origin_number: None,
                 },
@@ -107,59 +106,50 @@ impl TimeColumn {
         }
     }
 
-    /// A number as seconds, once the first cell has told what numbers are; `None` if it is to be looked at as a cell.
-    pub(super) fn seconds(&self, number: f64) -> Option<f64> {
-        match self.meaning {
-            Meaning::Length(unit) => Some(number * unit),
-            Meaning::Epoch(unit) => self.origin_number.map(|origin| (number - origin) * unit),
-            Meaning::Text | Meaning::Undecided => None,
-        }
-    }
-
-    /// A cell as seconds: as they are for lengths, since the first row for moments.
+    /// Reads a cell as seconds: durations as they are, timestamps since the first row.
     pub(super) fn read(&mut self, name: &str, cell: &[u8]) -> Result<f64, String> {
         let number = number(cell).flatten();
-        if let Meaning::Undecided = self.meaning {
-            self.meaning = match number {
-                Some(n) if n.abs() < LEAST_EPOCH => Meaning::Length(1.0),
-                Some(n) => Meaning::Epoch(epoch_unit(n)),
-                None => Meaning::Text,
+        if let TimeFormat::Undecided = self.format {
+            self.format = match number {
+                Some(n) if n.abs() < MIN_EPOCH => TimeFormat::Duration(1.0),
+                Some(n) => TimeFormat::Epoch(epoch_unit(n)),
+                None => TimeFormat::Text,
             };
         }
         let wrong = || format!("`{}` in column `{name}` is not a time", String::from_utf8_lossy(cell));
-        match self.meaning {
-            Meaning::Length(unit) => number.map(|n| n * unit).ok_or_else(wrong),
-            Meaning::Epoch(unit) => {
+        match self.format {
+            TimeFormat::Duration(unit) => number.map(|n| n * unit).ok_or_else(wrong),
+            TimeFormat::Epoch(unit) => {
                 let number = number.ok_or_else(wrong)?;
                 Ok((number - *self.origin_number.get_or_insert(number)) * unit)
             }
-            Meaning::Text | Meaning::Undecided => {
-                let moment = std::str::from_utf8(cell).ok().and_then(moment).ok_or_else(wrong)?;
-                let origin = *self.origin.get_or_insert(moment);
-                Ok(moment.duration_since(origin).as_secs_f64())
+            TimeFormat::Text | TimeFormat::Undecided => {
+                let at = std::str::from_utf8(cell).ok().and_then(timestamp).ok_or_else(wrong)?;
+                let origin = *self.origin.get_or_insert(at);
+                Ok(at.duration_since(origin).as_secs_f64())
             }
         }
     }
 }
 
-fn meaning_of(name: &str) -> Option<Meaning> {
+fn format_of(name: &str) -> Option<TimeFormat> {
     let has = |names: &[&str]| names.contains(&name);
     if has(&SECONDS) {
-        Some(Meaning::Length(1.0))
+        Some(TimeFormat::Duration(1.0))
     } else if has(&MINUTES) {
-        Some(Meaning::Length(60.0))
+        Some(TimeFormat::Duration(60.0))
     } else if has(&MILLIS) {
-        Some(Meaning::Length(1e-3))
+        Some(TimeFormat::Duration(1e-3))
     } else if has(&HOURS) {
-        Some(Meaning::Length(3600.0))
-    } else if has(&MOMENT) {
-        Some(Meaning::Undecided)
+        Some(TimeFormat::Duration(3600.0))
+    } else if has(&TIMESTAMP) {
+        Some(TimeFormat::Undecided)
     } else {
         None
     }
 }
 
-/// Seconds in one of the unit that a moment since 1970 is counted in, told by its size (good until the year 5138).
+/// Returns the seconds per unit of a timestamp since 1970; the unit follows from the size (valid until the year 5138).
 fn epoch_unit(number: f64) -> f64 {
     [(1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3)]
         .into_iter()
@@ -167,8 +157,8 @@ fn epoch_unit(number: f64) -> f64 {
         .map_or(1.0, |(_, unit)| unit)
 }
 
-/// RFC 3339, or the same without its zone (read as UTC: only differences count).
-fn moment(text: &str) -> Option<jiff::Timestamp> {
+/// Parses RFC 3339, also without a zone (read as UTC: only differences count).
+fn timestamp(text: &str) -> Option<jiff::Timestamp> {
     text.parse().ok().or_else(|| {
         let civil: jiff::civil::DateTime = text.parse().ok()?;
         civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|z| z.timestamp())

@@ -1,17 +1,17 @@
-//! The page's colours: legible on what they stand on, in the light, in the dark and on paper; and those of the charts' files.
+//! Tests of colours: contrast in the light, dark and print themes, and equality with the charts' colours.
 
 use std::collections::BTreeMap;
 
 use leakcheck_model::Verdict;
 
-use super::CSS;
 use crate::chart::palette;
+use crate::html::CSS;
 
 type Colors = BTreeMap<&'static str, (u8, u8, u8)>;
 
-/// The variables of the `:root` that stands behind `marker`, over those of `base`.
-fn dress(marker: &str, base: &Colors) -> Colors {
-    let behind = &CSS[CSS.find(marker).expect("a dress")..];
+/// Returns the variables of the `:root` block behind `marker`, over those of `base`.
+fn theme(marker: &str, base: &Colors) -> Colors {
+    let behind = &CSS[CSS.find(marker).expect("a theme")..];
     let block = behind
         .split(":root {")
         .nth(1)
@@ -26,15 +26,15 @@ fn dress(marker: &str, base: &Colors) -> Colors {
     base.iter().map(|(n, c)| (*n, *c)).chain(colors).collect()
 }
 
-fn dresses() -> [(&'static str, Colors); 3] {
-    let light = dress(":root {", &Colors::new());
-    let dark = dress("prefers-color-scheme: dark", &light);
-    // Whoever prints from the dark page has its colours beneath.
-    let paper = dress("@media print", &dark);
-    [("light", light), ("dark", dark), ("paper", paper)]
+fn themes() -> [(&'static str, Colors); 3] {
+    let light = theme(":root {", &Colors::new());
+    let dark = theme("prefers-color-scheme: dark", &light);
+    // A page printed in the dark theme has its colours as defaults.
+    let print = theme("@media print", &dark);
+    [("light", light), ("dark", dark), ("print", print)]
 }
 
-/// `#rgb` or `#rrggbb`.
+/// Parses `#rgb` or `#rrggbb`.
 fn color(text: &str) -> (u8, u8, u8) {
     let digits: String = match text.trim_start_matches('#') {
         short if short.len() == 3 => short.chars().flat_map(|c| [c, c]).collect(),
@@ -45,7 +45,7 @@ fn color(text: &str) -> (u8, u8, u8) {
     (part(0), part(2), part(4))
 }
 
-/// Relative luminance, WCAG 2.2.
+/// Returns the relative luminance (WCAG 2.2).
 fn luminance((r, g, b): (u8, u8, u8)) -> f64 {
     let linear = |channel: u8| {
         let share = f64::from(channel) / 255.0;
@@ -58,30 +58,30 @@ fn luminance((r, g, b): (u8, u8, u8)) -> f64 {
     0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
 }
 
-/// Contrast ratio, WCAG 2.2: from 1 to 21.
+/// Returns the contrast ratio from 1 to 21 (WCAG 2.2).
 fn contrast(a: (u8, u8, u8), b: (u8, u8, u8)) -> f64 {
     let (a, b) = (luminance(a), luminance(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
 #[test]
-fn black_on_white_has_the_contrast_that_the_standard_names() {
+fn contrast_matches_the_values_of_the_standard() {
     assert!((contrast((0, 0, 0), (255, 255, 255)) - 21.0).abs() < 1e-9);
-    // The standard's own example of a grey that just fails.
+    // The standard's example of a grey that just fails.
     assert!((contrast((0x77, 0x77, 0x77), (255, 255, 255)) - 4.48).abs() < 0.01);
 }
 
 #[test]
-fn every_text_and_every_stroke_stands_out_in_the_light_in_the_dark_and_on_paper() {
+fn text_and_lines_have_enough_contrast_in_every_theme() {
     const TEXT: f64 = 4.5;
     const STROKE: f64 = 3.0;
     const WHITE: (u8, u8, u8) = (255, 255, 255);
-    for (name, colors) in dresses() {
+    for (name, colors) in themes() {
         let of = |variable: &str| *colors.get(variable).unwrap_or_else(|| panic!("--{variable}"));
-        for ground in ["paper", "card"] {
-            for ink in ["ink", "quiet", "link", "limit"] {
-                let ratio = contrast(of(ink), of(ground));
-                assert!(ratio >= TEXT, "{name}: --{ink} on --{ground}: {ratio:.2}");
+        for background in ["background", "card"] {
+            for text in ["text", "muted", "link", "limit"] {
+                let ratio = contrast(of(text), of(background));
+                assert!(ratio >= TEXT, "{name}: --{text} on --{background}: {ratio:.2}");
             }
         }
         for badge in ["pass", "fail", "invalid", "inconclusive", "link-badge"] {
@@ -89,19 +89,19 @@ fn every_text_and_every_stroke_stands_out_in_the_light_in_the_dark_and_on_paper(
             assert!(ratio >= TEXT, "{name}: white on --{badge}: {ratio:.2}");
         }
         for stroke in ["measured", "growth", "limit", "unjudged"] {
-            let ratio = contrast(of(stroke), of("paper"));
-            assert!(ratio >= STROKE, "{name}: --{stroke} on --paper: {ratio:.2}");
+            let ratio = contrast(of(stroke), of("background"));
+            assert!(ratio >= STROKE, "{name}: --{stroke} on --background: {ratio:.2}");
         }
     }
 }
 
 #[test]
-fn the_charts_in_files_have_the_colours_of_the_page() {
-    let [(_, light), ..] = dresses();
+fn charts_have_the_colours_of_the_page() {
+    let [(_, light), ..] = themes();
     for (variable, color) in [
-        ("paper", palette::WHITE),
-        ("ink", palette::INK),
-        ("quiet", palette::QUIET),
+        ("background", palette::WHITE),
+        ("text", palette::TEXT),
+        ("muted", palette::MUTED),
         ("grid", palette::GRID),
         ("measured", palette::MEASURED),
         ("growth", palette::GROWTH),

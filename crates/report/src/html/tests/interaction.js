@@ -1,4 +1,4 @@
-// Used by the tests only: uses the page as a person would, and writes down what it saw.
+// For tests only: operates the page with mouse and keyboard and records what it shows.
 "use strict";
 addEventListener("load", () => setTimeout(() => {
   const seen = {};
@@ -12,7 +12,7 @@ addEventListener("load", () => setTimeout(() => {
   const key = (name) => svg.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));
   const ticks = () => [...svg.querySelectorAll(".grid text[text-anchor='middle']")].map((t) => t.textContent).join(" ");
   seen.charts = document.querySelectorAll("svg.live path.measured").length;
-  seen.pictures_left = document.querySelectorAll(".plot > svg:not(.live)").length;
+  seen.images_left = document.querySelectorAll(".plot > svg:not(.live)").length;
   seen.idle = readout.textContent;
   pointer("pointermove", 0.5);
   seen.hover = readout.textContent;
@@ -23,7 +23,7 @@ addEventListener("load", () => setTimeout(() => {
   seen.home = readout.textContent;
   key("End");
   seen.end = readout.textContent;
-  seen.spoken = readout.getAttribute("aria-live");
+  seen.aria_live = readout.getAttribute("aria-live");
   seen.ticks = ticks();
   pointer("pointermove", 0.5);
   key("+");
@@ -36,8 +36,8 @@ addEventListener("load", () => setTimeout(() => {
   key("+");
   key("Escape");
   seen.escape = ticks();
-  const reached = [...document.querySelectorAll("svg.live, button, summary, .scroll")].filter((n) => n.getClientRects().length && !n.disabled);
-  seen.unreachable = reached.filter((n) => n.tabIndex < 0).length;
+  const focusable = [...document.querySelectorAll("svg.live, button, summary, .scroll")].filter((n) => n.getClientRects().length && !n.disabled);
+  seen.unfocusable = focusable.filter((n) => n.tabIndex < 0).length;
   pointer("pointerdown", 0.4);
   pointer("pointermove", 0.6);
   pointer("pointerup", 0.6);

@@ -1,16 +1,15 @@
-//! What every page for people says in the same words: what the verdict means, what ran where, who leaked, which limit
-//! was measured at what.
+//! Sentences and table cells that all reports for people share: the verdict's meaning, the setting, attribution, limits.
 
 use leakcheck_model::event::{Attribution, ImageFacts};
+use leakcheck_model::origins::{Frame, Origin, Resource};
+use leakcheck_model::format::{count, duration};
 use leakcheck_model::limit::{Limit, Statistic};
 use leakcheck_model::result::{Checkpoint, LimitResult};
-use leakcheck_model::{Phase, ReasonCode, Record, RunResult, Verdict};
+use leakcheck_model::{Bound, Phase, ReasonCode, Record, RunResult, Unit, Verdict};
 
-use crate::quantity::{Unit, count, duration};
-
-/// What the verdict means, in a sentence or two.
+/// Returns the meaning of the verdict in one or two sentences.
 #[must_use]
-pub fn meaning(result: &RunResult) -> String {
+pub fn verdict_meaning(result: &RunResult) -> String {
     let of = |wanted: Verdict| result.limits.iter().filter(|l| l.outcome == wanted).count();
     let all = result.limits.len();
     match result.verdict {
@@ -38,7 +37,7 @@ pub fn meaning(result: &RunResult) -> String {
     }
 }
 
-/// What ran where and how long, in a sentence.
+/// Returns duration, load, engine and start of the run in a sentence.
 #[must_use]
 pub fn setting(result: &RunResult, record: &Record) -> String {
     let mut parts: Vec<String> = Vec::new();
@@ -62,19 +61,19 @@ pub fn setting(result: &RunResult, record: &Record) -> String {
         text.push_str(&format!(", {load}"));
     }
     if let Some(at) = &result.started_at {
-        text.push_str(&format!(", started {}", moment(at)));
+        text.push_str(&format!(", started {}", timestamp(at)));
     }
     text.push('.');
     if result.stopped_early {
         let saved = result
             .saved_s
-            .map_or(String::new(), |s| format!(", {} before its time", duration(s)));
+            .map_or(String::new(), |s| format!(", {} before its planned end", duration(s)));
         text.push_str(&format!(" The run was stopped early{saved}: the outcome was certain."));
     }
     text
 }
 
-/// From the first judged sample to the last.
+/// Returns the seconds from the first judged sample to the last.
 fn judged_s(record: &Record) -> Option<f64> {
     let samples = &record.samples;
     let mut rows = samples.rows(Phase::is_judged);
@@ -83,32 +82,71 @@ fn judged_s(record: &Record) -> Option<f64> {
     Some(samples.t_s[last] - samples.t_s[first])
 }
 
-/// A moment to the second, as people write it; as it stands if it is none.
-fn moment(at: &str) -> String {
+/// Formats a timestamp to the second. Other text is returned unchanged.
+fn timestamp(at: &str) -> String {
     at.parse::<jiff::Timestamp>()
         .map_or_else(|_| at.to_owned(), |t| t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-/// Who leaked, a sentence each: the harness's own, or else made from what grew.
+/// Returns one sentence per cause of the growth: those recorded in the run, or else one per group that grew.
 #[must_use]
-pub fn attribution(who: &Attribution) -> Vec<String> {
-    if !who.sentences.is_empty() {
-        return who.sentences.clone();
+pub fn attribution(attribution: &Attribution) -> Vec<String> {
+    if !attribution.sentences.is_empty() {
+        return attribution.sentences.clone();
     }
-    let fds = who.fds.iter().map(|g| {
+    let fds = attribution.fds.iter().map(|g| {
         let peer = g.peer.as_ref().map_or(String::new(), |p| format!(" to {p}"));
         format!("file descriptors of kind {}{peer}: {:+}", g.kind, g.grew_by)
     });
-    let tasks = who.tasks.iter().map(|g| {
+    let tasks = attribution.tasks.iter().map(|g| {
         let state = g.state.as_ref().map_or(String::new(), |s| format!(" in {s}"));
         format!("tasks `{}`{state}: {:+}", g.name, g.grew_by)
     });
     fds.chain(tasks).collect()
 }
 
-/// A limit's measured value and interval, in its unit: `+4.02/min`, `3.90 to 4.10/min`.
+/// Origins shown in short reports; `result.json` has all.
+const MAX_ORIGINS: usize = 3;
+
+/// Returns the origins whose resources grew, at most three.
+pub fn grown_origins(result: &RunResult) -> impl Iterator<Item = &Origin> {
+    result.origins.iter().filter(|o| o.growth() > 0).take(MAX_ORIGINS)
+}
+
+/// Returns one sentence for an origin: how many, opened by which function and line, called by which.
 #[must_use]
-pub fn measured(limit: &LimitResult, unit: Unit) -> (String, String) {
+pub fn origin(origin: &Origin) -> String {
+    let growth = origin.growth();
+    let verb = match origin.resource {
+        Resource::Descriptor => "opened",
+        Resource::Thread | Resource::Child => "started",
+        Resource::InotifyWatch => "added",
+    };
+    let mut text = format!("+{growth} {}", origin.resource.noun(growth));
+    if origin.resource != Resource::Child && origin.resource != Resource::InotifyWatch {
+        text.push_str(&format!(" ({})", origin.kind));
+    }
+    if let Some(place) = origin.place() {
+        text.push_str(&format!(": {verb} by {}", function_at(place)));
+        let caller = origin.stack.iter().skip_while(|f| *f != place).skip(1).find(|f| !f.library);
+        if let Some(caller) = caller {
+            text.push_str(&format!(", called by {}", function_at(caller)));
+        }
+    }
+    text.push_str(&format!("; {} {verb}, {} still there", origin.opened, origin.open));
+    text
+}
+
+fn function_at(frame: &Frame) -> String {
+    match frame.location() {
+        location if location.is_empty() => frame.function.clone(),
+        location => format!("{} ({location})", frame.function),
+    }
+}
+
+/// Formats the measured value of a limit and its interval: `+4.02/min`, `3.90 to 4.10/min`.
+#[must_use]
+pub fn measured_and_interval(limit: &LimitResult, unit: Unit) -> (String, String) {
     let statistic = limit.rule.parse::<Limit>().ok().map(|l| l.statistic);
     let unit = if statistic.is_some_and(Statistic::is_line_check) {
         Unit::Count
@@ -126,20 +164,24 @@ pub fn measured(limit: &LimitResult, unit: Unit) -> (String, String) {
         );
     let value = match limit.measured {
         None => "not measured".to_owned(),
-        Some(v) if per_min => unit.show_rate(v),
-        Some(v) if signed => unit.show_signed(v),
-        Some(v) => unit.show(v),
+        Some(v) if per_min => unit.format_rate(v),
+        Some(v) if signed => unit.format_signed(v),
+        Some(v) => unit.format(v),
     };
     let interval = match (limit.low, limit.high) {
         (Some(low), Some(high)) => {
-            format!("{}{}", unit.show_interval(low, high), if per_min { "/min" } else { "" })
+            format!(
+                "{}{}",
+                unit.format_interval(low, high),
+                if per_min { "/min" } else { "" }
+            )
         }
         _ => String::new(),
     };
     (value, interval)
 }
 
-/// The metrics of the checkpoint table: those with limits, or else all.
+/// Returns the metrics of the checkpoint table: those with limits, or else all.
 #[must_use]
 pub fn checkpoint_metrics(result: &RunResult) -> Vec<&str> {
     let mut metrics: Vec<&str> = Vec::new();
@@ -154,34 +196,43 @@ pub fn checkpoint_metrics(result: &RunResult) -> Vec<&str> {
     metrics
 }
 
-/// A metric at a checkpoint, FASE's way: value, growth since the baseline, growth per minute.
+/// Formats a metric at a checkpoint: value, growth since the baseline, growth per minute.
 #[must_use]
-pub fn at_checkpoint(result: &RunResult, record: &Record, checkpoint: &Checkpoint, metric: &str) -> [String; 3] {
+pub fn checkpoint_cells(result: &RunResult, record: &Record, checkpoint: &Checkpoint, metric: &str) -> [String; 3] {
     let unit = unit_of(record, metric);
     let value = checkpoint.values.get(metric).copied();
     let baseline = result.metrics.get(metric).and_then(|m| m.baseline);
-    let growth = value.zip(baseline).map(|(v, b)| unit.show_signed(v - b));
-    let rate = checkpoint.endpoint_per_min.get(metric).map(|r| unit.show_signed(*r));
+    let growth = value.zip(baseline).map(|(v, b)| unit.format_signed(v - b));
+    let rate = checkpoint.endpoint_per_min.get(metric).map(|r| unit.format_signed(*r));
     [
-        value.map_or_else(|| "not seen".into(), |v| unit.show(v)),
+        value.map_or_else(|| "no value".into(), |v| unit.format(v)),
         growth.unwrap_or_default(),
         rate.unwrap_or_default(),
     ]
 }
 
-/// The unit of a metric.
+/// Returns the unit of a metric.
 #[must_use]
 pub fn unit_of(record: &Record, metric: &str) -> Unit {
-    Unit::of(record.metrics.get(metric).map_or("", |m| m.unit.symbol()))
+    record.metrics.get(metric).map_or(Unit::Count, |m| m.unit)
 }
 
-/// The image of a container: its name and id, when it was made, and what its labels say of its origin.
-fn image_in_words(image: &ImageFacts) -> String {
-    let made = image.created.iter().map(|at| format!("made {}", moment(at)));
+/// Formats the number behind a limit that is a share of an expected value.
+#[must_use]
+pub fn bound_of_share(limit: &LimitResult, unit: Unit) -> Option<String> {
+    let rule: Limit = limit.rule.parse().ok()?;
+    matches!(rule.bound, Bound::OfExpected(_))
+        .then_some(limit.bound)?
+        .map(|bound| unit.format(bound))
+}
+
+/// Describes a container image: name, id, creation time, and the labels of its origin.
+fn image_description(image: &ImageFacts) -> String {
+    let created = image.created.iter().map(|at| format!("created {}", timestamp(at)));
     let container = image
         .container_created
         .iter()
-        .map(|at| format!("its container {}", moment(at)));
+        .map(|at| format!("its container {}", timestamp(at)));
     let of_origin =
         |name: &&String| name.starts_with("org.opencontainers.image.") || name.starts_with("org.label-schema.");
     let labels = image
@@ -189,7 +240,7 @@ fn image_in_words(image: &ImageFacts) -> String {
         .keys()
         .filter(of_origin)
         .map(|name| format!("{name}={}", image.labels[name]));
-    let parts: Vec<String> = made.chain(container).chain(labels).collect();
+    let parts: Vec<String> = created.chain(container).chain(labels).collect();
     let id: String = image.id.trim_start_matches("sha256:").chars().take(12).collect();
     format!(
         "{} ({id}){}",
@@ -198,7 +249,7 @@ fn image_in_words(image: &ImageFacts) -> String {
     )
 }
 
-/// The environment, a name and a value a row.
+/// Returns the environment as rows of name and value.
 #[must_use]
 pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)> {
     let mut rows: Vec<(String, String)> = Vec::new();
@@ -235,7 +286,7 @@ pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)>
         row("containers", format!("{running} of {planned} came up"));
     }
     if let Some(rotations) = result.expected_rotations {
-        row("rotations expected", Unit::Count.show(rotations.round()));
+        row("rotations expected", Unit::Count.format(rotations.round()));
     }
     if let Some(target) = &result.target {
         let pid = target.pid.map_or(String::new(), |p| format!(", process {p}"));
@@ -245,7 +296,7 @@ pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)>
         row("target's commit", target.commit.clone().unwrap_or_default());
         row("source's commit", target.source_commit.clone().unwrap_or_default());
         if let Some(image) = &target.image {
-            row("target's image", image_in_words(image));
+            row("target's image", image_description(image));
         }
         let mut build = target.build.iter().cloned().collect::<Vec<_>>();
         build.extend(target.build_notes.iter().cloned());
@@ -256,9 +307,9 @@ pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)>
     }
     if let Some(cost) = result.attribution.as_ref().and_then(|a| a.cost) {
         row(
-            "looked at who leaks",
+            "attribution",
             format!(
-                "{} times, {:.0} ms each at most, {:.0} ms in all",
+                "{} snapshots, at most {:.0} ms each, {:.0} ms in all",
                 count(cost.snapshots),
                 cost.longest_ms,
                 cost.total_ms
@@ -267,11 +318,11 @@ pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)>
     }
     if let Some(cost) = &result.self_cost {
         row(
-            "the harness itself",
+            "leakcheck itself",
             format!(
                 "{:.1} s of CPU, at most {}, a sample took {:.0} µs (at most {:.0} µs), {} samples missed, {} scrapes failed",
                 cost.cpu_s,
-                Unit::Bytes.show(cost.max_rss_bytes as f64),
+                Unit::Bytes.format(cost.max_rss_bytes as f64),
                 cost.sample_us.median,
                 cost.sample_us.max,
                 count(cost.missed_samples),
@@ -285,28 +336,28 @@ pub fn environment(result: &RunResult, record: &Record) -> Vec<(String, String)>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example::Example;
+    use crate::tests::sample_run::SampleRun;
     use leakcheck_model::Reason;
 
     #[test]
-    fn an_undecided_run_says_why_it_is_undecided() {
-        let meant = |codes: &[ReasonCode]| {
-            let mut example = Example::new([0.0; 5]);
-            example.result.verdict = Verdict::Inconclusive;
-            example.result.reasons = codes.iter().map(|code| Reason::new(*code, "so")).collect();
-            meaning(&example.result)
+    fn the_meaning_of_an_undecided_run_names_the_cause() {
+        let meaning = |codes: &[ReasonCode]| {
+            let mut run = SampleRun::new([0.0; 5]);
+            run.result.verdict = Verdict::Inconclusive;
+            run.result.reasons = codes.iter().map(|code| Reason::new(*code, "so")).collect();
+            verdict_meaning(&run.result)
         };
-        assert!(meant(&[ReasonCode::TooShort, ReasonCode::TooShort]).contains("too short to tell"));
-        assert!(meant(&[ReasonCode::Straddles]).contains("both sides of a limit"));
+        assert!(meaning(&[ReasonCode::TooShort, ReasonCode::TooShort]).contains("too short to tell"));
+        assert!(meaning(&[ReasonCode::Straddles]).contains("both sides of a limit"));
         for codes in [
             &[][..],
             &[ReasonCode::Straddles, ReasonCode::TooShort],
             &[ReasonCode::Aliased],
         ] {
-            let words = meant(codes);
+            let text = meaning(codes);
             assert!(
-                words.contains("do not decide") && words.contains("It is not a pass"),
-                "{words}"
+                text.contains("do not decide") && text.contains("It is not a pass"),
+                "{text}"
             );
         }
     }

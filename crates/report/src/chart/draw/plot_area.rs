@@ -1,33 +1,34 @@
-//! The plane of a chart: which seconds and which values it shows, and where on the picture they are.
+//! The plot area of a chart: its range of time and values, and the mapping to pixels.
 
-use super::super::axis::{ValueAxis, value_axis};
-use super::super::canvas::{At, text_width};
-use super::SMALL;
+use leakcheck_model::Unit;
+
+use crate::chart::axis::{ValueAxis, value_axis};
+use crate::chart::canvas::{Position, text_width};
+use crate::chart::layout::{HEIGHT, SMALL_TEXT, WIDTH};
 use crate::figure::Figure;
-use crate::quantity::Unit;
 
-/// Fewest counts that an axis spans: less, and one more task would look like a cliff.
-const LEAST_COUNTS: f64 = 4.0;
-/// Fewest bytes that an axis spans.
-const LEAST_BYTES: f64 = 256.0 * 1024.0;
-/// Smallest span as a share of the level, for the same reason.
-const LEAST_SHARE: f64 = 0.02;
-/// A sloping limit may make the axis this many times higher than the values need; then it leaves at the top.
-const ROOM_FOR_SLOPES: f64 = 8.0;
-/// A level limit further away than this many spans of the values is named in a corner instead.
-const ROOM_FOR_LEVELS: f64 = 6.0;
-/// Share of the span left free below.
-const AIR: f64 = 0.07;
-/// And above, where the words of a limit must fit over its line.
-const AIR_ABOVE: f64 = 0.11;
+/// Minimum range of an axis of counts; in a smaller one, one more task would look like a jump.
+const MIN_COUNTS: f64 = 4.0;
+/// Minimum range of an axis of bytes.
+const MIN_BYTES: f64 = 256.0 * 1024.0;
+/// Minimum range as a share of the values, for the same reason.
+const MIN_SHARE: f64 = 0.02;
+/// Ranges of the values by which a sloping limit may extend the axis; beyond, its line leaves the plot area.
+const SLOPE_EXTENSION: f64 = 8.0;
+/// Ranges of the values by which a level limit may extend the axis; beyond, it is named in a corner.
+const LEVEL_EXTENSION: f64 = 6.0;
+/// Share of the range that stays free below.
+const MARGIN_BELOW: f64 = 0.07;
+/// Share of the range that stays free above, for the labels of limits.
+const MARGIN_ABOVE: f64 = 0.11;
 
-/// Ticks that fit on the axis of values without touching.
+/// Approximate number of ticks on the value axis.
 const VALUE_TICKS: usize = 5;
-/// Room at the left for the numbers of most axes; longer ones get what they need.
-const LEFT: f64 = 112.0;
+/// Width left of the plot area, unless the labels of the value axis need more.
+const MIN_LEFT: f64 = 112.0;
 
-/// The plane.
-pub(super) struct Plane {
+/// The plot area.
+pub(super) struct PlotArea {
     pub(super) left: f64,
     pub(super) right: f64,
     pub(super) top: f64,
@@ -37,7 +38,7 @@ pub(super) struct Plane {
     pub(super) axis: ValueAxis,
 }
 
-impl Plane {
+impl PlotArea {
     pub(super) fn of(figure: &Figure) -> Self {
         let (from, to) = figure.span_s;
         let values = value_range(figure);
@@ -46,13 +47,13 @@ impl Plane {
         let widest = axis
             .ticks
             .iter()
-            .map(|t| text_width(&t.label, SMALL))
+            .map(|t| text_width(&t.label, SMALL_TEXT))
             .fold(0.0, f64::max);
         Self {
-            left: LEFT.max(widest + 16.0).min(f64::from(super::super::WIDTH) / 3.0),
-            right: f64::from(super::super::WIDTH) - 44.0,
+            left: MIN_LEFT.max(widest + 16.0).min(f64::from(WIDTH) / 3.0),
+            right: f64::from(WIDTH) - 44.0,
             top: 126.0,
-            bottom: f64::from(super::super::HEIGHT) - 76.0,
+            bottom: f64::from(HEIGHT) - 76.0,
             times: (from, if to > from { to } else { from + 1.0 }),
             values,
             axis,
@@ -69,21 +70,21 @@ impl Plane {
         self.bottom - (value - low) / (high - low) * (self.bottom - self.top)
     }
 
-    pub(super) fn at(&self, (t_s, value): (f64, f64)) -> At {
+    pub(super) fn at(&self, (t_s, value): (f64, f64)) -> Position {
         (self.x(t_s), self.y(value))
     }
 
-    /// The same, moved onto the plane's edge if it lies outside.
-    pub(super) fn inside(&self, point: (f64, f64)) -> At {
+    /// Returns the position of a point, moved to the edge if it lies outside.
+    pub(super) fn clamped(&self, point: (f64, f64)) -> Position {
         let (x, y) = self.at(point);
         (x.clamp(self.left, self.right), y.clamp(self.top, self.bottom))
     }
 
-    /// The part of a straight line that lies on the plane.
-    pub(super) fn clipped(&self, from: (f64, f64), to: (f64, f64)) -> Option<(At, At)> {
+    /// Returns the part of a straight line that lies inside.
+    pub(super) fn clipped(&self, from: (f64, f64), to: (f64, f64)) -> Option<(Position, Position)> {
         let (a, b) = (self.at(from), self.at(to));
         let (mut start, mut end) = (0.0_f64, 1.0_f64);
-        // Liang-Barsky: each edge cuts the share of the line that is left.
+        // Liang-Barsky: each edge cuts the remaining share of the line.
         for (position, step, low, high) in [
             (a.0, b.0 - a.0, self.left, self.right),
             (a.1, b.1 - a.1, self.top, self.bottom),
@@ -102,8 +103,8 @@ impl Plane {
         (start < end).then(|| (along(start), along(end)))
     }
 
-    /// The level limits that lie above and below the plane.
-    pub(super) fn levels_outside<'f>(&self, figure: &'f Figure) -> (Vec<&'f str>, Vec<&'f str>) {
+    /// Returns the limits whose lines lie above and below.
+    pub(super) fn limits_outside<'f>(&self, figure: &'f Figure) -> (Vec<&'f str>, Vec<&'f str>) {
         let (mut above, mut below) = (Vec::new(), Vec::new());
         for limit in &figure.limits {
             let Some([from, to]) = limit.line else { continue };
@@ -120,7 +121,7 @@ impl Plane {
     }
 }
 
-/// From the values, with the limits where they do not squash them.
+/// Returns the range of the values, extended to the limits unless the values would become flat.
 fn value_range(figure: &Figure) -> (f64, f64) {
     let measured = figure.points.iter().map(|p| p.value);
     let (mut low, mut high) = measured.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
@@ -128,29 +129,32 @@ fn value_range(figure: &Figure) -> (f64, f64) {
         (low, high) = (0.0, 1.0);
     }
     let (lowest, highest) = (low, high);
-    let least = match figure.unit {
-        Unit::Count => LEAST_COUNTS,
-        Unit::Bytes => LEAST_BYTES,
+    let min_span = match figure.unit {
+        Unit::Count => MIN_COUNTS,
+        Unit::Bytes => MIN_BYTES,
     };
-    let span = (highest - lowest).max(least).max(highest.abs() * LEAST_SHARE);
+    let span = (highest - lowest).max(min_span).max(highest.abs() * MIN_SHARE);
     for [from, to] in figure.limits.iter().filter_map(|l| l.line) {
         let slopes = from.1 != to.1;
-        let room = span * if slopes { ROOM_FOR_SLOPES } else { ROOM_FOR_LEVELS };
+        let extension = span * if slopes { SLOPE_EXTENSION } else { LEVEL_EXTENSION };
         for value in [from.1, to.1] {
-            let near = value <= highest + room && value >= lowest - room;
+            let near = value <= highest + extension && value >= lowest - extension;
             if near {
                 low = low.min(value);
                 high = high.max(value);
             } else if slopes {
-                low = low.min(value.max(lowest - room));
-                high = high.max(value.min(highest + room));
+                low = low.min(value.max(lowest - extension));
+                high = high.max(value.min(highest + extension));
             }
         }
     }
     let missing = (span - (high - low)).max(0.0);
     low -= missing / 2.0;
     high += missing / 2.0;
-    let air = (high - low) * AIR;
+    let margin = (high - low) * MARGIN_BELOW;
     let floor = if lowest >= 0.0 { 0.0 } else { f64::NEG_INFINITY };
-    ((low - air).max(floor - air * 0.5), high + (high - low) * AIR_ABOVE)
+    (
+        (low - margin).max(floor - margin * 0.5),
+        high + (high - low) * MARGIN_ABOVE,
+    )
 }
