@@ -151,7 +151,7 @@ fn a_container_of_an_image_that_is_stale_is_not_put_under_load() {
     // Then that is the only reason, nothing was started, and the result describes the image
     let (result, message) = stale_before_start(folder.path(), &output);
     assert!(
-        message.contains(&format!("image `{name}` says that it was built from commit 0123abc")),
+        message.contains(&format!("image `{name}` reports that it was built from commit 0123abc")),
         "{message}"
     );
     let image = &result["target"]["image"];

@@ -1,4 +1,4 @@
-//! What the probe costs: one look at a process, an exposition of 100 000 series, a gigabyte through the line check.
+//! The cost of the probe: one sample of a process, an exposition of 100 000 series, a gigabyte through the line check.
 //! `cargo run --release -p leakcheck-probe --example speed`
 
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         black_box(process.sample()?);
     }
     println!(
-        "one look at a process: {:.1} µs",
+        "one sample of a process: {:.1} µs",
         began.elapsed().as_secs_f64() * 1e6 / 1e4
     );
 
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect::<Result<_, _>>()?;
     let snapshot = leakcheck_probe::attribution::Snapshot::take(&process, leakcheck_probe::attribution::MAX_FDS);
     println!(
-        "who holds {} descriptors: {:.1} ms",
+        "snapshot with {} descriptors: {:.1} ms",
         2 * sockets.len(),
         snapshot.took.as_secs_f64() * 1e3
     );
@@ -46,13 +46,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
 
     for length in [100, 250, 16 << 10] {
-        ledger(length);
+        line_check(length);
     }
     Ok(())
 }
 
-/// Lines of this length from 40 emitters, as the capture core writes them.
-fn ledger(length: usize) {
+/// Checks lines of this length from 40 emitters, as the capture daemon writes them.
+fn line_check(length: usize) {
     let mut block = Vec::new();
     let mut line = Vec::new();
     let mut n = 0u64;
@@ -84,7 +84,7 @@ fn ledger(length: usize) {
     let seconds = began.elapsed().as_secs_f64();
     let bytes = 4.0 * block.len() as f64;
     println!(
-        "ledger, lines of {length}: {:.0} MB/s, {:.1} M lines/s",
+        "line check, lines of {length}: {:.0} MB/s, {:.1} M lines/s",
         bytes / 1e6 / seconds,
         4.0 * n as f64 / 1e6 / seconds
     );

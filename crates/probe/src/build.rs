@@ -1,4 +1,4 @@
-//! The stale-build check: does the target run what its source says?
+//! The stale-build check: it finds targets that were not built from the current source.
 //!
 //! It compares the repository (uncommitted changes), the executable on disk with the newest source file, the executable of
 //! the running process with the one on disk, and the version that the target reports with the commit that is checked out.

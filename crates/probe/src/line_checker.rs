@@ -19,7 +19,7 @@ mod range_set;
 /// The number of emitters with wrong lines that are listed (the limit of the report).
 const MAX_WORST: usize = 100;
 
-/// The number of emitters up to which all are listed. Nobody reads a longer table.
+/// The number of emitters up to which all are listed. A longer table is not readable.
 const MAX_EACH: usize = 200;
 
 /// The number of missing ranges that are listed for an emitter and stream.

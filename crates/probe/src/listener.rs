@@ -74,7 +74,7 @@ mod tests {
         // A child that another test is starting inherits the listener until it executes its program.
         let silent = async { while listener_of(&path).await.is_some() {} };
         let waited = tokio::time::timeout(Duration::from_secs(10), silent).await;
-        assert!(waited.is_ok(), "nobody listens");
+        assert!(waited.is_ok(), "no process listens");
         assert_eq!(listener_of(&folder.path().join("none")).await, None);
     }
 }

@@ -1,4 +1,4 @@
-//! Who leaked, told of real sockets, files, threads and children: of this test's own process.
+//! Attribution of real sockets, files, threads and children of the test's own process.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use leakcheck_model::event::Attribution;
 use leakcheck_probe::Process;
 use leakcheck_probe::attribution::{GrowthContext, MAX_FDS, Snapshot};
 
-/// What grew while `work` ran, whose result is held until after the second look.
+/// Returns the growth while `work` ran. Its result is kept until after the second snapshot.
 fn growth<T>(work: impl FnOnce() -> T) -> Attribution {
     let process = Process::open(std::process::id()).expect("we run");
     let before = Snapshot::take(&process, MAX_FDS);
@@ -30,7 +30,7 @@ fn grew(attribution: &Attribution, kind: &str, peer: Option<&str>) -> i64 {
 }
 
 #[test]
-fn descriptors_are_told_apart_by_kind_and_by_the_other_end() {
+fn descriptors_are_grouped_by_kind_and_peer() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("engine.sock");
     let tcp = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
@@ -86,7 +86,7 @@ fn descriptors_are_told_apart_by_kind_and_by_the_other_end() {
 }
 
 #[test]
-fn named_threads_and_zombies_are_told() {
+fn threads_and_zombies_are_grouped_by_name() {
     let (stop, wait) = std::sync::mpsc::sync_channel::<()>(0);
     let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
     let mut threads = Vec::new();
@@ -104,7 +104,7 @@ fn named_threads_and_zombies_are_told() {
         for _ in 0..3 {
             children.push(Command::new("true").stdin(Stdio::null()).spawn().expect("true starts"));
         }
-        // Until each has ended and nobody has waited for it.
+        // Waits until each has ended, without reaping it.
         for child in &children {
             let stat = format!("/proc/{}/stat", child.id());
             while !std::fs::read_to_string(&stat).expect("not waited for").contains(") Z ") {
@@ -121,8 +121,8 @@ fn named_threads_and_zombies_are_told() {
             .sum::<i64>()
     };
     assert_eq!((of("thread leaky-*"), of("child true")), (6, 3), "{attribution:?}");
-    let words = attribution.sentences.join("; ");
-    assert!(words.contains("3 are `true` (zombie)"), "{words}");
+    let sentences = attribution.sentences.join("; ");
+    assert!(sentences.contains("3 are `true` (zombie)"), "{sentences}");
     drop(stop);
     for thread in threads {
         let _ = thread.join();
@@ -133,7 +133,7 @@ fn named_threads_and_zombies_are_told() {
 }
 
 #[test]
-fn memory_that_is_held_is_told() {
+fn growth_of_memory_is_described() {
     let attribution = growth(|| vec![1u8; 64 << 20]);
     assert!(
         attribution.sentences.iter().any(|s| s.contains("of resident memory")),
@@ -142,19 +142,19 @@ fn memory_that_is_held_is_told() {
 }
 
 #[test]
-fn too_many_descriptors_are_not_looked_at_and_that_is_said() {
+fn too_many_descriptors_are_not_read_and_a_message_says_so() {
     let process = Process::open(std::process::id()).expect("we run");
     let snapshot = Snapshot::take(&process, 1);
     assert_eq!(snapshot.fds, None);
     assert!(
-        snapshot.unseen[0].contains("too many to look at each (more than 1)"),
+        snapshot.unseen[0].contains("too many to read each (more than 1)"),
         "{:?}",
         snapshot.unseen
     );
 }
 
 #[tokio::test]
-async fn the_docker_engine_is_found_by_its_socket() {
+async fn the_process_of_the_docker_engine_is_found_by_its_socket() {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     let socket = host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock");
     let socket = std::path::Path::new(socket);
@@ -163,11 +163,11 @@ async fn the_docker_engine_is_found_by_its_socket() {
             std::env::var_os("LEAKCHECK_REQUIRE_DOCKER").is_none(),
             "no Docker engine answers"
         );
-        // Past the test's own captured output, so that it is heard.
+        // Written past the captured output of the test, so that it is visible.
         let _ = writeln!(std::io::stderr(), "SKIPPED: no Docker engine answers");
         return;
     }
-    let pid = leakcheck_probe::listener_of(socket).await.expect("somebody listens");
+    let pid = leakcheck_probe::listener_of(socket).await.expect("it listens");
     let process = Process::open(pid).expect("it runs");
     assert!(pid != 1 && process.fd_count().expect("countable") > 3, "{process:?}");
 }

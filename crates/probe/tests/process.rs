@@ -1,4 +1,4 @@
-//! One process, watched for real: processes that the tests start themselves.
+//! Reading real processes, which the tests start themselves.
 
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
@@ -15,15 +15,15 @@ fn shell(script: &str) -> Child {
         .expect("sh starts")
 }
 
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+fn until<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     let limit = std::time::Instant::now() + Duration::from_secs(10);
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = attempt() {
             return found;
         }
         assert!(
             std::time::Instant::now() < limit,
-            "the condition did not come about within 10 s"
+            "the condition was not met within 10 s"
         );
         std::thread::yield_now();
     }
@@ -36,7 +36,7 @@ fn end(mut child: Child) {
 
 #[test]
 fn open_files_are_counted_as_the_folder_lists_them() {
-    // Given a shell with what it inherits, which then opens three more and says so by a child
+    // Given a shell that opens three descriptors and then starts a child
     let mut child = shell("read go; exec 3</dev/null 4</dev/null 5</dev/null; sleep 300 & read more; kill $!");
     let process = Process::open(child.id()).expect("it runs");
     let (before, _) = until(|| {
@@ -73,7 +73,7 @@ fn threads_are_counted() {
     let process = Process::open(std::process::id()).expect("we run");
     let (stop, wait) = std::sync::mpsc::sync_channel::<()>(0);
     let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
-    // More than the other tests could have started and ended meanwhile.
+    // More than the other tests could start and end at the same time.
     let threads: Vec<_> = (0..100)
         .map(|_| {
             let wait = wait.clone();
@@ -89,13 +89,13 @@ fn threads_are_counted() {
 
 #[test]
 fn a_zombie_has_ended_and_has_no_numbers() {
-    // Given a child that has ended and that nobody has waited for
+    // Given a child that has ended and was not reaped
     let mut child = Command::new("true").spawn().expect("it starts");
     let state = until(|| {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("it is not waited for");
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("it was not reaped");
         stat.contains(") Z ").then_some(stat)
     });
-    // Then it cannot be opened, and is no process with two file descriptors
+    // Then it cannot be opened
     assert!(
         matches!(Process::open(child.id()), Err(ProcessError::Gone { .. })),
         "{state}"
@@ -104,7 +104,7 @@ fn a_zombie_has_ended_and_has_no_numbers() {
 }
 
 #[test]
-fn a_process_that_was_watched_is_gone_after_its_end() {
+fn an_open_process_is_gone_after_its_end() {
     let child = shell("");
     let process = Process::open(child.id()).expect("it runs");
     assert!(process.is_alive());
@@ -123,7 +123,7 @@ fn a_process_that_was_watched_is_gone_after_its_end() {
 }
 
 #[test]
-fn no_process_is_an_error_that_names_it() {
+fn a_missing_process_is_an_error_with_its_id() {
     // Above the highest id that Linux can give (2^22).
     let error = Process::open(1 << 23).expect_err("there is none");
     assert_eq!(error.to_string(), "process 8388608 has ended");
@@ -131,7 +131,7 @@ fn no_process_is_an_error_that_names_it() {
 
 #[test]
 fn children_and_their_children_and_zombies_are_counted() {
-    // The inner shell waits in its own `read`; `exec sleep` never waits for the child that it inherits: a zombie.
+    // `exec sleep` never reaps the child that it inherits, which becomes a zombie.
     let mut child = shell("sh -c '(exit 0) & exec sleep 300' &\nsleeper=$!\nread go; kill $sleeper");
     let process = Process::open(child.id()).expect("it runs");
     until(|| {
@@ -171,7 +171,7 @@ async fn the_end_of_a_process_is_waited_for() {
 }
 
 #[test]
-fn the_executable_that_runs_is_named() {
+fn the_running_executable_is_found() {
     let process = Process::open(std::process::id()).expect("we run");
     assert_eq!(process.exe().expect("readable"), std::env::current_exe().expect("ours"));
 }

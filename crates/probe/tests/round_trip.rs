@@ -1,4 +1,4 @@
-//! What the official client library writes is read back, whatever is in the labels.
+//! Expositions of the official client library are read back with any labels.
 
 use leakcheck_model::scenario::Aggregate;
 use leakcheck_probe::exposition::{Scan, Selector};
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 proptest! {
     #[test]
-    fn a_series_is_found_by_its_labels_whatever_is_in_them(
+    fn a_series_is_found_by_any_labels(
         names in proptest::collection::btree_set("[ -~é\\n\\\\\"{},=#]{0,12}", 1..6),
         count in 1u64..1_000_000,
     ) {
@@ -41,7 +41,7 @@ proptest! {
         wanted.push(Selector { aggregate: Aggregate::Count, ..Selector::of("rotations_total") });
         wanted.extend([Selector::of("level"), Selector::of("sizes_count"), Selector::of("sizes_sum")]);
         let scanned = Scan::new(wanted).read(body.as_bytes());
-        // Then each has its own value, and no line was left unread
+        // Then each has its own value, and every line was read
         let mut expected: Vec<Option<f64>> = (0..names.len()).map(|i| Some((count + i as u64) as f64)).collect();
         expected.extend([Some(names.len() as f64), Some(-2.5e-3), Some(1.0), Some(1.5)]);
         prop_assert_eq!((scanned.values, scanned.unread, scanned.repeated), (expected, 0, 0), "{}", body);

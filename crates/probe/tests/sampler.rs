@@ -1,4 +1,4 @@
-//! A row of samples from a real process, a real exposition and a real log.
+//! Rows of samples from a real process, a real /metrics page and a real log.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -29,7 +29,7 @@ fn value_of(sampler: &Sampler, row: &Row, name: &str) -> Option<f64> {
 }
 
 #[tokio::test]
-async fn every_metric_comes_from_its_place_and_what_is_not_seen_is_none() {
+async fn every_metric_is_read_from_its_source_and_a_missing_one_is_none() {
     // Given a process, an exposition and a log
     let mut child = Command::new("sleep")
         .arg("300")
@@ -48,7 +48,7 @@ async fn every_metric_comes_from_its_place_and_what_is_not_seen_is_none() {
         let _ = stream.read(&mut request).await;
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\nConnection: close\r\n\r\napp_tasks 12\n";
         let _ = stream.write_all(answer).await;
-        // From here on nobody answers.
+        // The server ends here.
     });
     let handles = TargetHandles {
         pid: Some(child.id()),
@@ -57,9 +57,9 @@ async fn every_metric_comes_from_its_place_and_what_is_not_seen_is_none() {
         log: Some(&log),
     };
     let mut sampler = Sampler::new(handles, &metrics()).expect("made");
-    // When it is looked at
+    // When it is sampled
     let row = sampler.sample().await;
-    // Then every value is there but the one that is not exposed
+    // Then every value is read except the one that is not exposed
     let value = |name: &str| value_of(&sampler, &row, name);
     assert_eq!(value("tasks"), Some(12.0));
     assert_eq!(value("absent"), None);
@@ -79,7 +79,7 @@ async fn every_metric_comes_from_its_place_and_what_is_not_seen_is_none() {
         (value("tasks"), value("threads"), value("deadlines")),
         (None, Some(1.0), Some(1.0))
     );
-    // When the process is gone, nothing of it is 0
+    // When the process is gone, none of its values is 0
     child.kill().expect("ours");
     child.wait().expect("waited");
     let row = sampler.sample().await;
@@ -102,7 +102,7 @@ async fn a_target_without_a_process_is_not_gone() {
 }
 
 #[tokio::test]
-async fn a_target_that_is_seen_by_its_exposition_alone_tells_that_it_was_started_again() {
+async fn a_restart_is_detected_by_the_start_time_in_metrics() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let url = format!("http://{}/metrics", listener.local_addr().expect("an address"));
     let mut server = tokio::task::JoinSet::new();
@@ -126,17 +126,21 @@ async fn a_target_that_is_seen_by_its_exposition_alone_tells_that_it_was_started
     for expected in [Liveness::Alive, Liveness::Alive, Liveness::Restarted] {
         let row = sampler.sample().await;
         assert_eq!(row.process, expected);
-        assert_eq!(value_of(&sampler, &row, "tasks"), Some(12.0), "and is measured");
+        assert_eq!(
+            value_of(&sampler, &row, "tasks"),
+            Some(12.0),
+            "the value is read all the same"
+        );
     }
 }
 
 #[test]
-fn a_process_that_is_not_there_and_a_pattern_that_is_none_are_refused() {
-    let nobody = TargetHandles {
+fn a_missing_process_and_an_invalid_pattern_are_refused() {
+    let missing = TargetHandles {
         pid: Some(1 << 23),
         ..TargetHandles::default()
     };
-    assert!(Sampler::new(nobody, &metrics()).is_err());
+    assert!(Sampler::new(missing, &metrics()).is_err());
     let metrics = BTreeMap::from([("bad".to_owned(), Metric::log("("))]);
     let handles = TargetHandles {
         log: Some("x".as_ref()),
@@ -147,8 +151,8 @@ fn a_process_that_is_not_there_and_a_pattern_that_is_none_are_refused() {
 }
 
 #[tokio::test]
-async fn a_control_group_is_read_where_the_kernel_accounts_one() {
-    // Given ourselves, who live in some group: of version 1, of version 2, or of none that is visible
+async fn a_control_group_is_read_if_the_kernel_accounts_one() {
+    // Given our own control group: of version 1, of version 2, or invisible
     let metrics = BTreeMap::from([
         ("memory".to_owned(), Metric::cgroup(CgroupMetric::Memory)),
         ("pids".to_owned(), Metric::cgroup(CgroupMetric::Pids)),
@@ -157,9 +161,9 @@ async fn a_control_group_is_read_where_the_kernel_accounts_one() {
         pid: Some(std::process::id()),
         ..TargetHandles::default()
     };
-    // When it is looked at
+    // When it is sampled
     let row = Sampler::new(handles, &metrics).expect("made").sample().await;
-    // Then there is a plausible number or none, and never 0
+    // Then the value is plausible or missing, and never 0
     assert!(row.values[0].is_none_or(|bytes| bytes >= 4096.0), "{:?}", row.values);
     assert!(row.values[1].is_none_or(|pids| pids >= 1.0), "{:?}", row.values);
 }

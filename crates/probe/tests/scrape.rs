@@ -1,4 +1,4 @@
-//! Scrapes of servers that mean well and of servers that do not.
+//! Scrapes of well-behaved and of hostile servers.
 
 use std::future::Future;
 use std::io::Write as _;
@@ -23,7 +23,7 @@ where
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = vec![0; 4096];
             let length = stream.read(&mut request).await.unwrap_or(0);
-            // The client hangs up in the middle of an endless answer: no concern of the server's.
+            // The client closes the connection in the middle of an endless answer.
             let _ = answer(stream, String::from_utf8_lossy(&request[..length]).into_owned()).await;
         }
     });
@@ -67,7 +67,7 @@ async fn a_plain_and_a_packed_body_give_the_same_values() {
 }
 
 #[tokio::test]
-async fn both_formats_and_gzip_are_asked_for() {
+async fn both_formats_and_gzip_are_requested() {
     let scrape = scrape_of(SOON, |mut stream, request| async move {
         let request = request.to_ascii_lowercase();
         let asked = request.contains("openmetrics-text") && request.contains("text/plain") && request.contains("gzip");
@@ -93,7 +93,7 @@ async fn an_endless_body_is_given_up_at_the_size_limit() {
 }
 
 #[tokio::test]
-async fn a_hundred_megabytes_that_are_announced_are_given_up_too() {
+async fn an_announced_body_above_the_size_limit_is_given_up() {
     let error = scrape_of(SOON, |mut stream, _| async move {
         stream
             .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
@@ -120,7 +120,7 @@ async fn a_packed_bomb_is_unpacked_only_up_to_the_size_limit() {
 }
 
 #[tokio::test]
-async fn a_body_that_only_says_that_it_is_packed_is_an_error() {
+async fn a_body_that_is_not_packed_as_its_header_says_is_an_error() {
     for head in ["Content-Encoding: gzip\r\n", "Content-Encoding: br\r\n"] {
         let error = scrape_bytes(plain(head, b"tasks 1\n")).await.expect_err("not packed");
         assert!(matches!(error, ScrapeError::Packed { .. }), "{error}");
@@ -128,7 +128,7 @@ async fn a_body_that_only_says_that_it_is_packed_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_drip_and_a_silence_end_at_the_deadline() {
+async fn a_slow_and_a_silent_server_end_at_the_deadline() {
     let deadline = Duration::from_millis(300);
     let began = Instant::now();
     let drip = scrape_of(deadline, |mut stream, _| async move {
@@ -150,7 +150,7 @@ async fn a_drip_and_a_silence_end_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_redirect_a_failure_and_a_cut_body_are_errors_that_say_so() {
+async fn a_redirect_a_failure_and_a_cut_body_are_named_in_the_error() {
     let answers: [(&str, &str); 4] = [
         (
             "HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n",
@@ -176,7 +176,7 @@ async fn a_redirect_a_failure_and_a_cut_body_are_errors_that_say_so() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_no_exposition_is_not_an_empty_one() {
+async fn a_page_that_is_no_exposition_is_an_error() {
     let error = scrape_bytes(plain("", b"Hello, world!\n"))
         .await
         .expect_err("no exposition");
@@ -186,7 +186,7 @@ async fn a_page_that_is_no_exposition_is_not_an_empty_one() {
 }
 
 #[tokio::test]
-async fn repeated_series_and_nan_are_counted_and_a_bomb_of_series_gives_no_value() {
+async fn repeated_series_and_nan_are_counted_and_too_many_series_have_no_value() {
     let odd = scrape_bytes(plain("", b"tasks 1\ntasks 2\nabsent NaN\n"))
         .await
         .expect("scraped")
@@ -201,7 +201,7 @@ async fn repeated_series_and_nan_are_counted_and_a_bomb_of_series_gives_no_value
 }
 
 #[test]
-fn what_is_no_http_address_is_refused_at_once() {
+fn an_address_that_is_not_http_is_refused() {
     for url in [
         "127.0.0.1:8001/metrics",
         "https://localhost/metrics",

@@ -39,7 +39,7 @@ impl Snapshot {
         match process.fd_count() {
             Ok(count) if count > max_fds => {
                 snapshot.unseen.push(format!(
-                    "{count} file descriptors are too many to look at each (more than {max_fds})"
+                    "{count} file descriptors are too many to read each (more than {max_fds})"
                 ));
             }
             Ok(_) => match fds::groups(process, &mut snapshot.unseen) {

@@ -85,7 +85,7 @@ pub enum BuildFinding {
 }
 
 impl BuildFinding {
-    /// Returns `true` if the target is not what the source says.
+    /// Returns `true` if the target was not built from the current source.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         !matches!(
@@ -126,7 +126,7 @@ impl fmt::Display for BuildFinding {
             } => {
                 write!(
                     f,
-                    "{reporter} says that it was built from commit {reported}, and {checked_out} is checked out"
+                    "{reporter} reports that it was built from commit {reported}, but {checked_out} is checked out"
                 )
             }
             Self::ImageReplaced { name, running, now } => write!(

@@ -58,7 +58,7 @@ pub(super) fn compare(image: &ImageFacts, tracked: &[PathBuf], report: &mut Buil
         Some((reported, checked_out)) if is_same_commit(&reported, &checked_out) => {
             report
                 .confirmed
-                .push(format!("image `{name}` says that it was built from {reported}"));
+                .push(format!("image `{name}` reports that it was built from {reported}"));
         }
         Some((reported, checked_out)) => report.findings.push(BuildFinding::ReportedOtherCommit {
             reporter: format!("image `{name}`"),
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(
             messages(&other, &[]),
             [
-                "image `agent:latest` says that it was built from commit 0af7651, and 4bf92f3577b34da6a3ce929d0e0e4736 is \
+                "image `agent:latest` reports that it was built from commit 0af7651, but 4bf92f3577b34da6a3ce929d0e0e4736 is \
               checked out"
             ]
         );

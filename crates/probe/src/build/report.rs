@@ -23,7 +23,7 @@ pub struct BuildReport {
 pub enum BuildState {
     /// Something was compared, and no comparison found a difference.
     Fresh,
-    /// The target is not what the source says.
+    /// The target was not built from the current source.
     Stale,
     /// Nothing could be compared.
     Unknown,

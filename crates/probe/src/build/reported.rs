@@ -47,7 +47,7 @@ impl BuildReport {
         match &self.commit {
             Some(checked_out) if is_same_commit(commit, checked_out) => {
                 self.confirmed
-                    .push(format!("{reporter} says that it was built from {commit}"));
+                    .push(format!("{reporter} reports that it was built from {commit}"));
             }
             // A branch name, for example, identifies no commit.
             Some(checked_out) if digits(commit).len() >= MIN_DIGITS => {

@@ -1,7 +1,6 @@
 //! Resident and proportional memory of a process.
 
-use procfs::FromRead as _;
-use procfs::process::StatM;
+use procfs::ProcError;
 
 use super::{Process, ProcessError};
 
@@ -16,8 +15,8 @@ impl Process {
     pub fn rss_bytes(&self) -> Result<u64, ProcessError> {
         let mut buffer = [0; 256];
         let text = self.read_again("statm", &self.statm, &mut buffer)?;
-        let statm = StatM::from_read(text).map_err(|e| self.error("statm", e))?;
-        Ok(statm.resident * procfs::page_size())
+        let pages = resident_pages(text).ok_or_else(|| self.error("statm", ProcError::Incomplete(None)))?;
+        Ok(pages * procfs::page_size())
     }
 
     /// Returns the proportional memory in bytes: shared pages are divided among the processes that share them.
@@ -34,6 +33,12 @@ impl Process {
         let bytes = mapping.and_then(|m| m.extension.map.get("Pss"));
         bytes
             .copied()
-            .ok_or_else(|| self.error(file, procfs::ProcError::Incomplete(None)))
+            .ok_or_else(|| self.error(file, ProcError::Incomplete(None)))
     }
+}
+
+/// Returns the second field of proc_pid_statm(5). Every sample reads it, so it is parsed here without an allocation.
+fn resident_pages(statm: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(statm).ok()?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
 }
