@@ -32,5 +32,5 @@ pub use parse::WriteError;
 pub use preset::{PRESETS, PresetMetric};
 pub use problem::Problem;
 pub use schedule::Schedule;
-pub use target::{AttributionMode, Build, BuildRequirement, Port, Ready, StartOrder, Target, TargetKind};
+pub use target::{AttributionMode, Build, BuildRequirement, OriginsMode, Port, Ready, StartOrder, Target, TargetKind};
 pub use traffic::Traffic;

@@ -57,6 +57,9 @@ pub struct Target {
     /// Inspection of the target's resources, by which the report names the origin of a leak.
     #[serde(default)]
     pub attribution: AttributionMode,
+    /// `command`: tracing of the code that leaked, in a second, short run.
+    #[serde(default)]
+    pub origins: OriginsMode,
     /// Start before or after the load. `drained` needs a start before the load. Default: before for `capture`, else after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<StartOrder>,
@@ -111,6 +114,19 @@ pub enum AttributionMode {
     /// Like `auto`, with any number of descriptors.
     Always,
     /// No inspection.
+    Never,
+}
+
+/// The tracing of the code that created what leaked. Judged runs are never traced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OriginsMode {
+    /// After a failure on descriptors, threads or children.
+    #[default]
+    OnFail,
+    /// After every run.
+    Always,
+    /// Never.
     Never,
 }
 
@@ -223,6 +239,7 @@ impl Target {
             delivered: None,
             build: None,
             attribution: AttributionMode::default(),
+            origins: OriginsMode::default(),
             start: None,
             stop_within: default_stop_within(),
         }
