@@ -32,7 +32,7 @@ pub struct Frame {
     /// Path of the executable or library.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,
-    /// Whether it belongs to a runtime or a system library, which the report folds.
+    /// True for a runtime or a system library, which reports dim.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub library: bool,
 }

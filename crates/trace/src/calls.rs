@@ -1,4 +1,4 @@
-//! The system calls that create descriptors, threads aside: numbers, how each reports what it created, and what must be seen afterwards.
+//! The system calls that create descriptors and watches: number, place of the result, and the links that may result.
 
 /// The place where a call reports the created descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,12 +86,12 @@ creators! {
 }
 
 impl Creator {
-    /// The creating call with `number`.
+    /// Returns the creating call with `number`.
     pub(crate) fn of(number: i64) -> Option<&'static Self> {
         CREATORS.iter().find(|c| c.number == number)
     }
 
-    /// Whether a descriptor of this call can have the link `link`.
+    /// Returns true if a descriptor of this call can have the link `link`.
     pub(crate) fn may_be(&self, link: &str) -> bool {
         self.links.is_empty() || self.links.iter().any(|prefix| link.starts_with(prefix))
     }

@@ -1,4 +1,4 @@
-//! Which frames belong to a runtime or a library, so that the first frame of the user's own code is found.
+//! Recognition of runtime and library frames, so that the first frame of the user's own code is found.
 
 use leakcheck_model::origins::Frame;
 
@@ -51,7 +51,7 @@ const GO_STANDARD: [&str; 45] = [
     "vendor",
 ];
 
-/// Whether `frame` is library code. `is_go` tells that its module is a Go executable.
+/// Returns true for library code. `is_go` is true for a frame of a Go executable.
 pub(crate) fn is_library(frame: &Frame, is_go: bool) -> bool {
     let module = frame.module.as_deref().unwrap_or_default();
     let file = frame.file.as_deref().unwrap_or_default();
@@ -78,7 +78,7 @@ pub(crate) fn is_library(frame: &Frame, is_go: bool) -> bool {
             .any(|name| frame.function.starts_with(name))
 }
 
-/// Whether a Python file belongs to the interpreter's own library.
+/// Returns true for a file of Python's standard library.
 pub(crate) fn is_python_library(file: &str) -> bool {
     file.starts_with("<frozen") || (file.contains("/lib/python3") && !file.contains("/tests/"))
 }

@@ -96,7 +96,7 @@ impl Interpreter {
         })
     }
 
-    /// Whether frames of this version can be read.
+    /// Returns true if the frames of this version can be read.
     pub(crate) fn is_supported(&self) -> bool {
         self.runtime.is_some()
     }
@@ -123,7 +123,7 @@ impl Interpreter {
         frames
     }
 
-    /// The frame in words.
+    /// Returns the name and line of a frame.
     pub(crate) fn name(&self, frame: PythonFrame) -> Option<Frame> {
         let function = self.functions.get(frame.function as usize)?;
         Some(Frame {

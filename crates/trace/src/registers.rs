@@ -24,7 +24,7 @@ pub(crate) type Cache = native::CacheX86_64;
 pub(crate) struct Registers(libc::user_regs_struct);
 
 impl Registers {
-    /// Reads them; `None` if the thread is gone.
+    /// Reads the registers; `None` if the thread is gone.
     pub(crate) fn of(thread: Pid) -> Option<Self> {
         ptrace::getregs(thread).ok().map(Self)
     }

@@ -54,7 +54,7 @@ pub(crate) struct Thread {
     argument: u64,
 }
 
-/// Everything that is known of a trace.
+/// The state of a trace.
 pub(crate) struct State {
     /// Process id of the target.
     pub root: i32,

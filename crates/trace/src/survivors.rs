@@ -1,4 +1,4 @@
-//! What still exists, compared with the table of creations.
+//! Survivors: resources that still exist, matched with the recorded creations.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -22,8 +22,8 @@ use crate::state::{Creation, State};
 use crate::survivors::Survivors;
 use leakcheck_model::origins::{Frame, Origin, Origins, Resource};
 
-/// Time between two looks at whether the leak is explained.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Interval between checks for a stack that has grown enough.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Time for the target to end after SIGTERM, once its leak is explained.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// Origins that are reported.
@@ -75,11 +75,11 @@ pub fn trace(traced: &Traced) -> Result<Origins, Error> {
     });
     {
         let shared = Arc::clone(&shared);
-        thread::spawn(move || pass_on_signals(&shared, &signals, root));
+        thread::spawn(move || forward_signals(&shared, &signals, root));
     }
     {
         let (shared, traced) = (Arc::clone(&shared), traced.clone());
-        thread::spawn(move || look_now_and_then(&shared, &traced, root));
+        thread::spawn(move || check_growth(&shared, &traced, root));
     }
     Tracer { root, shared: &shared }.run()?;
     Ok(shared.origins())
@@ -128,7 +128,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     /// Compares what exists with the table, once, before the target ends.
-    fn look_last(&self) {
+    fn take_final_snapshot(&self) {
         let state = lock(&self.state);
         let mut seen = lock(&self.seen);
         if seen.last.is_none() {
@@ -181,16 +181,16 @@ impl Shared {
     }
 }
 
-fn pass_on_signals(shared: &Shared, signals: &SigSet, root: Pid) {
+fn forward_signals(shared: &Shared, signals: &SigSet, root: Pid) {
     while let Ok(signal) = signals.wait() {
-        shared.look_last();
+        shared.take_final_snapshot();
         if kill(root, signal).is_err() {
             return;
         }
     }
 }
 
-fn look_now_and_then(shared: &Shared, traced: &Traced, root: Pid) {
+fn check_growth(shared: &Shared, traced: &Traced, root: Pid) {
     thread::sleep(traced.baseline_after);
     let baseline = Survivors::of(&lock(&shared.state));
     lock(&shared.seen).baseline = Some(baseline.clone());
@@ -203,14 +203,14 @@ fn look_now_and_then(shared: &Shared, traced: &Traced, root: Pid) {
             *count >= before + until
         });
         if grew {
-            shared.look_last();
+            shared.take_final_snapshot();
             let _ = kill(root, Signal::SIGTERM);
             thread::sleep(STOP_WITHIN);
             let _ = kill(root, Signal::SIGKILL);
             return;
         }
-        // A look at many descriptors takes longer; the target gets most of the time.
-        thread::sleep(LOOK_EVERY.max(began.elapsed() * 20));
+        // A check of many descriptors takes longer; the target gets most of the time.
+        thread::sleep(CHECK_INTERVAL.max(began.elapsed() * 20));
     }
 }
 
@@ -284,7 +284,7 @@ impl Tracer<'_> {
                 }
             }
             e if e == Event::PTRACE_EVENT_EXIT as i32 && thread == self.root => {
-                self.shared.look_last();
+                self.shared.take_final_snapshot();
             }
             e if e == Event::PTRACE_EVENT_STOP as i32 => {
                 let stops = [Signal::SIGSTOP, Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
