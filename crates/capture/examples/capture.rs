@@ -5,20 +5,20 @@ use leakcheck_capture::Arguments;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Parser)]
-struct Door {
+struct Cli {
     #[command(flatten)]
     arguments: Arguments,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let door = Door::parse();
+    let cli = Cli::parse();
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    leakcheck_capture::runtime()?.block_on(run(door))
+    leakcheck_capture::runtime()?.block_on(run(cli))
 }
 
-async fn run(door: Door) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(cli: Cli) -> Result<(), Box<dyn std::error::Error>> {
     let shutdown = CancellationToken::new();
-    let mut daemon = std::pin::pin!(leakcheck_capture::run(door.arguments.into_config(), shutdown.clone()));
+    let mut daemon = std::pin::pin!(leakcheck_capture::run(cli.arguments.into_config(), shutdown.clone()));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         done = &mut daemon => return Ok(done?),

@@ -1,4 +1,4 @@
-//! The daemon's command line, for a door to flatten into its own.
+//! The command-line arguments of the daemon, for a CLI to flatten into its own.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,8 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::config::Config;
-use crate::sink::loki::LokiAddress;
-use crate::sink::{Fsync, SinkConfig};
+use crate::sink::{Fsync, LokiAddress, SinkConfig};
 
 /// The kinds of sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,7 +23,7 @@ pub struct Arguments {
     /// The engine: unix:///PATH or tcp://HOST:PORT [default: $DOCKER_HOST, then unix:///var/run/docker.sock]
     #[arg(long, value_name = "URI")]
     docker_host: Option<String>,
-    /// Replace each stream this often
+    /// Replace each stream at this interval
     #[arg(long, value_name = "D", default_value = "5m", value_parser = duration)]
     rotate_every: Duration,
     /// Replace a stream that was silent for this long
@@ -36,40 +35,40 @@ pub struct Arguments {
     /// End within this time, whatever hangs
     #[arg(long, value_name = "D", default_value = "2.5s", value_parser = duration)]
     shutdown_timeout: Duration,
-    /// List the containers again this often
+    /// List the containers again at this interval
     #[arg(long, value_name = "D", default_value = "30s", value_parser = duration)]
     relist_every: Duration,
     /// Follow at most this many containers at one time [default: as many as the limit of open files allows]
     #[arg(long, value_name = "N")]
     streams: Option<usize>,
-    /// Only containers whose name matches (* and ?); may be repeated
+    /// Follow only containers whose name matches (* and ?); may be repeated
     #[arg(long, value_name = "PATTERN")]
     include: Vec<String>,
-    /// No containers whose name matches (* and ?); may be repeated
+    /// Leave out containers whose name matches (* and ?); may be repeated
     #[arg(long, value_name = "PATTERN")]
     exclude: Vec<String>,
-    /// Only containers with this label; may be repeated
+    /// Follow only containers with this label; may be repeated
     #[arg(long, value_name = "KEY[=VALUE]")]
     label: Vec<String>,
-    /// Skip what containers wrote before this daemon began, unless an earlier run was following them
+    /// Skip lines from before the start, except those of containers that an earlier run followed
     #[arg(long)]
     from_now: bool,
     /// Rotate containers that write fewer than ten lines a minute a third as often
     #[arg(long)]
     adaptive_rotation: bool,
-    /// How long a container is left alone after more than five failures in a row
+    /// Pause a container for this time after more than five failures in a row
     #[arg(long, value_name = "D", default_value = "5m", value_parser = duration)]
     breaker_pause: Duration,
     /// The longest line that is delivered whole, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     max_line_bytes: usize,
-    /// Where lines go
+    /// The destination of lines
     #[arg(long, value_enum, default_value = "file")]
     sink: SinkKind,
     /// The folder of the file sink, and of the Loki sink's positions
     #[arg(long, value_name = "DIR", default_value = "captured")]
     output: PathBuf,
-    /// Where Loki listens, for the Loki sink
+    /// The address of Loki, for the Loki sink
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3100")]
     loki: LokiAddress,
     /// Begin a new output file at this size, in bytes
@@ -78,19 +77,19 @@ pub struct Arguments {
     /// Keep this many output files; 0 keeps all
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_files: u32,
-    /// When lines are forced to the disk (a killed process loses none either way; a lost machine may)
+    /// Force lines to the disk at these times (a killed process loses none either way; a machine without power may)
     #[arg(long, value_enum, default_value = "never")]
     fsync: Fsync,
-    /// Where /metrics, /healthz, /version and /debug/tasks are served; port 0 takes a free one and says which
+    /// The address of /metrics, /healthz, /version and /debug/tasks; port 0 takes a free one and prints it
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8001")]
     listen: SocketAddr,
-    /// Answer 404 to /metrics: makes the harness blind, to test that it notices
+    /// Answer 404 to /metrics, to test that leakcheck notices missing metrics
     #[arg(long, hide = true)]
     no_metrics: bool,
 }
 
 impl Arguments {
-    /// What the daemon is to do.
+    /// Returns the configuration of the daemon.
     #[must_use]
     pub fn into_config(self) -> Config {
         let sink = match self.sink {
@@ -129,7 +128,7 @@ impl Arguments {
     }
 }
 
-/// A duration as people write it (`30s`, `1h30m`, `250ms`), above zero.
+/// Parses a duration above zero (`30s`, `1h30m`, `250ms`).
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
     match Duration::try_from(parsed) {
@@ -145,17 +144,17 @@ mod tests {
     use super::*;
 
     #[derive(clap::Parser)]
-    struct Door {
+    struct Cli {
         #[command(flatten)]
         arguments: Arguments,
     }
 
     fn parse(line: &str) -> Result<Config, clap::Error> {
-        Door::try_parse_from(line.split(' ')).map(|door| door.arguments.into_config())
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.arguments.into_config())
     }
 
     #[test]
-    fn nothing_said_gives_the_documented_defaults() {
+    fn no_arguments_give_the_default_configuration() {
         let (parsed, default) = (parse("capture").unwrap(), Config::default());
         assert_eq!(parsed.rotate_every, default.rotate_every);
         assert_eq!(parsed.read_timeout, default.read_timeout);
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_people_write_them_and_never_zero() {
+    fn durations_have_units_and_are_above_zero() {
         assert_eq!(
             parse("capture --rotate-every 1m30s").unwrap().rotate_every,
             Duration::from_secs(90)

@@ -1,7 +1,7 @@
-//! Lines from frames: pieces of a long line are joined, per output, up to a cap.
+//! Assembly of lines from frames: the pieces of a long line are joined, per output, up to a limit.
 //!
-//! One assembler belongs to one stream and dies with it: what it holds was not delivered, so the next stream of the same
-//! container reads it again.
+//! An assembler belongs to one stream. Its content was not delivered when the stream ends, so the next stream of the container
+//! reads it again.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::frame::{Frame, Stream};
 use crate::timestamp::Timestamp;
 
-/// A line, or a part of one that is longer than the cap.
+/// A line, or a part of one that is longer than the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     pub(crate) stream: Stream,
@@ -18,7 +18,7 @@ pub(crate) struct Line<'a> {
     pub(crate) text: &'a [u8],
     /// More parts of the same line follow.
     pub(crate) partial: bool,
-    /// How many of the engine's frames it was made of.
+    /// The number of the engine's frames in it.
     pub(crate) pieces: u32,
 }
 
@@ -31,33 +31,33 @@ struct Open {
     since: Instant,
 }
 
-/// Joins pieces to lines.
+/// An assembler of lines.
 #[derive(Debug)]
 pub(crate) struct Assembler {
     open: [Option<Box<Open>>; 2],
-    cap: usize,
+    max_line_bytes: usize,
 }
 
 impl Assembler {
-    /// `cap`: the longest line in bytes that is delivered whole.
-    pub(crate) fn new(cap: usize) -> Self {
+    /// Creates an assembler. `max_line_bytes` is the length of the longest line that is delivered whole.
+    pub(crate) fn new(max_line_bytes: usize) -> Self {
         Self {
             open: [None, None],
-            cap,
+            max_line_bytes,
         }
     }
 
-    /// True if no line is unfinished.
+    /// Returns `true` if no line is unfinished.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.iter().all(Option::is_none)
     }
 
-    /// True if no line of the other output is unfinished.
+    /// Returns `true` if no line of the other output is unfinished.
     fn other_is_empty(&self, stream: Stream) -> bool {
         self.open[1 - stream.index()].is_none()
     }
 
-    /// Takes a frame and hands each line that it completes to `deliver`, with whether no other line is unfinished.
+    /// Adds a frame, and calls `deliver` with each line that it completes and `true` if no other line is unfinished.
     pub(crate) fn push(&mut self, frame: &Frame<'_>, mut deliver: impl FnMut(Line<'_>, bool)) {
         let Frame {
             stream,
@@ -68,7 +68,7 @@ impl Assembler {
         let quiet = self.other_is_empty(stream);
         let slot = &mut self.open[stream.index()];
         if let Some(stale) = slot.take_if(|open| open.time != time) {
-            // Its last piece never came (a container that died in mid-line and was started again): it ends here.
+            // The container died within the line and was started again; the last piece never came.
             deliver(stale.line(stream, false), quiet);
         }
         match (slot.as_mut(), ends_line) {
@@ -95,22 +95,22 @@ impl Assembler {
                 open.pieces += 1;
             }
         }
-        if let Some(open) = slot.take_if(|open| ends_line || open.text.len() > self.cap) {
+        if let Some(open) = slot.take_if(|open| ends_line || open.text.len() > self.max_line_bytes) {
             deliver(open.line(stream, !ends_line), quiet);
         }
     }
 
-    /// Hands over every unfinished line older than `patience`, as a part of which more may follow.
-    pub(crate) fn flush_older_than(&mut self, patience: Duration, mut deliver: impl FnMut(Line<'_>, bool)) {
+    /// Delivers every unfinished line older than `max_age` as a part, of which more may follow.
+    pub(crate) fn flush_older_than(&mut self, max_age: Duration, mut deliver: impl FnMut(Line<'_>, bool)) {
         for stream in Stream::ALL {
             let quiet = self.other_is_empty(stream);
-            if let Some(open) = self.open[stream.index()].take_if(|open| open.since.elapsed() >= patience) {
+            if let Some(open) = self.open[stream.index()].take_if(|open| open.since.elapsed() >= max_age) {
                 deliver(open.line(stream, true), quiet);
             }
         }
     }
 
-    /// Hands over every unfinished line as it is: its container has ended.
+    /// Delivers every unfinished line as it is, because its container has ended.
     pub(crate) fn finish(&mut self, mut deliver: impl FnMut(Line<'_>, bool)) {
         for stream in Stream::ALL {
             let quiet = self.other_is_empty(stream);
@@ -136,11 +136,11 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::made as frame;
+    use crate::frame::test_frame as frame;
 
-    /// What comes out for these frames: stream, text, partial, pieces, quiet.
-    fn assemble(cap: usize, frames: &[Frame<'_>]) -> Vec<(Stream, String, bool, u32, bool)> {
-        let mut assembler = Assembler::new(cap);
+    /// Returns the lines of these frames: stream, text, partial, pieces, quiet.
+    fn assemble(max_line_bytes: usize, frames: &[Frame<'_>]) -> Vec<(Stream, String, bool, u32, bool)> {
+        let mut assembler = Assembler::new(max_line_bytes);
         let mut seen = Vec::new();
         for frame in frames {
             assembler.push(frame, |line, quiet| {
@@ -154,7 +154,7 @@ mod tests {
     use Stream::{Stderr, Stdout};
 
     #[test]
-    fn pieces_join_even_when_the_other_output_speaks_between_them() {
+    fn pieces_are_joined_across_lines_of_the_other_output() {
         let seen = assemble(
             1000,
             &[
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_beyond_the_cap_comes_in_flagged_parts() {
+    fn a_line_beyond_the_limit_is_delivered_in_marked_parts() {
         let seen = assemble(
             3,
             &[
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unfinished_at_the_end_is_delivered_by_finish() {
+    fn an_unfinished_line_is_delivered_by_finish() {
         let mut assembler = Assembler::new(100);
         assembler.push(&frame(Stderr, 1, "tail", false), |_, _| {
             panic!("nothing is complete yet")

@@ -1,30 +1,29 @@
-//! Read buffers, shared by all streams: a stream holds one only while it has bytes to work on.
+//! Read buffers shared by all streams: a stream holds one only while it processes bytes.
 
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers kept for the next reader; more are freed. There are never more readers at work than worker threads, so a
-/// handful serves any number of streams.
+/// The number of buffers that are kept; more are freed. No more streams are read at one time than there are worker threads.
 const KEPT: usize = 8;
-/// A buffer that grew beyond this (a long frame) is freed rather than kept.
+/// The largest buffer that is kept. A long frame makes a buffer grow.
 const KEPT_CAPACITY: usize = 256 * 1024;
 
-/// A bounded stock of buffers.
+/// A bounded pool of buffers.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     stock: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Buffers {
-    /// Room for one read. A Unix socket holds about 200 kB; one chunk of a log line is some hundred bytes.
+    /// The size of one read. A Unix socket holds about 200 kB; one chunk of a log line is some hundred bytes.
     pub(crate) const READ: usize = 64 * 1024;
 
-    /// An empty buffer.
+    /// Returns an empty buffer.
     pub(crate) fn take(&self) -> Vec<u8> {
         let kept = self.stock.lock().unwrap_or_else(PoisonError::into_inner).pop();
         kept.unwrap_or_else(|| Vec::with_capacity(Self::READ))
     }
 
-    /// Gives a buffer back.
+    /// Returns a buffer to the pool.
     pub(crate) fn put(&self, mut buffer: Vec<u8>) {
         if buffer.capacity() > KEPT_CAPACITY {
             return;

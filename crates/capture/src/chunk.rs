@@ -1,4 +1,4 @@
-//! Lines on their way to the sink: those of one container that one read brought, in one piece of memory.
+//! Chunks: the lines of one container that one read brought, in one allocation, on their way to the sink.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::assemble::Line;
 use crate::frame::Stream;
 use crate::ndjson;
-use crate::seam::Position;
+use crate::resume::Position;
 use crate::timestamp::Timestamp;
 
-/// Whose lines they are.
+/// The identity of a container.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// The part of a record that all lines of the container share, made once.
+    /// The part of a record that all lines of the container share.
     pub(crate) record_part: Vec<u8>,
-    /// The first timestamp of each chunk of it that is not delivered yet, in order.
+    /// The first timestamp of each undelivered chunk, in order.
     undelivered: Mutex<VecDeque<Timestamp>>,
 }
 
@@ -31,7 +31,7 @@ impl Identity {
         }
     }
 
-    /// The timestamp of the oldest line that was taken from the container and not delivered.
+    /// Returns the timestamp of the oldest line that was read and not delivered.
     pub(crate) fn oldest_undelivered(&self) -> Option<Timestamp> {
         self.undelivered().front().copied()
     }
@@ -40,22 +40,22 @@ impl Identity {
         self.undelivered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first twelve digits of the id, as people write it.
+    /// Returns the first twelve digits of the id, as `docker ps` does.
     pub(crate) fn short_id(&self) -> &str {
         self.id.get(..12).unwrap_or(&self.id)
     }
 }
 
-/// A chunk that was taken from its container and not delivered yet; delivered, or given up, when dropped.
+/// A guard that counts a chunk as undelivered until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Undelivered(Arc<Identity>);
+pub(crate) struct UndeliveredGuard(Arc<Identity>);
 
-impl Drop for Undelivered {
+impl Drop for UndeliveredGuard {
     fn drop(&mut self) {
         let mut waiting = self.0.undelivered();
         waiting.pop_front();
         if waiting.is_empty() {
-            // What a stalled sink made it grow to is not kept for each container.
+            // The capacity after a stalled sink is not kept per container.
             *waiting = VecDeque::new();
         }
     }
@@ -71,7 +71,7 @@ struct Entry {
     partial: bool,
 }
 
-/// Some lines of one container, in order, and where its delivered lines end after them.
+/// Consecutive lines of one container, and the position behind them.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     pub(crate) container: Arc<Identity>,
@@ -90,8 +90,8 @@ impl Chunk {
         }
     }
 
-    /// Makes room for the lines of a read of `bytes` bytes.
-    pub(crate) fn expect(&mut self, bytes: usize) {
+    /// Reserves memory for the lines of a read of `bytes` bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
         self.text.reserve(bytes);
     }
 
@@ -106,19 +106,19 @@ impl Chunk {
         });
     }
 
-    /// Takes note that its lines are taken and not delivered, until what this returns is dropped. The chunks of one
-    /// container are delivered in the order in which they were taken.
-    pub(crate) fn taken(&self) -> Option<Undelivered> {
+    /// Counts the chunk as undelivered until the guard is dropped. The chunks of one container are delivered in the order of
+    /// these calls.
+    pub(crate) fn track_delivery(&self) -> Option<UndeliveredGuard> {
         let first = self.entries.first()?;
         self.container.undelivered().push_back(first.time);
-        Some(Undelivered(Arc::clone(&self.container)))
+        Some(UndeliveredGuard(Arc::clone(&self.container)))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Bytes of text.
+    /// Returns the number of bytes of text.
     pub(crate) fn bytes(&self) -> usize {
         self.text.len()
     }

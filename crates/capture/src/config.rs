@@ -1,54 +1,54 @@
-//! What the daemon can be told, and what it does where it is not told.
+//! The configuration of the daemon, with its defaults.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::sink::SinkConfig;
 
-/// Everything that the daemon can be told.
+/// The configuration of the daemon.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `unix:///PATH` or `tcp://HOST:PORT`; otherwise `DOCKER_HOST`, otherwise the default socket.
+    /// The engine: `unix:///PATH` or `tcp://HOST:PORT`. The default is `DOCKER_HOST`, then the default socket.
     pub docker_host: Option<String>,
-    /// Each stream is replaced this often.
+    /// The interval at which each stream is replaced.
     pub rotate_every: Duration,
-    /// A stream that was silent for this long is replaced too.
+    /// The silence after which a stream is replaced.
     pub read_timeout: Duration,
-    /// The engine must answer a request within this time.
+    /// The time within which the engine must answer a request.
     pub connect_timeout: Duration,
-    /// The daemon ends within this time, whatever hangs.
+    /// The time within which the daemon ends, whatever hangs.
     pub shutdown_timeout: Duration,
-    /// The containers are listed again this often, in case an event was lost.
+    /// The interval at which containers are listed again, in case an event was lost.
     pub relist_every: Duration,
-    /// How many containers are followed at one time; otherwise as many as open files allow.
+    /// The number of containers that are followed at one time. The default follows from the limit of open files.
     pub streams: Option<usize>,
-    /// Only containers whose name matches one of these (`*` and `?`); empty: all.
+    /// Name patterns (`*` and `?`) of containers to follow; empty selects all.
     pub include: Vec<String>,
-    /// No container whose name matches one of these.
+    /// Name patterns of containers to leave out.
     pub exclude: Vec<String>,
-    /// Only containers that carry all of these labels (`key` or `key=value`).
+    /// Labels (`key` or `key=value`) that a container must carry to be followed.
     pub labels: Vec<String>,
-    /// False: what a container wrote before the daemon began is skipped, unless an earlier run was following it.
+    /// `false` skips lines from before the start of the daemon, except those of containers that an earlier run followed.
     pub from_beginning: bool,
-    /// Containers that write fewer than ten lines a minute are rotated a third as often.
+    /// Rotates containers that write fewer than ten lines a minute a third as often.
     pub adaptive_rotation: bool,
-    /// The longest line that is delivered whole, in bytes; a longer one comes in parts.
+    /// The longest line that is delivered whole, in bytes; longer ones are delivered in parts.
     pub max_line_bytes: usize,
-    /// Lines that may wait for the sink.
+    /// The largest number of lines in the queue.
     pub queue_lines: u32,
-    /// Bytes that may wait for the sink.
+    /// The largest number of bytes in the queue.
     pub queue_bytes: u32,
-    /// This many failures in a row are borne; one more pauses the container.
+    /// The number of consecutive failures after which one more pauses the container.
     pub breaker_failures: u32,
-    /// How long a container is paused by its circuit breaker.
+    /// The pause of a container by its circuit breaker.
     pub breaker_pause: Duration,
-    /// Where `/metrics`, `/healthz`, `/version` and `/debug/tasks` are served.
+    /// The address of `/metrics`, `/healthz`, `/version` and `/debug/tasks`.
     pub listen: SocketAddr,
-    /// False: `/metrics` answers 404, so that whoever judges the daemon is blind. For tests of the judge.
+    /// `false` answers 404 to `/metrics`, to test that leakcheck notices missing metrics.
     pub serve_metrics: bool,
-    /// The commit that the executable was built from, where that is known; `/version` tells it.
+    /// The commit of the executable, if known, for `/version`.
     pub commit: Option<String>,
-    /// Where lines go.
+    /// The destination of lines.
     pub sink: SinkConfig,
 }
 

@@ -1,4 +1,4 @@
-//! The daemon put together: sink, queue, discovery, followers, status; and taken apart again within its deadline.
+//! Start and shutdown of the daemon: sink, queue, discovery, followers, status server.
 
 use std::io::Write as _;
 use std::sync::atomic::AtomicBool;
@@ -14,90 +14,88 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::discovery::Discovery;
 use crate::follower::Shared;
-use crate::live::Live;
+use crate::http::client::Client;
+use crate::http::connector::{Connector, Endpoint, EndpointError};
 use crate::metrics::Metrics;
 use crate::pool::{Pool, ROTATIONS_AT_ONCE, slots_that_fit};
 use crate::queue::Queue;
+use crate::runtime_metrics::RuntimeMetrics;
 use crate::sink::{self, SinkError};
 use crate::status::Status;
 use crate::task::Tasks;
 use crate::timestamp::Timestamp;
 use crate::watchdog;
-use crate::wire::dial::{Dial, Endpoint, EndpointError};
-use crate::wire::request::Client;
 
-/// Why the daemon could not begin, or did not end well.
+/// The daemon could not start, or did not end in time.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The engine's address is of no known form.
+    /// The form of the engine's address is not supported.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The sink could not begin.
+    /// The sink could not start.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// The address for `/metrics` is taken or not ours.
+    /// The address of the status server is in use or not local.
     #[error("failed to listen on {address}")]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// Something did not end within its deadline; it ends with the process.
-    #[error("shut-down took longer than {0:?}: {1}")]
+    /// Some tasks did not end within the deadline; they end with the process.
+    #[error("shutdown took longer than {0:?}: {1}")]
     Hung(Duration, String),
 }
 
-/// How long the runtime's worker lets things come together after it has done all there was, before it waits for more.
+/// The pause of the runtime's worker before it waits for more work.
 ///
-/// The engine writes each line by itself. A reader that waits for the next one is woken by each, which costs both sides more
-/// than the line; one that comes a little later takes many at once. A Unix socket holds about 270 lines of 100 bytes (the
-/// kernel counts 768 bytes for each against 208 KiB), and an engine that writes 150 000 a second needs 1.8 ms for these: a
-/// tenth of that is safe from ever making it wait.
-const MODERATION: Duration = Duration::from_micros(200);
+/// The engine writes each line by itself, and a wake-up per line costs both sides more than the line. A Unix socket holds
+/// about 270 lines of 100 bytes (the kernel counts 768 bytes for each against 208 KiB). An engine that writes 150,000 lines a
+/// second needs 1.8 ms for these, so a tenth of that never makes it wait.
+const PARK_PAUSE: Duration = Duration::from_micros(200);
 
-/// The runtime on which the daemon runs best: one worker for all tasks. The engine is slower than we are, and each line that
-/// changes from one worker to another costs more than all else that is done with it.
+/// Builds the recommended runtime: one worker for all tasks. The engine is slower than the daemon, and moving a line from one
+/// worker to another costs more than everything else that is done with it.
 ///
 /// # Errors
-/// Whatever the system says if it cannot be built.
+/// The error of the system if it cannot be built.
 pub fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(1)
-        .on_thread_park(|| std::thread::sleep(MODERATION))
+        .on_thread_park(|| std::thread::sleep(PARK_PAUSE))
         .enable_all()
         .build()
 }
 
 /// Follows containers until `shutdown` is cancelled, then ends within the configured deadline.
 ///
-/// An engine that does not answer is no error: it is waited for. Runs best on [`runtime`].
+/// It waits for an engine that does not answer. [`runtime`] builds the recommended runtime.
 ///
 /// # Errors
-/// [`Error`] if it cannot begin, or if something hangs at the end.
+/// [`Error`] if it cannot start, or if something hangs at the end.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     let endpoint = Endpoint::find(config.docker_host.as_deref())?;
     run_with(config, Arc::new(endpoint), shutdown).await
 }
 
-/// [`run`], over any kind of wire.
-pub(crate) async fn run_with(config: Config, dial: Arc<dyn Dial>, shutdown: CancellationToken) -> Result<(), Error> {
+async fn run_with(config: Config, connector: Arc<dyn Connector>, shutdown: CancellationToken) -> Result<(), Error> {
     let listener = listen(&config).await?;
     let tasks = Tasks::default();
-    let looked_up = Arc::new(OnceLock::new());
-    let live = Live {
+    let shared_slot = Arc::new(OnceLock::new());
+    let runtime_metrics = RuntimeMetrics {
         runtime: Handle::current(),
         tasks: tasks.clone(),
-        shared: Arc::clone(&looked_up),
+        shared: Arc::clone(&shared_slot),
     };
-    let metrics = Metrics::new(Box::new(live));
+    let metrics = Metrics::new(Box::new(runtime_metrics));
     let (queue, items) = Queue::new(config.queue_lines, config.queue_bytes);
     let abandon = CancellationToken::new();
     let sink = sink::start(config.sink.clone(), items, Arc::clone(&metrics), abandon.clone())?;
     let capacity = config.streams.unwrap_or_else(slots_that_fit);
     let deadline = config.shutdown_timeout;
     let shared = Arc::new(Shared {
-        client: Client::new(dial, config.connect_timeout),
+        client: Client::new(connector, config.connect_timeout),
         config,
         metrics,
         queue,
@@ -108,8 +106,8 @@ pub(crate) async fn run_with(config: Config, dial: Arc<dyn Dial>, shutdown: Canc
         ready: AtomicBool::new(false),
         clock: Timestamp::now,
     });
-    // Fails only if it was set before.
-    let _ = looked_up.set(Arc::downgrade(&shared));
+    // It was not set before.
+    let _ = shared_slot.set(Arc::downgrade(&shared));
     let discovery = Discovery::new(Arc::clone(&shared), tasks.clone(), shutdown.clone(), sink.resume);
     tasks.spawn("discovery", None, |entry| discovery.run(entry));
     let (watched, watched_tasks, unwatch) = (Arc::clone(&shared), tasks.clone(), shutdown.clone());
@@ -129,7 +127,7 @@ pub(crate) async fn run_with(config: Config, dial: Arc<dyn Dial>, shutdown: Canc
     let ended = timeout_at(end, async {
         tasks.ended().await;
         shared.queue.end().await;
-        // The sink's thread has ended if it dropped its end of this.
+        // An error means that the sink's thread has ended as well.
         let _ = sink.done.await;
     });
     if ended.await.is_ok() {
@@ -152,7 +150,7 @@ async fn listen(config: &Config) -> Result<TcpListener, Error> {
     };
     let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    // For whoever asked for port 0. Standard error may be closed; that is no reason to end.
+    // Needed with port 0. A closed standard error is not a reason to end.
     let _ = writeln!(std::io::stderr(), "listening on http://{address}");
     Ok(listener)
 }

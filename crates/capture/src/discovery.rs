@@ -1,12 +1,12 @@
-//! Which containers there are: events for what happens, lists for what is.
+//! Discovery of containers, from the engine's events and lists.
 //!
-//! Subscribe first, then list: whatever happens in between is in the events. Events can be lost (the engine drops them for
-//! a slow reader, and all of them while it is away), so the list is asked for again after every gap and now and then.
-//! Reading events does no work that could make it slow: each one at most starts a task.
+//! It subscribes first and lists second, so changes in between are in the events. Events can be lost: the engine drops them
+//! for a slow reader, and sends none while it is away. So the containers are listed again after each gap and periodically.
+//! Handling an event is fast: it starts a task at most.
 
 mod events;
 #[cfg(test)]
-mod reconciling;
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
@@ -23,54 +23,55 @@ use crate::chunk::Identity;
 use crate::engine::{Event, Listed};
 use crate::filter::Filter;
 use crate::follower::{Finished, Follower, Outcome, Shared};
+use crate::http::HttpError;
 use crate::jitter::{Backoff, phase};
-use crate::seam::Position;
-use crate::sink::Positions;
-use crate::task::{Doing, Entry, Tasks};
+use crate::resume::Position;
+use crate::sink::positions::Positions;
+use crate::task::{Entry, TaskState, Tasks};
 use crate::timestamp::Timestamp;
-use crate::wire::WireError;
 use events::EventStream;
 
-/// Followers that report their end at one time.
+/// The capacity of the channel of final reports.
 const REPORTS: usize = 64;
-/// Events are silent for hours on a quiet engine; a half-open connection is silent too. So it is replaced this often.
-const EVENTS_SILENCE: Duration = Duration::from_secs(60);
+/// The silence after which the event stream is replaced: on a quiet engine it may be silent for hours, but a half-open
+/// connection is silent too.
+const EVENTS_SILENCE_MAX: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// Events that came for this long are a connection that holds; one that breaks at once is tried ever less often.
+/// The age at which an event stream counts as healthy; shorter ones increase the back-off.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
-/// Containers that are gone and that the sink could not be told of, kept for later. Beyond these their positions stay in
-/// the position file until the daemon begins the next time, finds them gone, and forgets them then.
-const FORGOTTEN_MAX: usize = 10_000;
+/// The largest number of removals that wait for a full queue. The positions of further ones stay in the position file until
+/// the next start of the daemon.
+const REMOVALS_MAX: usize = 10_000;
 
 /// A container that is being followed.
 struct Followed {
-    /// Ends its follower alone.
+    /// Cancels its follower.
     cancel: CancellationToken,
-    /// It has another name now.
+    /// Its new name, if it was renamed.
     renamed: Option<String>,
-    /// It was started again meanwhile.
-    again: bool,
-    /// It was removed meanwhile.
-    destroyed: bool,
+    /// It was started again.
+    restarted: bool,
+    /// It was removed.
+    removed: bool,
 }
 
-/// A container that is not being followed now.
+/// A container that is not being followed.
 struct Stopped {
     position: Position,
-    /// The number of the last list that had been asked for when this was entered; see [`Discovery::prune`].
+    /// The number of the last list requested before it stopped; see [`Discovery::prune`].
     list: u64,
 }
 
-/// A list on its way, or arrived.
+/// A response to a list request.
 struct List {
     number: u64,
-    /// How often events had been cut off when it was asked for.
-    cuts: u64,
-    containers: Result<Vec<Listed>, WireError>,
+    /// The number of interruptions of the event stream at the request.
+    interruptions: u64,
+    containers: Result<Vec<Listed>, HttpError>,
 }
 
-/// Finds containers and starts their followers.
+/// The discovery task: it finds containers and starts their followers.
 pub(crate) struct Discovery {
     shared: Arc<Shared>,
     filter: Filter,
@@ -79,25 +80,27 @@ pub(crate) struct Discovery {
     followed: HashMap<String, Followed>,
     stopped: HashMap<String, Stopped>,
     unreadable: HashSet<String>,
-    /// Containers that are gone and of which the sink could not be told yet.
-    forgotten: Vec<String>,
+    /// Removed containers whose removal could not be queued yet.
+    removals: Vec<String>,
     reports: mpsc::Receiver<Finished>,
     report_to: mpsc::Sender<Finished>,
-    /// The list on its way: one at most.
+    /// The pending list request; at most one.
     lists: JoinSet<List>,
-    lists_asked: u64,
-    /// When the next list is due, if none is on its way.
+    lists_requested: u64,
+    /// The time of the next list request, if none is pending.
     list_due: Instant,
-    /// How often events were cut off, and how many of these times a list has made up for.
-    cuts: u64,
+    /// The number of interruptions of the event stream.
+    interruptions: u64,
+    /// The number of interruptions that a list has reconciled.
     reconciled: u64,
+    /// The number of followers started.
     started: u64,
     start: Timestamp,
     last_event: Option<Timestamp>,
 }
 
 impl Discovery {
-    /// `resume`: where delivery ended in an earlier run.
+    /// Creates the task. `resume` holds the positions of earlier runs.
     pub(crate) fn new(shared: Arc<Shared>, tasks: Tasks, cancel: CancellationToken, resume: Positions) -> Self {
         let (report_to, reports) = mpsc::channel(REPORTS);
         let start = (shared.clock)();
@@ -113,13 +116,13 @@ impl Discovery {
             followed: HashMap::new(),
             stopped,
             unreadable: HashSet::new(),
-            forgotten: Vec::new(),
+            removals: Vec::new(),
             reports,
             report_to,
             lists: JoinSet::new(),
-            lists_asked: 0,
+            lists_requested: 0,
             list_due: Instant::now(),
-            cuts: 0,
+            interruptions: 0,
             reconciled: 0,
             started: 0,
             start,
@@ -127,36 +130,36 @@ impl Discovery {
         }
     }
 
-    /// Works until it is cancelled and every follower has reported.
+    /// Runs until it is cancelled and every follower has reported.
     pub(crate) async fn run(mut self, entry: Arc<Entry>) {
         let cancel = self.cancel.clone();
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while !cancel.is_cancelled() {
-            entry.set(Doing::Connecting);
+            entry.set(TaskState::Connecting);
             let Some(opened) = self.subscribe().await else { break };
             let error = match opened {
                 Ok(events) => {
-                    self.shared.engine_answers();
-                    entry.set(Doing::Reading);
-                    let began = Instant::now();
-                    let watched = self.watch(events).await;
-                    if began.elapsed() >= HEALTHY_AFTER {
+                    self.shared.engine_is_available();
+                    entry.set(TaskState::Reading);
+                    let opened_at = Instant::now();
+                    let ended = self.handle_events(events).await;
+                    if opened_at.elapsed() >= HEALTHY_AFTER {
                         backoff.reset();
                     }
-                    match watched {
+                    match ended {
                         Ok(()) => continue,
                         Err(error) => error,
                     }
                 }
                 Err(error) => error,
             };
-            self.cuts += 1;
+            self.interruptions += 1;
             self.shared.engine_is_away();
-            tracing::warn!(endpoint = %self.shared.client.endpoint(), %error, "events of the engine are cut off");
-            entry.set(Doing::BackingOff);
+            tracing::warn!(endpoint = %self.shared.client.endpoint(), %error, "event stream of the engine is interrupted");
+            entry.set(TaskState::BackingOff);
             self.wait(backoff.pause()).await;
         }
-        entry.set(Doing::Ending);
+        entry.set(TaskState::Ending);
         while !self.followed.is_empty() {
             let Some(finished) = self.reports.recv().await else {
                 break;
@@ -165,8 +168,8 @@ impl Discovery {
         }
     }
 
-    /// Subscribes to events, and meanwhile followers may report; `None` when cancelled.
-    async fn subscribe(&mut self) -> Option<Result<EventStream, WireError>> {
+    /// Subscribes to events while receiving reports; `None` when cancelled.
+    async fn subscribe(&mut self) -> Option<Result<EventStream, HttpError>> {
         let (shared, cancel) = (Arc::clone(&self.shared), self.cancel.clone());
         let mut opening = pin!(EventStream::open(
             &shared.client,
@@ -183,7 +186,7 @@ impl Discovery {
         }
     }
 
-    /// A pause in which followers may still report.
+    /// Pauses while receiving reports.
     async fn wait(&mut self, pause: Duration) {
         let cancel = self.cancel.clone();
         let mut pause = pin!(sleep(pause));
@@ -197,13 +200,13 @@ impl Discovery {
         }
     }
 
-    /// Watches one events stream; `Ok` when it was cancelled or is due to be replaced.
-    async fn watch(&mut self, mut events: EventStream) -> Result<(), WireError> {
+    /// Handles one event stream. Returns `Ok` when cancelled or when the stream should be replaced.
+    async fn handle_events(&mut self, mut events: EventStream) -> Result<(), HttpError> {
         let cancel = self.cancel.clone();
         let mut cancelled = pin!(cancel.cancelled());
         let shared = Arc::clone(&self.shared);
-        let mut silence = pin!(sleep(EVENTS_SILENCE));
-        // What happened before this subscription is in the list that is asked for after it.
+        let mut silence = pin!(sleep(EVENTS_SILENCE_MAX));
+        // Changes before this subscription are in the list that follows it.
         self.list_due = Instant::now();
         let mut list_due = pin!(sleep_until(self.list_due));
         let known_until = self.last_event;
@@ -216,36 +219,36 @@ impl Discovery {
                     for event in batch? {
                         self.on_event(event, known_until);
                     }
-                    silence.as_mut().reset(Instant::now() + EVENTS_SILENCE);
+                    silence.as_mut().reset(Instant::now() + EVENTS_SILENCE_MAX);
                 }
                 Some(list) = self.lists.join_next() => {
-                    // A list task neither panics nor is aborted while we wait for it.
+                    // A list task neither panics nor is aborted.
                     if let Ok(list) = list {
                         self.on_list(list);
                     }
                     list_due.as_mut().reset(self.list_due);
                 }
-                () = &mut list_due, if self.lists.is_empty() => self.ask_for_list(),
+                () = &mut list_due, if self.lists.is_empty() => self.request_list(),
                 () = &mut silence => return Ok(()),
             }
         }
     }
 
-    fn ask_for_list(&mut self) {
-        self.lists_asked += 1;
-        let (number, cuts, shared) = (self.lists_asked, self.cuts, Arc::clone(&self.shared));
+    fn request_list(&mut self) {
+        self.lists_requested += 1;
+        let (number, interruptions, shared) = (self.lists_requested, self.interruptions, Arc::clone(&self.shared));
         self.lists.spawn(self.tasks.listed("list", None, |entry| async move {
-            entry.set(Doing::Connecting);
+            entry.set(TaskState::Connecting);
             let containers = shared.client.list(&shared.config.labels).await;
             List {
                 number,
-                cuts,
+                interruptions,
                 containers,
             }
         }));
     }
 
-    /// `known_until`: events up to this time were there before the present subscription, which repeats the last of them.
+    /// Handles an event. The subscription repeats some events up to `known_until`, which earlier ones had sent.
     fn on_event(&mut self, event: Event, known_until: Option<Timestamp>) {
         let repeated = known_until.is_some_and(|known| event.time_nano > 0 && event.time_nano <= known.as_nanos());
         if event.time_nano > 0 {
@@ -254,17 +257,17 @@ impl Discovery {
         let Event { action, actor, .. } = event;
         let name = actor.attributes.get("name").map_or(actor.id.as_str(), String::as_str);
         match action.as_str() {
-            "start" | "restart" | "unpause" if self.filter.wants(name, &actor.attributes) => {
+            "start" | "restart" | "unpause" if self.filter.selects(name, &actor.attributes) => {
                 let name = name.to_owned();
                 match self.followed.get_mut(&actor.id) {
-                    // Its follower may be about to say that it stopped.
-                    Some(followed) => followed.again |= action == "start" && !repeated,
+                    // Its follower may be about to report the end of the run before.
+                    Some(followed) => followed.restarted |= action == "start" && !repeated,
                     None => self.follow(&actor.id, &name),
                 }
             }
             "rename" => {
                 if let Some(followed) = self.followed.get_mut(&actor.id) {
-                    // Its records carry the name, so it is followed anew from where it is.
+                    // Records carry the name, so it is followed anew from its position.
                     followed.renamed = Some(name.to_owned());
                     followed.cancel.cancel();
                 }
@@ -272,7 +275,7 @@ impl Discovery {
             "destroy" => {
                 self.unreadable.remove(&actor.id);
                 if let Some(followed) = self.followed.get_mut(&actor.id) {
-                    followed.destroyed = true;
+                    followed.removed = true;
                 } else if self.stopped.remove(&actor.id).is_some() {
                     self.forget(actor.id);
                 }
@@ -284,7 +287,7 @@ impl Discovery {
     fn on_list(&mut self, list: List) {
         let List {
             number,
-            cuts,
+            interruptions,
             containers,
         } = list;
         let now = Instant::now();
@@ -292,39 +295,39 @@ impl Discovery {
             Ok(containers) => containers,
             Err(error) => {
                 tracing::warn!(%error, "failed to list containers");
-                // Not at once: whatever ails the engine would be made worse.
+                // Repeating at once would add load to an engine in trouble.
                 self.list_due = now + LONGEST_PAUSE;
                 return;
             }
         };
-        // One that was asked for before events were cut off says nothing about what happened meanwhile.
-        self.list_due = if cuts < self.cuts {
+        // A list requested before an interruption does not reconcile it.
+        self.list_due = if interruptions < self.interruptions {
             now
         } else {
             now + self.shared.config.relist_every
         };
-        let gap = cuts > self.reconciled;
-        self.reconciled = self.reconciled.max(cuts);
-        let first = !self.shared.ready.load(Ordering::Relaxed);
+        let is_gap = interruptions > self.reconciled;
+        self.reconciled = self.reconciled.max(interruptions);
+        let is_first = !self.shared.ready.load(Ordering::Relaxed);
         for container in &containers {
             let (id, name) = (&container.id, container.name());
             let labels = container.labels.as_ref();
             if container.never_ran()
                 || !labels.map_or_else(
-                    || self.filter.wants(name, &HashMap::new()),
-                    |labels| self.filter.wants(name, labels),
+                    || self.filter.selects(name, &HashMap::new()),
+                    |labels| self.filter.selects(name, labels),
                 )
             {
                 continue;
             }
             let known = self.stopped.contains_key(id);
-            // A stopped one is read if it has something that was not read: it stopped while we were away (an earlier
-            // run knew it, or events were lost), or it came and went unseen.
-            let unread = if known { first || gap } else { !first };
-            if container.is_live() || unread {
+            // A stopped container is read if it may have unread lines: it stopped between two runs of the daemon, or while
+            // events were lost, or it started and stopped unnoticed.
+            let may_be_unread = if known { is_first || is_gap } else { !is_first };
+            if container.is_live() || may_be_unread {
                 self.follow(id, name);
             } else if !known {
-                // Nobody asked for the logs of what was over before we began; if it runs again, that is new.
+                // It stopped before the daemon started; only lines of later runs are delivered.
                 self.stopped.insert(
                     id.clone(),
                     Stopped {
@@ -335,14 +338,14 @@ impl Discovery {
             }
         }
         self.prune(&containers, number);
-        self.tell_of_forgotten();
-        if first {
+        self.queue_removals();
+        if is_first {
             tracing::info!(containers = self.followed.len(), "following");
             self.shared.ready.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Forgets stopped containers that the engine no longer has, unless they stopped after the list was asked for.
+    /// Removes stopped containers that are not in the list, unless they stopped after it was requested.
     fn prune(&mut self, containers: &[Listed], number: u64) {
         let present: HashSet<&str> = containers.iter().map(|container| container.id.as_str()).collect();
         let absent = |id: &String| !present.contains(id.as_str());
@@ -359,24 +362,24 @@ impl Discovery {
         }
     }
 
-    /// Has the sink forget a container, now or, if its queue is full, after a later list: nothing here may wait for it.
+    /// Queues the removal of a container's position, or keeps it for later if the queue is full.
     fn forget(&mut self, id: String) {
-        if self.forgotten.len() < FORGOTTEN_MAX {
-            self.forgotten.push(id);
+        if self.removals.len() < REMOVALS_MAX {
+            self.removals.push(id);
         }
-        self.tell_of_forgotten();
+        self.queue_removals();
     }
 
-    fn tell_of_forgotten(&mut self) {
-        while let Some(id) = self.forgotten.pop() {
+    fn queue_removals(&mut self) {
+        while let Some(id) = self.removals.pop() {
             if !self.shared.queue.forget(id.clone()) {
-                self.forgotten.push(id);
+                self.removals.push(id);
                 return;
             }
         }
     }
 
-    fn beginning(&self) -> Position {
+    fn start_position(&self) -> Position {
         if self.shared.config.from_beginning {
             Position::default()
         } else {
@@ -394,20 +397,20 @@ impl Discovery {
         let position = self
             .stopped
             .remove(id)
-            .map_or_else(|| self.beginning(), |stopped| stopped.position);
+            .map_or_else(|| self.start_position(), |stopped| stopped.position);
         let cancel = self.cancel.child_token();
         self.followed.insert(
             id.to_owned(),
             Followed {
                 cancel: cancel.clone(),
                 renamed: None,
-                again: false,
-                destroyed: false,
+                restarted: false,
+                removed: false,
             },
         );
         let identity = Arc::new(Identity::new(id.to_owned(), name.to_owned()));
         let (shared, cancel, report_to) = (Arc::clone(&self.shared), cancel, self.report_to.clone());
-        // Counted from one: at phase nought a stream would be replaced as soon as it is there.
+        // Counted from one: at phase zero a stream would be replaced at once.
         self.started += 1;
         let first_rotation = phase(self.started, shared.config.rotate_every);
         self.tasks.spawn("follower", Some(Arc::clone(&identity)), move |entry| {
@@ -426,12 +429,12 @@ impl Discovery {
             return;
         };
         let follow_as = match followed.renamed {
-            Some(new) => self.filter.wants_name(&new).then_some(new),
-            None => (followed.again && outcome == Outcome::Stopped).then_some(name),
+            Some(new) => self.filter.selects_name(&new).then_some(new),
+            None => (followed.restarted && outcome == Outcome::Stopped).then_some(name),
         };
         match outcome {
             Outcome::Gone => self.forget(id),
-            _ if followed.destroyed => self.forget(id),
+            _ if followed.removed => self.forget(id),
             Outcome::Unreadable => {
                 self.unreadable.insert(id);
             }
@@ -440,7 +443,7 @@ impl Discovery {
                     id.clone(),
                     Stopped {
                         position,
-                        list: self.lists_asked,
+                        list: self.lists_requested,
                     },
                 );
                 if let Some(name) = follow_as {

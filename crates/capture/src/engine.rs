@@ -1,19 +1,19 @@
-//! What we ask of the engine's API: its containers, one container, its events, a container's log.
+//! Requests of the Docker Engine API: the list of containers, one container, events, logs.
 //!
-//! Only the fields that we use are named. The paths carry no version: the engine then answers in its newest, and each
-//! field here has been there since API 1.24.
+//! Only the fields that are used are declared. The paths carry no version, so the engine answers in its newest. All fields
+//! exist since API 1.24.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::seam::Ask;
+use crate::http::HttpError;
+use crate::http::client::{Body, Client};
+use crate::resume::LogRequest;
 use crate::timestamp::Timestamp;
-use crate::wire::WireError;
-use crate::wire::request::{Body, Client};
 
-/// A container as the list shows it.
+/// A container in the list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Listed {
@@ -27,22 +27,22 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// The name without its slash; links make longer ones, which we skip.
+    /// Returns the name without its slash; longer names, which come from links, are skipped.
     pub(crate) fn name(&self) -> &str {
-        let own = self
+        let name = self
             .names
             .iter()
             .map(|name| name.trim_start_matches('/'))
             .find(|name| !name.contains('/'));
-        own.unwrap_or(&self.id)
+        name.unwrap_or(&self.id)
     }
 
-    /// True if it may write: running, paused or about to run again.
+    /// Returns `true` if it may write: it runs, is paused, or restarts.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.state.as_str(), "running" | "paused" | "restarting")
     }
 
-    /// True if it never ran, so that there is no log.
+    /// Returns `true` if it never ran and has no log.
     pub(crate) fn never_ran(&self) -> bool {
         self.state == "created"
     }
@@ -63,21 +63,20 @@ pub(crate) struct State {
     pub(crate) running: bool,
     #[serde(default)]
     pub(crate) started_at: String,
-    /// It waits to be started again by its restart policy; `running` is true all the while.
+    /// It waits for its restart policy; `running` is true meanwhile.
     #[serde(default)]
     pub(crate) restarting: bool,
-    /// In one word.
     #[serde(default)]
     pub(crate) status: String,
 }
 
 impl State {
-    /// True if it is on its way out, after which nothing is left of it.
-    pub(crate) fn is_going(&self) -> bool {
+    /// Returns `true` if it is being removed.
+    pub(crate) fn is_being_removed(&self) -> bool {
         matches!(self.status.as_str(), "removing" | "dead")
     }
 
-    /// True while it may write.
+    /// Returns `true` if it may write.
     pub(crate) fn is_live(&self) -> bool {
         self.running && !self.restarting
     }
@@ -90,7 +89,7 @@ pub(crate) struct Config {
     pub(crate) tty: bool,
 }
 
-/// Something that happened to a container.
+/// A container event.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Event {
@@ -110,50 +109,50 @@ pub(crate) struct Actor {
 }
 
 impl Client {
-    /// All containers, stopped ones too, that carry every label of `labels` (`key` or `key=value`).
-    pub(crate) async fn list(&self, labels: &[String]) -> Result<Vec<Listed>, WireError> {
+    /// Lists all containers, including stopped ones, that carry every label of `labels` (`key` or `key=value`).
+    pub(crate) async fn list(&self, labels: &[String]) -> Result<Vec<Listed>, HttpError> {
         let filters = serde_json::json!({ "label": labels });
         self.json(&format!(
             "/containers/json?all=true&filters={}",
-            percent(&filters.to_string())
+            percent_encode(&filters.to_string())
         ))
         .await
     }
 
-    pub(crate) async fn inspect(&self, id: &str) -> Result<Inspected, WireError> {
+    pub(crate) async fn inspect(&self, id: &str) -> Result<Inspected, HttpError> {
         self.json(&format!("/containers/{id}/json")).await
     }
 
-    /// Subscribes to what happens to containers that carry every label of `labels`, from `since` on if that is known.
-    pub(crate) async fn events(&self, labels: &[String], since: Option<Timestamp>) -> Result<Body, WireError> {
+    /// Subscribes to events of containers that carry every label of `labels`, from `since` on.
+    pub(crate) async fn events(&self, labels: &[String], since: Option<Timestamp>) -> Result<Body, HttpError> {
         let filters = serde_json::json!({
             "type": ["container"],
             "event": ["start", "restart", "unpause", "die", "destroy", "rename"],
             "label": labels,
         });
-        let mut target = format!("/events?filters={}", percent(&filters.to_string()));
+        let mut target = format!("/events?filters={}", percent_encode(&filters.to_string()));
         if let Some(since) = since {
-            // A String takes every write.
+            // Writing to a String cannot fail.
             let _ = write!(target, "&since={since}");
         }
-        self.open_at_once(&target).await
+        self.open_without_permit(&target).await
     }
 
-    /// Opens a container's log where `ask` says, and follows it.
-    pub(crate) async fn logs(&self, id: &str, ask: Ask) -> Result<Body, WireError> {
+    /// Opens the requested part of a container's log and follows it.
+    pub(crate) async fn logs(&self, id: &str, request: LogRequest) -> Result<Body, HttpError> {
         let mut target = format!("/containers/{id}/logs?follow=true&stdout=true&stderr=true&timestamps=true");
-        if !ask.since.is_beginning() {
-            let _ = write!(target, "&since={}", ask.since);
+        if !request.since.is_beginning() {
+            let _ = write!(target, "&since={}", request.since);
         }
-        if let Some(tail) = ask.tail {
+        if let Some(tail) = request.tail {
             let _ = write!(target, "&tail={tail}");
         }
         self.open(&target).await
     }
 }
 
-/// Percent-encodes a query value: all but unreserved characters (RFC 3986, section 2.3).
-fn percent(text: &str) -> String {
+/// Percent-encodes all but unreserved characters (RFC 3986, section 2.3).
+fn percent_encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -170,15 +169,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_survives_the_query_string() {
+    fn a_filter_is_percent_encoded() {
         assert_eq!(
-            percent(r#"{"label":["a=b c"]}"#),
+            percent_encode(r#"{"label":["a=b c"]}"#),
             "%7B%22label%22%3A%5B%22a%3Db%20c%22%5D%7D"
         );
     }
 
     #[test]
-    fn a_listed_container_is_named_without_slash_or_links() {
+    fn the_name_of_a_listed_container_has_no_slash_and_no_link() {
         let listed: Listed = serde_json::from_str(
             r#"{"Id":"abc","Names":["/other/alias","/web"],"Labels":{"a":"b"},"State":"running"}"#,
         )
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_the_engine_is_understood() {
+    fn an_event_is_parsed() {
         let event: Event = serde_json::from_str(
             r#"{"status":"start","id":"abc","from":"i","Type":"container","Action":"start",
                "Actor":{"ID":"abc","Attributes":{"image":"i","name":"web","a":"b"}},

@@ -1,13 +1,13 @@
-//! Which containers are followed: names by pattern, labels by value.
+//! The selection of containers by name patterns and labels.
 
 use std::collections::HashMap;
 
 use crate::config::Config;
 
-/// A container that carries this label with the value `false` is never followed.
+/// The label that excludes a container if its value is `false`.
 const OPT_OUT: &str = "leakcheck.capture";
 
-/// Decides by name and labels.
+/// A filter by name and labels.
 #[derive(Clone, Debug)]
 pub(crate) struct Filter {
     include: Vec<String>,
@@ -24,15 +24,15 @@ impl Filter {
         }
     }
 
-    /// True if the name alone does not speak against it.
-    pub(crate) fn wants_name(&self, name: &str) -> bool {
+    /// Returns `true` if the name patterns select `name`.
+    pub(crate) fn selects_name(&self, name: &str) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
         (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
     }
 
-    /// True if a container of this name and these labels is to be followed. An event's attributes may stand for labels.
-    pub(crate) fn wants(&self, name: &str, labels: &HashMap<String, String>) -> bool {
-        self.wants_name(name)
+    /// Returns `true` if a container with this name and these labels is selected. The attributes of an event contain the labels.
+    pub(crate) fn selects(&self, name: &str, labels: &HashMap<String, String>) -> bool {
+        self.selects_name(name)
             && labels.get(OPT_OUT).is_none_or(|value| value != "false")
             && self.labels.iter().all(|wanted| match wanted.split_once('=') {
                 Some((key, value)) => labels.get(key).is_some_and(|has| has == value),
@@ -41,8 +41,8 @@ impl Filter {
     }
 }
 
-/// True if `name` matches `pattern`, in which `*` stands for any text and `?` for any character. Linear in practice: only
-/// the last `*` is ever tried again.
+/// Returns `true` if `name` matches `pattern`, in which `*` matches any text and `?` any character. Only the last `*` is
+/// retried, so it is linear in practice.
 fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_as_in_a_shell() {
+    fn patterns_match_like_shell_patterns() {
         for (pattern, name, expected) in [
             ("web", "web", true),
             ("web", "web1", false),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_must_all_be_there_and_the_opt_out_wins() {
+    fn all_labels_are_required_and_the_opt_out_label_wins() {
         let config = Config {
             labels: vec!["run=1".into(), "any".into()],
             exclude: vec!["no*".into()],
@@ -100,10 +100,10 @@ mod tests {
         };
         let filter = Filter::new(&config);
         let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        assert!(filter.wants("x", &labels(&[("run", "1"), ("any", "")])));
-        assert!(!filter.wants("x", &labels(&[("run", "2"), ("any", "")])));
-        assert!(!filter.wants("x", &labels(&[("run", "1")])));
-        assert!(!filter.wants("nope", &labels(&[("run", "1"), ("any", "")])));
-        assert!(!filter.wants("x", &labels(&[("run", "1"), ("any", ""), (OPT_OUT, "false")])));
+        assert!(filter.selects("x", &labels(&[("run", "1"), ("any", "")])));
+        assert!(!filter.selects("x", &labels(&[("run", "2"), ("any", "")])));
+        assert!(!filter.selects("x", &labels(&[("run", "1")])));
+        assert!(!filter.selects("nope", &labels(&[("run", "1"), ("any", "")])));
+        assert!(!filter.selects("x", &labels(&[("run", "1"), ("any", ""), (OPT_OUT, "false")])));
     }
 }

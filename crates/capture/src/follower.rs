@@ -1,15 +1,11 @@
-//! One container, followed: the task that owns its position and whatever streams it has open.
+//! The follower of one container: a task that owns its position and its open streams.
 //!
-//! It goes through turns. A turn has a slot and a stream, which is replaced at each rotation and whenever it was silent too
-//! long; the successor is opened beside it and joined exactly before the old one is closed (see [`turn`]). Between turns
-//! it has neither: while it waits for a slot, backs off, or is paused by its circuit breaker.
+//! It works in turns. A turn has a slot and a stream, which is replaced at each rotation and after each long silence. The
+//! successor is opened beside the old stream and joined to it exactly before that is closed (see [`turn`]). Between turns the
+//! follower has neither: while it waits for a slot, backs off, or is paused by its circuit breaker.
 
 #[cfg(test)]
-mod any_schedule;
-#[cfg(test)]
-mod ending;
-#[cfg(test)]
-mod lifecycle;
+mod tests;
 mod turn;
 
 use std::sync::Arc;
@@ -23,92 +19,92 @@ use tokio_util::sync::CancellationToken;
 use crate::chunk::Identity;
 use crate::config::Config;
 use crate::frame::Form;
+use crate::http::HttpError;
+use crate::http::client::Client;
 use crate::jitter::Backoff;
 use crate::metrics::{ContainerLabels, Metrics};
-use crate::order::Doubted;
+use crate::monotonicity::RegressedFrame;
 use crate::pool::Pool;
 use crate::queue::Queue;
-use crate::seam::{Approach, Position};
+use crate::resume::{Position, ResumeStrategy};
 use crate::stream::StreamError;
-use crate::task::{Doing, Entry};
+use crate::task::{Entry, TaskState};
 use crate::timestamp::Timestamp;
-use crate::wire::WireError;
-use crate::wire::request::Client;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// After an engine's restart everything is followed again within about this time.
+/// The time in which containers are followed again after a restart of the engine, roughly.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A stream that was open for this long was no failure, however it ended.
+/// The age at which a stream counts as healthy, however it ended.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
-/// A stream that brings a line again this soon after the one before it did is left alone for a while.
-const REPEATED_AT_MOST: Duration = Duration::from_secs(1);
+/// The shortest time between two streams that were replaced for a regressed frame; before that the follower backs off.
+const REGRESSION_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
-/// With adaptive rotation, a quiet container is rotated this much less often (FASE reports: 15 min instead of 5).
+/// The factor by which adaptive rotation prolongs the interval of quiet containers (FASE case study: 15 min instead of 5).
 pub(crate) const QUIET_FACTOR: u32 = 3;
 
-/// What all followers share.
+/// The state that all followers share.
 pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) config: Config,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) queue: Queue,
     pub(crate) pool: Pool,
-    /// Bounds the successors that are open beside their predecessors.
+    /// Permits for successors that are open beside their predecessors.
     pub(crate) rotations: Arc<Semaphore>,
-    /// Changes whenever the engine is found to be back, having been away.
+    /// Changes whenever the engine has become available again.
     pub(crate) engine_back: watch::Sender<u64>,
-    /// Its events are cut off.
+    /// The event stream is interrupted.
     pub(crate) engine_away: AtomicBool,
+    /// The containers have been listed at least once.
     pub(crate) ready: AtomicBool,
-    /// The wall clock, to compare with the engine's timestamps.
+    /// The wall clock, for comparison with the engine's timestamps.
     pub(crate) clock: fn() -> Timestamp,
 }
 
 impl Shared {
-    /// The engine takes a subscription: whoever waits for it may try again.
-    pub(crate) fn engine_answers(&self) {
+    /// Records that the engine accepts subscriptions, and wakes followers that wait for it.
+    pub(crate) fn engine_is_available(&self) {
         self.metrics.component_is("engine", "events", true);
         if self.engine_away.swap(false, Ordering::Relaxed) {
-            // Its value does not matter, only that it changes.
             self.engine_back.send_modify(|times| *times = times.wrapping_add(1));
         }
     }
 
-    /// Its events are cut off.
+    /// Records that the event stream is interrupted.
     pub(crate) fn engine_is_away(&self) {
         self.metrics.component_is("engine", "events", false);
         self.engine_away.store(true, Ordering::Relaxed);
     }
 
-    /// True if `error` says nothing about one container, because the engine as a whole does not answer now.
-    async fn is_engines_fault(&self, error: &StreamError) -> bool {
+    /// Returns `true` if `error` concerns the engine as a whole and not one container.
+    async fn is_engine_failure(&self, error: &StreamError) -> bool {
         if self.engine_away.load(Ordering::Relaxed) {
             return true;
         }
         match error {
-            StreamError::Wire(error) if error.is_engine_away() => true,
-            // A process that was stopped takes connections and says nothing, to nobody.
-            StreamError::Wire(WireError::NoAnswer { .. }) => self.client.is_engine_silent().await,
+            StreamError::Http(error) if error.is_engine_unavailable() => true,
+            // A stopped process accepts connections and answers none.
+            StreamError::Http(HttpError::NoAnswer { .. }) => self.client.is_engine_unresponsive().await,
             _ => false,
         }
     }
 }
 
-/// How following a container ended.
+/// The reason for which a follower ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It stopped, and its log was read to the end.
+    /// The container stopped, and its log was read to the end.
     Stopped,
-    /// The engine does not know it any more.
+    /// The engine no longer knows the container.
     Gone,
-    /// Its logging driver cannot be read.
+    /// The logging driver of the container cannot be read.
     Unreadable,
-    /// We were told to stop.
+    /// The follower was cancelled, or the sink ended.
     Cancelled,
 }
 
-/// The last word of a follower.
+/// The final report of a follower.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) id: String,
@@ -117,60 +113,59 @@ pub(crate) struct Finished {
     pub(crate) outcome: Outcome,
 }
 
-/// Follows one container.
+/// The follower of one container.
 pub(crate) struct Follower {
     pub(crate) shared: Arc<Shared>,
     pub(crate) identity: Arc<Identity>,
-    /// Behind the last line taken from a stream.
+    /// The position behind the last line read from a stream.
     position: Position,
-    /// Behind the last line that the queue took.
+    /// The position behind the last line in the queue.
     sent: Position,
     pub(crate) entry: Arc<Entry>,
     pub(crate) cancel: CancellationToken,
     labels: ContainerLabels,
-    /// What the next stream must do without, after the last one did not fit.
-    escalated: Option<Approach>,
+    /// The strategy of the next stream, after the last one did not match the position.
+    next_strategy: Option<ResumeStrategy>,
     form: Form,
     started_at: String,
-    /// The run (by its `started_at`) that was over before the present stream was opened, if one was: then the stream's end
-    /// is the log's end.
+    /// The `started_at` of the run that had ended before the current stream was opened, if any. The end of such a stream is
+    /// the end of the log.
     ended_run: Option<String>,
     backoff: Backoff,
     failures: u32,
-    /// How often the engine had been found to be back at the last failure: those before its return are forgiven.
-    failed_at: u64,
-    /// When the next rotation is due.
+    /// The value of [`Shared::engine_back`] at the last failure. Failures before the engine's return do not count.
+    engine_back_at_failure: u64,
     next_rotation: Instant,
-    /// Lines delivered since the last rotation, and when that was, for the adaptive interval.
+    /// Lines delivered since the last rotation, for adaptive rotation.
     lines_since_rotation: u64,
     rotated_at: Instant,
-    /// The stream that was replaced had been silent, and its successor was asked for at this time: if the first line that
-    /// it brings is much older, the silence was not the container's.
-    suspicion: Option<Timestamp>,
-    /// The last stream was left because it brought this.
-    repeated: Option<Doubted>,
-    /// The log was read once and did not hold what was delivered.
-    doubted: bool,
+    /// The time at which the successor of a silent stream was requested. If its first line is much older, the silent stream
+    /// was dead.
+    suspected_dead: Option<Timestamp>,
+    /// The frame for which the last stream was replaced.
+    regressed: Option<RegressedFrame>,
+    /// A full read of the log has not matched the position once.
+    has_mismatched: bool,
 }
 
-/// How a turn ended.
+/// The end of a turn.
 #[derive(Debug)]
 enum TurnEnd {
-    /// The stream came to its proper end.
+    /// The stream ended properly.
     Ended,
-    /// The same, but of a log that is over, and before it had shown all that was delivered of it.
+    /// The stream of a finished log ended before it had shown everything that was delivered of it.
     EndedEarly,
-    /// Others wait for the slot.
+    /// Another container waits for the slot.
     Yielded,
     Failed(StreamError),
-    /// Nothing can be delivered any more.
+    /// The sink has ended.
     SinkGone,
 }
 
-/// What to do after a turn.
+/// The step after a turn.
 enum Next {
     Again,
-    Pause(Duration, Doing),
+    Pause(Duration, TaskState),
     Finish(Outcome),
 }
 
@@ -191,23 +186,23 @@ impl Follower {
             sent: position,
             entry,
             cancel,
-            escalated: None,
+            next_strategy: None,
             form: Form::Multiplexed,
             started_at: String::new(),
             ended_run: None,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             failures: 0,
-            failed_at: 0,
+            engine_back_at_failure: 0,
             next_rotation: Instant::now() + first_rotation,
             lines_since_rotation: 0,
             rotated_at: Instant::now(),
-            suspicion: None,
-            repeated: None,
-            doubted: false,
+            suspected_dead: None,
+            regressed: None,
+            has_mismatched: false,
         }
     }
 
-    /// Follows until the container has stopped or is gone, then reports to `finished`.
+    /// Follows the container until it has stopped or is gone, then reports to `finished`.
     pub(crate) async fn run(mut self, finished: mpsc::Sender<Finished>) {
         self.shared.metrics.container_followed(&self.labels);
         let cancel = self.cancel.clone();
@@ -216,32 +211,32 @@ impl Follower {
             () = cancel.cancelled() => Outcome::Cancelled,
             outcome = self.follow() => outcome,
         };
-        self.entry.set(Doing::Ending);
+        self.entry.set(TaskState::Ending);
         self.entry.stream_closed();
         self.shared.metrics.container_left(&self.labels);
-        let last_word = Finished {
+        let report = Finished {
             id: self.identity.id.clone(),
             name: self.identity.name.clone(),
             position: self.sent,
             outcome,
         };
-        // Discovery receives until all followers have ended; if it is gone, so is the need to know.
-        let _ = finished.send(last_word).await;
+        // Discovery receives until all followers have ended, unless it has panicked.
+        let _ = finished.send(report).await;
     }
 
     async fn follow(&mut self) -> Outcome {
         loop {
-            self.entry.set(Doing::WaitingForSlot);
+            self.entry.set(TaskState::WaitingForSlot);
             let shared = Arc::clone(&self.shared);
             let slot = shared.pool.acquire().await;
             if slot.waited {
-                // A turn is an interval long, however long it had to be waited for.
+                // A turn lasts one interval, however long the wait was.
                 self.next_rotation = Instant::now() + shared.config.rotate_every;
             }
             let end = self.turn().await;
-            // What was taken from the stream and not queued goes with it.
+            // Lines that were read and not queued will be read again.
             self.position = self.sent;
-            // A request that took long to fail is no stream that lasted.
+            // A request that took long to fail does not count as an open stream.
             let lasted = self.entry.stream_age().unwrap_or_default();
             self.entry.stream_closed();
             let next = self.after_turn(end, lasted).await;
@@ -254,12 +249,12 @@ impl Follower {
         }
     }
 
-    async fn pause(&mut self, pause: Duration, doing: Doing) {
+    async fn pause(&mut self, pause: Duration, doing: TaskState) {
         self.entry.set(doing);
         let mut engine_back = self.shared.engine_back.subscribe();
         tokio::select! {
             () = sleep(pause) => {}
-            // The sender is in `shared`, which we hold. An engine that was away is another one: it ends a breaker's pause too.
+            // The sender lives as long as `shared`. A restarted engine also ends the pause of a circuit breaker.
             _ = engine_back.changed() => {}
         }
     }
@@ -274,33 +269,33 @@ impl Follower {
             TurnEnd::Yielded => Next::Again,
             TurnEnd::Ended => self.after_end(Self::after_stop).await,
             TurnEnd::EndedEarly => self.after_end(Self::after_early_end).await,
-            TurnEnd::Failed(StreamError::Mismatch { approach, lost }) => {
-                self.escalate(approach, lost);
+            TurnEnd::Failed(StreamError::Mismatch { strategy, lost }) => {
+                self.escalate(strategy, lost);
                 Next::Again
             }
-            TurnEnd::Failed(ref error @ StreamError::Repeated(frame)) => {
-                // The engine's fault and no failure: the next stream is joined where this one was right. An engine that does
-                // nothing else is not asked in a circle.
+            TurnEnd::Failed(ref error @ StreamError::Regressed(frame)) => {
+                // The engine repeated itself; this is not a failure of the log. Backing off bounds the requests if it does that
+                // all the time.
                 self.shared.metrics.error(error.kind());
-                self.escalated = self.escalated.or(Some(Approach::Tail));
-                self.repeated = Some(frame);
-                if lasted >= REPEATED_AT_MOST {
+                self.next_strategy = self.next_strategy.or(Some(ResumeStrategy::Tail));
+                self.regressed = Some(frame);
+                if lasted >= REGRESSION_INTERVAL_MIN {
                     Next::Again
                 } else {
-                    Next::Pause(self.backoff.pause(), Doing::BackingOff)
+                    Next::Pause(self.backoff.pause(), TaskState::BackingOff)
                 }
             }
             TurnEnd::Failed(error) => self.after_failure(&error).await,
         }
     }
 
-    /// The log ended properly: that is right if the container stopped, and only then.
+    /// Handles a log that ended properly, which is right only if the container has stopped.
     async fn after_end(&mut self, if_stopped: impl FnOnce(&mut Self, String) -> Next) -> Next {
-        self.entry.set(Doing::Inspecting);
+        self.entry.set(TaskState::Inspecting);
         match self.shared.client.inspect(&self.identity.id).await {
             Ok(now) if !now.state.is_live() => if_stopped(self, now.state.started_at),
             Ok(now) if now.state.started_at != self.started_at => {
-                // It was stopped and started meanwhile.
+                // The container was restarted.
                 self.started_at = now.state.started_at;
                 self.ended_run = None;
                 Next::Again
@@ -313,42 +308,42 @@ impl Follower {
         }
     }
 
-    /// The container has stopped. A stream that was open when it did may have ended before the last lines (the engine's
-    /// follower gives up when the log's writer closes, whatever it has yet to read), so the log is looked at once more.
+    /// Handles a container that has stopped. A stream that was open at that moment may have ended before the last lines,
+    /// because the engine stops following when the log's writer closes. So the log is read once more.
     fn after_stop(&mut self, run: String) -> Next {
         if self.ended_run.as_ref() == Some(&run) {
             return Next::Finish(Outcome::Stopped);
         }
         self.ended_run = Some(run);
-        self.escalated = self.escalated.or(Some(Approach::Tail));
+        self.next_strategy = self.next_strategy.or(Some(ResumeStrategy::Tail));
         Next::Again
     }
 
-    /// The container has stopped, but a log that lacks what was delivered of it may lack what was not as well: it is asked for
-    /// until the breaker trips, and then believed.
+    /// Handles a stopped container whose log lacks delivered lines: it may lack others as well. The log is read again until
+    /// the circuit breaker trips, and then accepted.
     fn after_early_end(&mut self, run: String) -> Next {
         self.ended_run = Some(run);
         self.shared.metrics.error("unexpected_end");
         let next = self.next_after_failure();
-        if matches!(next, Next::Pause(_, Doing::Paused)) {
-            self.escalated = Some(Approach::Watermark);
+        if matches!(next, Next::Pause(_, TaskState::Paused)) {
+            self.next_strategy = Some(ResumeStrategy::Watermark);
         }
         next
     }
 
-    /// The log does not contain what the last request counted on: the next one counts on less.
-    fn escalate(&mut self, failed: Approach, lost: bool) {
+    /// Chooses the next strategy after the log did not match the position.
+    fn escalate(&mut self, failed: ResumeStrategy, lost: bool) {
         match failed {
-            Approach::Tail => self.escalated = Some(Approach::Since),
-            Approach::Since if !self.doubted => {
-                // A log that is read at the moment at which the engine rotates its files may have a hole that is none.
-                self.doubted = true;
-                self.escalated = Some(Approach::Since);
+            ResumeStrategy::Tail => self.next_strategy = Some(ResumeStrategy::Since),
+            ResumeStrategy::Since if !self.has_mismatched => {
+                // A log that is read while the engine rotates its files may lack lines for a moment.
+                self.has_mismatched = true;
+                self.next_strategy = Some(ResumeStrategy::Since);
             }
-            Approach::Since | Approach::Watermark => {
-                self.doubted = false;
-                self.escalated = Some(Approach::Watermark);
-                self.position.distrust_marks();
+            ResumeStrategy::Since | ResumeStrategy::Watermark => {
+                self.has_mismatched = false;
+                self.next_strategy = Some(ResumeStrategy::Watermark);
+                self.position.invalidate_anchors();
                 self.shared.metrics.error("seam_mismatch");
                 if lost {
                     self.shared.metrics.gaps.inc();
@@ -366,27 +361,26 @@ impl Follower {
     async fn after_failure(&mut self, error: &StreamError) -> Next {
         self.shared.metrics.error(error.kind());
         match error {
-            StreamError::Wire(error) if error.status() == Some(404) => return Next::Finish(Outcome::Gone),
-            StreamError::Wire(error) if error.status() == Some(409) => return self.after_conflict().await,
-            StreamError::Wire(error) if is_unreadable(error) => {
+            StreamError::Http(error) if error.status() == Some(404) => return Next::Finish(Outcome::Gone),
+            StreamError::Http(error) if error.status() == Some(409) => return self.after_conflict().await,
+            StreamError::Http(error) if is_unreadable(error) => {
                 self.shared.metrics.error("unreadable");
                 tracing::warn!(container = %self.identity.name, %error, "log cannot be read; container is skipped");
                 return Next::Finish(Outcome::Unreadable);
             }
             _ => tracing::debug!(container = %self.identity.name, %error, "log stream failed"),
         }
-        if self.shared.is_engines_fault(error).await {
-            // Not this container's: every one of them fails now.
-            return Next::Pause(self.backoff.pause(), Doing::BackingOff);
+        if self.shared.is_engine_failure(error).await {
+            return Next::Pause(self.backoff.pause(), TaskState::BackingOff);
         }
         self.next_after_failure()
     }
 
-    /// The log was refused as that of a container that is dead or marked for removal. One that is not would, given up, be found
-    /// again by a list and delivered from its beginning.
+    /// Handles a log that was refused because its container is dead or marked for removal. A container that still exists must
+    /// not be given up, because a list would find it again and deliver it from its beginning.
     async fn after_conflict(&mut self) -> Next {
         match self.shared.client.inspect(&self.identity.id).await {
-            Ok(now) if now.state.is_going() => Next::Finish(Outcome::Gone),
+            Ok(now) if now.state.is_being_removed() => Next::Finish(Outcome::Gone),
             Err(error) if error.status() == Some(404) => Next::Finish(Outcome::Gone),
             _ => self.next_after_failure(),
         }
@@ -394,26 +388,26 @@ impl Follower {
 
     fn next_after_failure(&mut self) -> Next {
         let back = *self.shared.engine_back.borrow();
-        if std::mem::replace(&mut self.failed_at, back) != back {
+        if std::mem::replace(&mut self.engine_back_at_failure, back) != back {
             self.failures = 0;
         }
         self.failures += 1;
         if self.failures <= self.shared.config.breaker_failures {
-            return Next::Pause(self.backoff.pause(), Doing::BackingOff);
+            return Next::Pause(self.backoff.pause(), TaskState::BackingOff);
         }
         self.failures = 0;
         self.backoff.reset();
         self.shared.metrics.breaker_trips.inc();
         let pause = self.shared.config.breaker_pause;
         tracing::warn!(container = %self.identity.name, ?pause, "too many failures in a row; paused");
-        Next::Pause(pause, Doing::Paused)
+        Next::Pause(pause, TaskState::Paused)
     }
 }
 
-fn is_unreadable(error: &WireError) -> bool {
+fn is_unreadable(error: &HttpError) -> bool {
     match error {
-        WireError::Status { status: 501, .. } => true,
-        WireError::Status { message, .. } => message.contains("does not support reading"),
+        HttpError::Status { status: 501, .. } => true,
+        HttpError::Status { message, .. } => message.contains("does not support reading"),
         _ => false,
     }
 }

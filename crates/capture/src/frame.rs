@@ -1,8 +1,8 @@
-//! Log frames: what the engine sends for each line, or for each 16 KiB piece of a longer one.
+//! Log frames: the engine sends one for each line, or for each 16 KiB piece of a longer one.
 //!
 //! Two forms exist: multiplexed (an eight-byte header, then the payload) and raw (a container with a terminal: text only).
-//! We always ask for timestamps, so each frame begins with one; in the raw form it is what tells pieces apart.
-//! A frame that is cut, too large, or comes from the engine itself is an error here, never a line.
+//! Timestamps are always requested, so each frame begins with one; in the raw form it separates pieces. A frame that is cut,
+//! too large, or from the engine itself is an error and never becomes a line.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +12,12 @@ use crate::timestamp::{Reader, Timestamp};
 const HEADER_LEN: usize = 8;
 /// The engine cuts lines into pieces of this many bytes (`defaultBufSize` in its log copier).
 pub(crate) const PIECE_LEN: usize = 16 * 1024;
-/// How much longer a piece may have become if none of its bytes was text.
+/// The largest growth of a piece, if none of its bytes was valid text.
 const PIECE_GROWTH: usize = 2 * PIECE_LEN;
-/// Longest frame that we take from any engine. Docker's are 16 KiB and a timestamp; the rest is room for others.
+/// The longest accepted frame. Docker's are 16 KiB and a timestamp; other engines may have longer ones.
 pub(crate) const FRAME_MAX: usize = 2 * 1024 * 1024;
 
-/// Which of a container's outputs a line came from.
+/// An output of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Stream {
@@ -47,11 +47,11 @@ pub(crate) struct Frame<'a> {
     pub(crate) time: Timestamp,
     /// Without the timestamp and without the newline.
     pub(crate) text: &'a [u8],
-    /// False for a piece that another piece of the same line follows.
+    /// `false` for a piece that another piece of the same line follows.
     pub(crate) ends_line: bool,
 }
 
-/// Why bytes are no frame.
+/// Bytes that are not a frame of a container.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FrameError {
     #[error("log frame has an unknown header {0:02x?}")]
@@ -66,14 +66,14 @@ pub(crate) enum FrameError {
     Engine(String),
 }
 
-/// How a container's frames are told apart.
+/// The form of a container's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Multiplexed,
     Raw,
 }
 
-/// Cuts payload bytes into frames.
+/// A decoder that cuts payload bytes into frames.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     form: Form,
@@ -88,10 +88,10 @@ impl Decoder {
         }
     }
 
-    /// The frame at the head of `bytes` and how many bytes it takes; `None` while it is not whole yet.
+    /// Returns the frame at the start of `bytes` and its length; `None` while it is incomplete.
     ///
     /// # Errors
-    /// [`FrameError`] if the bytes can never become a frame of a container.
+    /// [`FrameError`] if the bytes cannot become a frame of a container.
     pub(crate) fn next<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
         match self.form {
             Form::Multiplexed => self.multiplexed(bytes),
@@ -99,10 +99,10 @@ impl Decoder {
         }
     }
 
-    /// The frame that `bytes` are if the container's output ends here; only a terminal's can end without a newline.
+    /// Returns the frame in `bytes` at the end of a container's output. Only that of a terminal may end without a newline.
     ///
     /// # Errors
-    /// [`FrameError::Truncated`] if a frame was cut.
+    /// [`FrameError::Truncated`] if a frame is incomplete.
     pub(crate) fn last<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<Frame<'a>>, FrameError> {
         if bytes.is_empty() {
             return Ok(None);
@@ -165,7 +165,7 @@ impl Decoder {
 
     fn raw<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<(Frame<'a>, usize)>, FrameError> {
         let Some((time, prefix)) = self.times.read(bytes) else {
-            // A whole timestamp and its space always fit in 64 bytes.
+            // A timestamp and its space fit in 64 bytes.
             return if bytes.len() < 64 && !bytes.contains(&b'\n') {
                 Ok(None)
             } else {
@@ -179,15 +179,14 @@ impl Decoder {
             text,
             ends_line,
         };
-        // The only newline of a line is its end, and no piece is shorter than the engine's cut.
+        // The only newline of a line is its end, and no piece but the last is shorter than the engine's limit.
         let end = memchr::memchr(b'\n', rest);
         if let Some(end) = end.filter(|end| *end <= PIECE_LEN) {
             let text = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
             return Ok(Some((frame(text, true), prefix + end + 1)));
         }
-        // A piece of a longer line has no newline: the next piece's timestamp, which is the same, follows it at once. It is
-        // looked for behind the cut, because a log kept as JSON has three bytes of U+FFFD for each one that is no UTF-8, as
-        // are those of a character that the cut goes through.
+        // A piece of a longer line has no newline; the next piece follows with the same timestamp. That may come later than
+        // the limit, because a JSON log has three bytes of U+FFFD for each invalid one, as in a character that was cut.
         let window = &rest[PIECE_LEN.min(rest.len())..end.unwrap_or(rest.len())];
         if let Some(at) = memchr::memmem::find(window, &bytes[..prefix]).filter(|at| *at <= PIECE_GROWTH) {
             let length = PIECE_LEN + at;
@@ -204,16 +203,16 @@ impl Decoder {
     }
 }
 
-/// The first bytes of something unexpected, for a message.
+/// Returns the first bytes of unexpected input, for a message.
 fn excerpt(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(200)])
         .trim_end()
         .to_owned()
 }
 
-/// A frame for tests, `time` nanoseconds after 1970.
+/// Creates a frame at `time` nanoseconds after 1970.
 #[cfg(test)]
-pub(crate) fn made(stream: Stream, time: i64, text: &str, ends_line: bool) -> Frame<'_> {
+pub(crate) fn test_frame(stream: Stream, time: i64, text: &str, ends_line: bool) -> Frame<'_> {
     Frame {
         stream,
         time: Timestamp::from_nanos(time),
@@ -235,11 +234,11 @@ mod tests {
         frame
     }
 
-    /// A frame that owns its text: stream, text, ends_line.
-    type Owned = (Stream, Vec<u8>, bool);
+    /// The stream, text and `ends_line` of a frame.
+    type OwnedFrame = (Stream, Vec<u8>, bool);
 
-    /// All frames of `bytes`, and how many bytes were left.
-    fn frames(form: Form, bytes: &[u8]) -> Result<(Vec<Owned>, usize), FrameError> {
+    /// Returns all frames of `bytes` and the number of bytes left.
+    fn frames(form: Form, bytes: &[u8]) -> Result<(Vec<OwnedFrame>, usize), FrameError> {
         let mut decoder = Decoder::new(form);
         let (mut at, mut seen) = (0, Vec::new());
         while let Some((frame, used)) = decoder.next(&bytes[at..])? {
@@ -250,10 +249,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_both_streams_are_told_apart() {
-        let mut wire = multiplexed(1, format!("{TIME}out\n").as_bytes());
-        wire.extend(multiplexed(2, format!("{TIME}err").as_bytes()));
-        let (seen, left) = frames(Form::Multiplexed, &wire).unwrap();
+    fn lines_of_both_outputs_are_decoded() {
+        let mut bytes = multiplexed(1, format!("{TIME}out\n").as_bytes());
+        bytes.extend(multiplexed(2, format!("{TIME}err").as_bytes()));
+        let (seen, left) = frames(Form::Multiplexed, &bytes).unwrap();
         assert_eq!(
             seen,
             [
@@ -265,21 +264,21 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_is_not_whole_yet_is_left_alone_at_every_cut() {
-        let wire = multiplexed(1, format!("{TIME}hello\n").as_bytes());
-        for cut in 0..wire.len() {
-            assert_eq!(frames(Form::Multiplexed, &wire[..cut]).unwrap(), (Vec::new(), cut));
+    fn an_incomplete_frame_is_awaited_at_every_cut() {
+        let bytes = multiplexed(1, format!("{TIME}hello\n").as_bytes());
+        for cut in 0..bytes.len() {
+            assert_eq!(frames(Form::Multiplexed, &bytes[..cut]).unwrap(), (Vec::new(), cut));
         }
     }
 
     #[test]
-    fn an_error_of_the_engine_is_no_line() {
-        let wire = multiplexed(3, b"Error grabbing logs: invalid character");
-        assert!(matches!(frames(Form::Multiplexed, &wire), Err(FrameError::Engine(_))));
+    fn an_error_of_the_engine_is_not_a_line() {
+        let bytes = multiplexed(3, b"Error grabbing logs: invalid character");
+        assert!(matches!(frames(Form::Multiplexed, &bytes), Err(FrameError::Engine(_))));
     }
 
     #[test]
-    fn a_header_that_promises_gigabytes_is_refused_at_once() {
+    fn a_header_with_an_excessive_length_is_an_error() {
         assert!(matches!(
             frames(Form::Multiplexed, &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]),
             Err(FrameError::TooLarge(0xffff_ffff))
@@ -291,9 +290,9 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_line_loses_its_carriage_return_and_nothing_else() {
-        let wire = format!("{TIME}one\r\n{TIME}\u{1}two\r\n");
-        let (seen, left) = frames(Form::Raw, wire.as_bytes()).unwrap();
+    fn only_the_carriage_return_is_removed_from_a_terminal_line() {
+        let bytes = format!("{TIME}one\r\n{TIME}\u{1}two\r\n");
+        let (seen, left) = frames(Form::Raw, bytes.as_bytes()).unwrap();
         assert_eq!(
             seen,
             [
@@ -322,32 +321,32 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_a_long_terminal_line_are_told_apart_by_their_timestamp() {
+    fn pieces_of_a_long_terminal_line_are_separated_by_their_timestamp() {
         let piece = "x".repeat(PIECE_LEN);
-        let wire = format!("{TIME}{piece}{TIME}{piece}{TIME}end\r\n");
-        let (seen, left) = frames(Form::Raw, wire.as_bytes()).unwrap();
+        let bytes = format!("{TIME}{piece}{TIME}{piece}{TIME}end\r\n");
+        let (seen, left) = frames(Form::Raw, bytes.as_bytes()).unwrap();
         let lengths: Vec<_> = seen.iter().map(|(_, text, ends)| (text.len(), *ends)).collect();
         assert_eq!(lengths, [(PIECE_LEN, false), (PIECE_LEN, false), (3, true)]);
         assert_eq!(left, 0);
     }
 
     #[test]
-    fn pieces_that_grew_because_the_cut_went_through_a_character_are_told_apart_too_at_every_cut_of_the_wire() {
-        // As json-file keeps a line whose two-byte character lies across the cut: one U+FFFD on either side of it.
+    fn pieces_that_grew_at_a_cut_character_are_separated_at_every_cut_between_reads() {
+        // The json-file driver keeps a two-byte character across the cut as one U+FFFD on either side.
         let first = format!("{}\u{fffd}", "x".repeat(PIECE_LEN - 1));
         let second = format!("\u{fffd}{}", "y".repeat(PIECE_LEN - 1));
-        let wire = format!("{TIME}{first}{TIME}{second}{TIME}end\r\n{TIME}next\r\n");
+        let bytes = format!("{TIME}{first}{TIME}{second}{TIME}end\r\n{TIME}next\r\n");
         let expected = [
             (first.into_bytes(), false),
             (second.into_bytes(), false),
             (b"end".to_vec(), true),
             (b"next".to_vec(), true),
         ];
-        for cut in (0..wire.len()).step_by(97).chain(PIECE_LEN..PIECE_LEN + 80) {
+        for cut in (0..bytes.len()).step_by(97).chain(PIECE_LEN..PIECE_LEN + 80) {
             let mut decoder = Decoder::new(Form::Raw);
             let (mut at, mut seen) = (0, Vec::new());
-            for end in [cut, wire.len()] {
-                while let Some((frame, used)) = decoder.next(&wire.as_bytes()[at..end]).unwrap() {
+            for end in [cut, bytes.len()] {
+                while let Some((frame, used)) = decoder.next(&bytes.as_bytes()[at..end]).unwrap() {
                     seen.push((frame.text.to_vec(), frame.ends_line));
                     at += used;
                 }
@@ -357,10 +356,10 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_line_that_grew_beyond_a_piece_and_ends_there_is_one_line() {
+    fn a_terminal_line_that_grew_beyond_a_piece_is_one_line() {
         let text = "\u{fffd}".repeat(PIECE_LEN);
-        let wire = format!("{TIME}{text}\r\n{TIME}{text}{TIME}end\r\n");
-        let (seen, left) = frames(Form::Raw, wire.as_bytes()).unwrap();
+        let bytes = format!("{TIME}{text}\r\n{TIME}{text}{TIME}end\r\n");
+        let (seen, left) = frames(Form::Raw, bytes.as_bytes()).unwrap();
         let lengths: Vec<_> = seen.iter().map(|(_, text, ends)| (text.len(), *ends)).collect();
         assert_eq!(lengths, [(3 * PIECE_LEN, true), (3 * PIECE_LEN, false), (3, true)]);
         assert_eq!(left, 0);

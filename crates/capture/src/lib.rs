@@ -1,27 +1,27 @@
-//! The capture core: follow every container of a Docker engine, rotate its streams, deliver each line once, say how it goes.
+//! A log capture daemon: it follows every container of a Docker engine, rotates its streams, delivers each line once, and
+//! exposes metrics.
 //!
-//! It is a daemon in a library: [`run`] with a [`Config`], or with [`Arguments`] for a command line. It knows no other room.
+//! It is a library: [`run`] takes a [`Config`], and [`Arguments`] builds one from a command line. It does not depend on the
+//! rest of the workspace, except on the HTTP/1 codec.
 //!
-//! **One line's journey.** `wire` reads bytes and strips HTTP's framing; `frame` cuts them into the engine's frames;
-//! `stream` skips what was delivered (`seam`) and joins pieces (`assemble`); `follower` owns a container's position and its
-//! one or two streams and puts lines into a `chunk`; `queue` holds them back when the sink cannot keep up; `sink` writes them
-//! and commits the position. Around that: `discovery` finds containers, `pool` bounds them, `task` lists every task,
-//! `metrics`, `live` and `status` tell, `watchdog` looks for what is stuck.
+//! **Data flow of a line.** `http` reads bytes and removes chunk framing; `frame` cuts them into frames; `stream` skips
+//! delivered frames (`resume`) and joins pieces (`assemble`); `follower` owns a container's position and its one or two streams,
+//! and collects lines in a `chunk`; `queue` bounds the lines in memory; `sink` writes them and commits positions. `discovery`
+//! finds containers, `pool` bounds them, `task` lists every task, `metrics`, `runtime_metrics` and `status` expose the state,
+//! and `watchdog` reports overdue rotations.
 //!
-//! **Constants.** A followed container costs one task and one file descriptor (two of each kind of connection for the
-//! moment of a rotation: the successor's descriptor, no second task) and holds no buffer while nothing comes; its position
-//! is 144 bytes however many lines it had. The daemon itself has three tasks more (discovery, watchdog, status), one for
-//! each connection to its status port, and one thread for the sink beside the runtime's.
+//! **Cost.** A followed container costs one task and one file descriptor, and no buffer while it is silent. During a rotation
+//! there is a second descriptor, for the successor. Its position takes 144 bytes, however many lines it had. The daemon itself
+//! has three more tasks (discovery, watchdog, status), one per connection to its status port, and one thread for the sink.
 //!
-//! **Output of the file sink.** `capture-NNNNNNNN.ndjson` in the output folder, one record a line:
-//! `{"ts","container_id","container_name","stream","line"}`; where they apply also `"partial":true` (the line goes on in the
-//! next record), `"pieces":n` (the engine sent it in n frames) and `"line_base64"` (the exact bytes of a line that is no
-//! UTF-8). `capture.positions.json` beside it bounds how much of the output a restart reads again.
+//! **Output of the file sink.** `capture-NNNNNNNN.ndjson` in the output folder, one record per line:
+//! `{"ts","container_id","container_name","stream","line"}`. Where they apply, these are added: `"partial":true` (the line
+//! continues in the next record), `"pieces":n` (the engine sent it in n frames) and `"line_base64"` (the exact bytes of a line
+//! that is not UTF-8). `capture.positions.json` beside it bounds the amount of output that a restart reads again.
 //!
-//! **Metrics** beyond the usual: `log_capturer_container_stream_rotations_total` has a series for each container while it is
-//! followed, so its sum falls when one goes; `log_capturer_rotations_total` never falls. `log_capturer_log_gaps_total` counts
-//! the times that the engine had dropped lines before they could be read, `log_capturer_log_dropped_total` those that it had
-//! dropped them after.
+//! **Metrics.** `log_capturer_container_stream_rotations_total` has a series for each followed container, so its sum falls
+//! when one is removed; `log_capturer_rotations_total` never falls. `log_capturer_log_gaps_total` counts log gaps with lost
+//! lines, `log_capturer_log_dropped_total` those whose lines had all been delivered.
 
 mod arguments;
 mod assemble;
@@ -34,27 +34,26 @@ mod engine;
 mod filter;
 mod follower;
 mod frame;
+mod http;
 mod jitter;
-mod live;
 mod metrics;
+mod monotonicity;
 mod ndjson;
-mod order;
 mod pool;
 mod queue;
-mod seam;
+mod resume;
+mod runtime_metrics;
 mod sink;
 mod status;
 mod stream;
 mod task;
 #[cfg(test)]
-mod testbed;
+mod test_support;
 mod timestamp;
 mod watchdog;
-mod wire;
 
 pub use arguments::Arguments;
 pub use config::Config;
 pub use daemon::{Error, run, runtime};
-pub use sink::loki::LokiAddress;
-pub use sink::{Fsync, SinkConfig, SinkError};
-pub use wire::dial::EndpointError;
+pub use http::connector::EndpointError;
+pub use sink::{Fsync, LokiAddress, SinkConfig, SinkError};

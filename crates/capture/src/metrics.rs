@@ -1,7 +1,7 @@
-//! What the daemon says about itself: counters and gauges in OpenMetrics text.
+//! The metrics of the daemon, in OpenMetrics text.
 //!
-//! Series with a container's labels are made when it is followed and removed when it no longer is, or they would grow for
-//! ever; sums that must never fall have a counter of their own without labels.
+//! Series with a container's labels exist only while it is followed, so that their number is bounded. Sums that must not fall
+//! are separate counters without labels.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::chunk::{Chunk, Identity};
 /// The media type of [`Metrics::encode`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// A container, as a label.
+/// The labels of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ContainerLabels {
     container_id: String,
@@ -44,7 +44,7 @@ struct ComponentLabels {
     component_name: String,
 }
 
-/// Every `kind` of error that there is, so that each series exists from the beginning: absent is not zero.
+/// All kinds of errors. Each series exists from the start, because an absent one is not zero.
 const ERROR_KINDS: [&str; 14] = [
     "connect",
     "no_answer",
@@ -72,22 +72,22 @@ pub(crate) struct Metrics {
     health: Family<ComponentLabels, Gauge>,
     lines: Counter,
     bytes: Counter,
-    /// Streams that were replaced because they had been silent for as long as a read may take.
+    /// Streams that were replaced after a silence as long as the read timeout.
     pub(crate) idle_reopens: Counter,
-    /// Times that the engine's log did not hold what should have come next.
+    /// Times at which the engine's log lacked undelivered lines.
     pub(crate) gaps: Counter,
-    /// Times that the engine's log no longer held lines which had been delivered: no loss, but a sign that it is short.
+    /// Times at which the engine's log lacked delivered lines. Nothing is lost, but the log is short.
     pub(crate) dropped: Counter,
-    /// Containers paused by their circuit breaker, ever.
+    /// Pauses by circuit breakers.
     pub(crate) breaker_trips: Counter,
     pub(crate) streams_opened: Counter,
-    /// Lines that the sink's other end would not have.
+    /// Lines that the server behind the sink rejected.
     pub(crate) refused: Counter,
 }
 
 impl Metrics {
-    /// `live`: what is looked up at each scrape.
-    pub(crate) fn new(live: Box<dyn Collector>) -> Arc<Self> {
+    /// Creates all metrics. `runtime` is collected at each scrape.
+    pub(crate) fn new(runtime: Box<dyn Collector>) -> Arc<Self> {
         let mut registry = Registry::default();
         let mut metrics = Self {
             registry: Registry::default(),
@@ -105,7 +105,7 @@ impl Metrics {
             refused: Counter::default(),
         };
         metrics.register(&mut registry);
-        registry.register_collector(live);
+        registry.register_collector(runtime);
         metrics.registry = registry;
         for kind in ERROR_KINDS {
             metrics
@@ -174,15 +174,15 @@ impl Metrics {
         );
     }
 
-    /// The present state as OpenMetrics text.
+    /// Encodes the current values as OpenMetrics text.
     pub(crate) fn encode(&self) -> String {
         let mut out = String::with_capacity(16 * 1024);
-        // A String takes every write.
+        // Writing to a String cannot fail.
         let _ = text::encode(&mut out, &self.registry);
         out
     }
 
-    /// Makes the series of a container, at 0.
+    /// Creates the series of a container.
     pub(crate) fn container_followed(&self, labels: &ContainerLabels) {
         self.container_rotations.get_or_create_owned(labels);
     }
@@ -210,12 +210,12 @@ impl Metrics {
         self.health.get_or_create_owned(&labels).set(i64::from(healthy));
     }
 
-    /// A chunk was delivered.
+    /// Counts a delivered chunk.
     pub(crate) fn delivered(&self, chunk: &Chunk) {
         self.delivered_lines(chunk.line_count() as u64, chunk.bytes() as u64);
     }
 
-    /// So many lines, with so many bytes of text, were delivered.
+    /// Counts delivered lines and the bytes of their text.
     pub(crate) fn delivered_lines(&self, lines: u64, bytes: u64) {
         self.lines.inc_by(lines);
         self.bytes.inc_by(bytes);

@@ -1,8 +1,8 @@
-//! The record of one line: a JSON object on a line of its own, as the file sink writes it and recovery reads it back.
+//! Records: one JSON object per line, as the file sink writes and recovery reads them.
 //!
 //! `{"ts","container_id","container_name","stream","line"}`, and where they apply `"partial":true` (more parts of the line
-//! follow), `"pieces":n` (the engine sent it in n frames) and `"line_base64"` (the exact bytes of a line that is no UTF-8;
-//! `line` then has U+FFFD in their place). Plain ASCII appears verbatim.
+//! follow), `"pieces":n` (the engine sent it in n frames) and `"line_base64"` (the exact bytes of a line that is not UTF-8;
+//! `line` then contains U+FFFD). Plain ASCII appears verbatim.
 
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use crate::timestamp;
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The middle of a record: what all lines of a container share.
+/// Returns the middle part of a record, which all lines of a container share.
 pub(crate) fn identity_part(id: &str, name: &str) -> Vec<u8> {
     let mut part = Vec::with_capacity(128);
     part.extend_from_slice(b"\",\"container_id\":\"");
@@ -23,7 +23,7 @@ pub(crate) fn identity_part(id: &str, name: &str) -> Vec<u8> {
     part
 }
 
-/// Appends the record of `line` to `out`; `times` is the writer's memory of the record before.
+/// Appends the record of `line` to `out`.
 pub(crate) fn write(identity_part: &[u8], line: &Line<'_>, times: &mut timestamp::Writer, out: &mut Vec<u8>) {
     out.reserve(line.text.len() + identity_part.len() + 96);
     out.extend_from_slice(b"{\"ts\":\"");
@@ -56,9 +56,9 @@ pub(crate) fn write(identity_part: &[u8], line: &Line<'_>, times: &mut timestamp
     out.extend_from_slice(b"}\n");
 }
 
-/// What recovery needs of a record.
+/// The fields of a record that recovery needs.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Read<'a> {
+pub(crate) struct Record<'a> {
     #[serde(borrow)]
     pub(crate) ts: &'a str,
     #[serde(borrow)]
@@ -76,8 +76,8 @@ fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// Where the first byte lies that must be escaped. Most lines have none: blocks are looked at without a branch for each
-/// byte, which the compiler turns into a few vector instructions.
+/// Returns the index of the first byte that must be escaped. Most lines have none, so blocks are checked without a branch per
+/// byte, which the compiler vectorises.
 fn first_escape(bytes: &[u8]) -> Option<usize> {
     const BLOCK: usize = 16;
     let is_clean = |block: &&[u8]| !block.iter().fold(false, |found, byte| found | needs_escape(*byte));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_kept_exactly() {
+    fn bytes_that_are_not_utf_8_are_kept_exactly() {
         let value: serde_json::Value = serde_json::from_str(&record(b"a\xffb", true, 2)).unwrap();
         assert_eq!(value["line"], "a\u{fffd}b");
         // `printf 'a\xffb' | base64`
@@ -180,12 +180,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_comes_back_from_its_record(text in any::<String>()) {
+        fn any_text_survives_a_round_trip(text in any::<String>()) {
             let record = record(text.as_bytes(), false, 3);
             prop_assert_eq!(record.matches('\n').count(), 1);
             let value: serde_json::Value = serde_json::from_str(&record).unwrap();
             prop_assert_eq!(value["line"].as_str(), Some(text.as_str()));
-            let read: Read<'_> = serde_json::from_str(&record).unwrap();
+            let read: Record<'_> = serde_json::from_str(&record).unwrap();
             prop_assert_eq!((read.container_id, read.stream, read.pieces), ("abc", Stream::Stderr, 3));
         }
     }

@@ -1,19 +1,19 @@
-//! Slots: how many containers are followed at one time.
+//! Slots: the bound on containers that are followed at one time.
 //!
-//! First come, first served. With fewer slots than containers, a follower gives its slot back at the end of its turn and
-//! queues again at the end, so that each gets its turn; what is written meanwhile waits in the engine's log.
+//! Slots are granted in the order of requests. With fewer slots than containers, a follower returns its slot at the end of its
+//! turn and requests another; lines written in the meantime wait in the engine's log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// File descriptors kept for everything but streams: standard streams, runtime, sockets of /metrics, sink, events, list.
+/// File descriptors reserved for everything but streams: standard streams, runtime, status server, sink, events, list.
 const RESERVE: u64 = 64;
-/// Successors that may be open beside the streams that they will replace.
+/// The largest number of successors that are open beside the streams that they replace.
 pub(crate) const ROTATIONS_AT_ONCE: usize = 16;
-/// More streams than this are not opened, whatever the limits allow.
-const MOST: u64 = 1 << 20;
+/// The largest number of slots, whatever the limits allow.
+const SLOTS_MAX: u64 = 1 << 20;
 
 /// A bounded number of slots.
 #[derive(Debug)]
@@ -23,11 +23,11 @@ pub(crate) struct Pool {
     waiting: AtomicUsize,
 }
 
-/// The right to follow one container; given back when dropped.
+/// The permission to follow one container; returned when dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
-    /// It was not free at once.
+    /// The follower had to wait for it.
     pub(crate) waited: bool,
 }
 
@@ -49,7 +49,7 @@ impl Pool {
         }
     }
 
-    /// Waits for a slot. Cancel-safe, but whoever cancels loses its place.
+    /// Waits for a slot. Cancel-safe, but a cancelled request loses its place in the order.
     pub(crate) async fn acquire(&self) -> Slot {
         if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
             return Slot {
@@ -66,7 +66,7 @@ impl Pool {
         }
     }
 
-    /// How many wait for a slot.
+    /// Returns the number of requests that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -80,13 +80,13 @@ impl Pool {
     }
 }
 
-/// As many streams as the process may open files, less a reserve and room for rotations.
+/// Returns the number of streams that the limit of open files allows, less a reserve and the successors.
 pub(crate) fn slots_that_fit() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
         .current
-        .unwrap_or(MOST);
-    let room = limit.saturating_sub(RESERVE + ROTATIONS_AT_ONCE as u64);
-    usize::try_from(room.clamp(1, MOST)).unwrap_or(1)
+        .unwrap_or(SLOTS_MAX);
+    let slots = limit.saturating_sub(RESERVE + ROTATIONS_AT_ONCE as u64);
+    usize::try_from(slots.clamp(1, SLOTS_MAX)).unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn slots_go_to_those_who_waited_longest() {
+    async fn slots_are_granted_in_the_order_of_requests() {
         let pool = Arc::new(Pool::new(1));
         let held = pool.acquire().await;
         let order = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -116,20 +116,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_stops_waiting_is_no_longer_counted() {
+    async fn a_cancelled_request_is_no_longer_counted_as_waiting() {
         let pool = Pool::new(1);
         let _held = pool.acquire().await;
         {
             let waiting = pool.acquire();
             tokio::pin!(waiting);
-            assert!(futures_poll(&mut waiting).await.is_none());
+            assert!(poll_once(&mut waiting).await.is_none());
             assert_eq!(pool.waiting(), 1);
         }
         assert_eq!(pool.waiting(), 0);
     }
 
-    /// One poll of a future.
-    async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    /// Polls a future once.
+    async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
         std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
             std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
             std::task::Poll::Pending => std::task::Poll::Ready(None),

@@ -1,42 +1,42 @@
-//! The dispatcher's queue: from all streams to the one sink, bounded in lines and in bytes.
+//! The queue from all streams to the sink, bounded in lines and in bytes.
 //!
-//! When it is full, the streams wait, their sockets fill, and the engine waits: backpressure ends in the engine's log
-//! files, never in our memory.
+//! If it is full, the streams wait, their sockets fill, and the engine waits. Backpressure ends in the engine's log files and
+//! not in the memory of the daemon.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::chunk::{Chunk, Undelivered};
+use crate::chunk::{Chunk, UndeliveredGuard};
 
-/// Chunks that may wait, whatever their size.
+/// The largest number of queued chunks.
 const CHUNKS: usize = 4096;
 
-/// What the sink receives.
+/// An item for the sink.
 #[derive(Debug)]
 pub(crate) enum Item {
     /// Lines to deliver.
-    Lines(Box<Chunk>, Room),
-    /// This container exists no more; its position need not be kept.
+    Lines(Box<Chunk>, QueuePermit),
+    /// The container of this id was removed; its position is not needed any more.
     Forget(String),
-    /// Nothing comes after this.
+    /// The last item.
     End,
 }
 
-/// The room that a chunk takes in the queue; dropped when its lines are delivered.
+/// The share of the queue that a chunk occupies until its lines are delivered.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct QueuePermit {
     _lines: OwnedSemaphorePermit,
     _bytes: OwnedSemaphorePermit,
-    _undelivered: Option<Undelivered>,
+    _undelivered: Option<UndeliveredGuard>,
 }
 
-/// The sink is gone: nothing can be delivered any more.
+/// The sink has ended, so nothing can be delivered any more.
 #[derive(Debug, thiserror::Error)]
 #[error("sink is gone")]
 pub(crate) struct SinkGone;
 
-/// The sending side.
+/// The sending side of the queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
     sender: mpsc::Sender<Item>,
@@ -63,12 +63,12 @@ impl Queue {
         )
     }
 
-    /// Queues a chunk, waiting for room. A chunk larger than the whole queue waits until it has it for itself.
+    /// Queues a chunk, and waits while the queue is full. A chunk larger than the queue waits until that is empty.
     ///
     /// # Errors
-    /// [`SinkGone`] if nobody receives any more.
+    /// [`SinkGone`] if the sink has ended.
     pub(crate) async fn send(&self, chunk: Chunk) -> Result<(), SinkGone> {
-        let undelivered = chunk.taken();
+        let undelivered = chunk.track_delivery();
         let lines = u32::try_from(chunk.line_count())
             .unwrap_or(u32::MAX)
             .min(self.max_lines);
@@ -81,38 +81,38 @@ impl Queue {
             .acquire_many_owned(bytes)
             .await
             .map_err(|_| SinkGone)?;
-        let room = Room {
+        let permit = QueuePermit {
             _lines: lines,
             _bytes: bytes,
             _undelivered: undelivered,
         };
         self.sender
-            .send(Item::Lines(Box::new(chunk), room))
+            .send(Item::Lines(Box::new(chunk), permit))
             .await
             .map_err(|_| SinkGone)
     }
 
-    /// Tells the sink that a container is gone for good; false if the queue is full, to be tried again.
+    /// Queues the removal of a container's position. Returns `false` if the queue is full and the call must be repeated.
     pub(crate) fn forget(&self, id: String) -> bool {
-        // Without a sink there is no position to forget.
+        // A sink that has ended keeps no positions.
         !matches!(
             self.sender.try_send(Item::Forget(id)),
             Err(mpsc::error::TrySendError::Full(_))
         )
     }
 
-    /// Tells the sink that nothing more will come.
+    /// Queues the last item.
     pub(crate) async fn end(&self) {
-        // A sink that is gone has ended.
+        // The sink may have ended already.
         let _ = self.sender.send(Item::End).await;
     }
 
-    /// True if the next chunk would have to wait.
+    /// Returns `true` if the next chunk has to wait.
     pub(crate) fn is_full(&self) -> bool {
         self.lines.available_permits() == 0 || self.bytes.available_permits() == 0 || self.sender.capacity() == 0
     }
 
-    /// Lines waiting or being written.
+    /// Returns the number of lines that are queued or being written.
     pub(crate) fn length(&self) -> usize {
         self.max_lines as usize - self.lines.available_permits()
     }

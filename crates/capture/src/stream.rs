@@ -1,6 +1,6 @@
-//! One followed log stream: a connection, a decoder, an assembler, and the join that it may still be on.
+//! A followed log stream: a connection, a decoder, an assembler, and a join if that is not finished.
 //!
-//! Everything that belongs to the stream and dies with it is here; what belongs to the container (its position) is not.
+//! State that ends with the stream is kept here; the position belongs to the container.
 
 use std::future::Future as _;
 use std::pin::pin;
@@ -12,65 +12,65 @@ use tokio::time::Instant;
 use crate::assemble::Assembler;
 use crate::buffer::Buffers;
 use crate::frame::{Decoder, Form, Frame, FrameError};
-use crate::order::{Doubted, Order};
-use crate::seam::{Approach, Ask, Join, Seen};
-use crate::wire::WireError;
-use crate::wire::request::{Body, Client};
+use crate::http::HttpError;
+use crate::http::client::{Body, Client};
+use crate::monotonicity::{MonotonicityCheck, RegressedFrame};
+use crate::resume::{FrameStatus, Join, LogRequest, ResumeStrategy};
 
-/// Why a stream is of no more use.
+/// The reason for which a stream cannot be used any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StreamError {
     #[error(transparent)]
-    Wire(#[from] WireError),
+    Http(#[from] HttpError),
     #[error(transparent)]
     Frame(#[from] FrameError),
-    #[error("log does not contain what was delivered")]
+    #[error("log does not contain the delivered lines")]
     Mismatch {
-        /// What the request had counted on.
-        approach: Approach,
-        /// Lines that were not delivered are gone too.
+        /// The strategy of the request.
+        strategy: ResumeStrategy,
+        /// Undelivered lines are gone too.
         lost: bool,
     },
-    #[error("log stream brought a line again")]
-    Repeated(Doubted),
+    #[error("log stream went back in time")]
+    Regressed(RegressedFrame),
 }
 
 impl StreamError {
     /// The `kind` label of `log_capturer_stream_errors_total`.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Wire(error) => error.kind(),
+            Self::Http(error) => error.kind(),
             Self::Frame(FrameError::Truncated(_)) => "truncated",
             Self::Frame(FrameError::Engine(_)) => "engine",
             Self::Frame(_) => "protocol",
             Self::Mismatch { .. } => "seam_mismatch",
-            Self::Repeated(_) => "repeated",
+            Self::Regressed(_) => "repeated",
         }
     }
 }
 
-/// What is in the log already comes this soon after a stream was opened; what comes later may be sent again once more.
-const AT_ONCE: Duration = Duration::from_millis(500);
+/// The time after opening in which a stream sends what is in the log already. Later frames may be new repetitions.
+const BACKLOG_TIME: Duration = Duration::from_millis(500);
 
-/// Bytes of a stream that were read and not yet worked on.
+/// Bytes of a stream that were read and are being processed.
 pub(crate) struct Batch {
     bytes: Vec<u8>,
-    at: usize,
+    offset: usize,
 }
 
 impl Batch {
-    /// Bytes not yet worked on.
+    /// Returns the number of bytes that are not processed yet.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len() - self.at
+        self.bytes.len() - self.offset
     }
 
-    /// A place to come [`Self::back_to`].
-    pub(crate) fn mark(&self) -> usize {
-        self.at
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
     }
 
-    pub(crate) fn back_to(&mut self, mark: usize) {
-        self.at = mark;
+    /// Goes back to an earlier offset.
+    pub(crate) fn rewind(&mut self, offset: usize) {
+        self.offset = offset;
     }
 }
 
@@ -81,48 +81,54 @@ pub(crate) struct LogStream {
     /// The beginning of a frame whose end has not come yet.
     carry: Vec<u8>,
     pub(crate) assembler: Assembler,
-    order: Order,
-    /// What the stream before this one was left for: if this one, which counted what the log holds, brings it first of all
-    /// that is new, and at once, it is no repetition. Boxed, because hardly any stream has one.
-    doubted: Option<Box<(Doubted, Instant)>>,
-    /// Boxed, because a stream needs it for its first moments only.
+    monotonicity: MonotonicityCheck,
+    /// The frame for which the stream before this one was replaced, and a time. If it comes first of all new frames and
+    /// before that time, it is no repetition. Boxed, because few streams have one.
+    expected_regression: Option<Box<(RegressedFrame, Instant)>>,
+    /// Boxed, because a stream needs it only at first.
     pub(crate) join: Option<Box<Join>>,
-    /// When bytes last came.
+    /// The time of the last read.
     pub(crate) last_read: Instant,
 }
 
 impl LogStream {
-    /// Opens the log of container `id` as `ask` says. The lines may only be used after [`Self::join_by`].
+    /// Opens the log of container `id`. Frames may be used only after [`Self::start_join`].
     ///
     /// # Errors
-    /// [`StreamError`] if the engine does not answer, or not with a log.
-    pub(crate) async fn open(client: &Client, id: &str, form: Form, cap: usize, ask: Ask) -> Result<Self, StreamError> {
-        let body = client.logs(id, ask).await?;
+    /// [`StreamError`] if the engine does not answer with a log.
+    pub(crate) async fn open(
+        client: &Client,
+        id: &str,
+        form: Form,
+        max_line_bytes: usize,
+        request: LogRequest,
+    ) -> Result<Self, StreamError> {
+        let body = client.logs(id, request).await?;
         let now = Instant::now();
         Ok(Self {
             body,
             decoder: Decoder::new(form),
             carry: Vec::new(),
-            assembler: Assembler::new(cap),
-            order: Order::default(),
-            doubted: None,
+            assembler: Assembler::new(max_line_bytes),
+            monotonicity: MonotonicityCheck::default(),
+            expected_regression: None,
             join: None,
             last_read: now,
         })
     }
 
-    /// Skips what `join` says is delivered.
-    pub(crate) fn join_by(&mut self, join: Join) {
-        self.order.comes_after(join.delivered_until());
+    /// Starts to skip the frames that `join` knows as delivered.
+    pub(crate) fn start_join(&mut self, join: Join) {
+        self.monotonicity.set_delivered(join.delivered_until());
         self.join = (!join.is_done()).then(|| Box::new(join));
     }
 
-    /// This stream takes the place of one that was left because it brought this frame.
-    pub(crate) fn after(&mut self, doubted: Option<Doubted>) {
-        self.doubted = doubted.map(|doubted| Box::new((doubted, Instant::now() + AT_ONCE)));
+    /// Sets the frame for which the stream before this one was replaced.
+    pub(crate) fn expect_regressed(&mut self, frame: Option<RegressedFrame>) {
+        self.expected_regression = frame.map(|frame| Box::new((frame, Instant::now() + BACKLOG_TIME)));
     }
 
-    /// Waits for bytes; `None` at the proper end. Cancel-safe; holds no buffer while it waits.
+    /// Waits for bytes; `None` at the proper end. Cancel-safe. It holds no buffer while it waits.
     ///
     /// # Errors
     /// [`StreamError`] if the connection breaks.
@@ -131,12 +137,11 @@ impl LogStream {
         self.last_read = Instant::now();
         Ok(batch.map(|bytes| {
             self.carry = Vec::new();
-            Batch { bytes, at: 0 }
+            Batch { bytes, offset: 0 }
         }))
     }
 
-    /// True if bytes have come that nobody has read; they are thrown away, so that the stream is of no more use. One poll,
-    /// no wait.
+    /// Returns `true` if there are unread bytes, without waiting. It drops them, so the stream cannot be used afterwards.
     pub(crate) fn has_bytes(&mut self, buffers: &Buffers) -> bool {
         let read = pin!(self.body.read(buffers, &[]));
         match read.poll(&mut Context::from_waker(Waker::noop())) {
@@ -148,83 +153,82 @@ impl LogStream {
         }
     }
 
-    /// The next frame of `batch`; `None` once what is left of it is no whole frame.
+    /// Returns the next frame of `batch`; `None` if the rest is not a complete frame.
     ///
     /// # Errors
-    /// [`StreamError`] if the bytes are no frame.
+    /// [`StreamError`] if the bytes are not a frame.
     pub(crate) fn next<'a>(&mut self, batch: &'a mut Batch) -> Result<Option<Frame<'a>>, StreamError> {
-        let Some((frame, used)) = self.decoder.next(&batch.bytes[batch.at..])? else {
+        let Some((frame, used)) = self.decoder.next(&batch.bytes[batch.offset..])? else {
             return Ok(None);
         };
-        batch.at += used;
+        batch.offset += used;
         Ok(Some(frame))
     }
 
-    /// Keeps what is left of `batch` for the next read, and gives its buffer back.
+    /// Keeps the rest of `batch` for the next read, and returns its buffer.
     pub(crate) fn done_with(&mut self, batch: Batch, buffers: &Buffers) {
-        let left = &batch.bytes[batch.at..];
-        if !left.is_empty() {
-            self.carry = left.to_vec();
+        let rest = &batch.bytes[batch.offset..];
+        if !rest.is_empty() {
+            self.carry = rest.to_vec();
         }
         buffers.put(batch.bytes);
     }
 
-    /// At the proper end of the stream: the bytes that were left. [`Self::last`] says what they are.
+    /// Returns the bytes left at the proper end of the stream, for [`Self::last`].
     pub(crate) fn take_rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.carry)
     }
 
-    /// The frame that the last bytes of an ended stream are: a terminal's last words need no newline.
+    /// Returns the frame in the last bytes of an ended stream; the output of a terminal may end without a newline.
     ///
     /// # Errors
-    /// [`StreamError`] if they are the beginning of a frame that was cut.
+    /// [`StreamError`] if they are an incomplete frame.
     pub(crate) fn last<'a>(&mut self, rest: &'a [u8]) -> Result<Option<Frame<'a>>, StreamError> {
         Ok(self.decoder.last(rest)?)
     }
 
-    /// True unless the frame was delivered already, as the join tells if this stream is still on one. A frame that was
-    /// judged new may be judged again.
+    /// Returns `true` unless the frame was delivered already, according to the join. A new frame may be checked again.
     ///
     /// # Errors
-    /// [`StreamError::Mismatch`] if the log is not the one that the join knows.
+    /// [`StreamError::Mismatch`] if the log does not match the join.
     pub(crate) fn is_new(&mut self, frame: &Frame<'_>) -> Result<bool, StreamError> {
         let Some(join) = &mut self.join else {
             return Ok(true);
         };
-        let new = match join.see(frame.stream, frame.time) {
-            Seen::Known => {
-                // It may be sent again on this very stream.
-                self.order.see(frame);
+        let new = match join.check(frame.stream, frame.time) {
+            FrameStatus::Known => {
+                // The engine may repeat it on this stream.
+                self.monotonicity.check(frame);
                 false
             }
-            Seen::New => true,
-            Seen::Mismatch { lost } => {
+            FrameStatus::New => true,
+            FrameStatus::Mismatch { lost } => {
                 return Err(StreamError::Mismatch {
-                    approach: join.approach(),
+                    strategy: join.strategy(),
                     lost,
                 });
             }
         };
-        // What the stream before this one delivered meanwhile is in the join.
-        self.order.comes_after(join.delivered_until());
+        // The join includes what the stream before this one has delivered since.
+        self.monotonicity.set_delivered(join.delivered_until());
         if join.is_done() {
             self.join = None;
         }
         Ok(new)
     }
 
-    /// Takes note of a frame that is about to be used.
+    /// Records a frame that is about to be used.
     ///
     /// # Errors
-    /// [`StreamError::Repeated`] if this stream may have brought it before.
-    pub(crate) fn in_order(&mut self, frame: &Frame<'_>) -> Result<(), StreamError> {
-        let doubted = self.doubted.take();
-        if self.order.see(frame)
-            || doubted.is_some_and(|doubted| doubted.0 == Doubted::of(frame) && Instant::now() < doubted.1)
+    /// [`StreamError::Regressed`] if this stream may have sent it before.
+    pub(crate) fn check_monotonic(&mut self, frame: &Frame<'_>) -> Result<(), StreamError> {
+        let expected = self.expected_regression.take();
+        if self.monotonicity.check(frame)
+            || expected.is_some_and(|expected| expected.0 == RegressedFrame::of(frame) && Instant::now() < expected.1)
         {
             Ok(())
         } else {
-            Err(StreamError::Repeated(Doubted::of(frame)))
+            Err(StreamError::Regressed(RegressedFrame::of(frame)))
         }
     }
 }

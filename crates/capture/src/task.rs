@@ -1,6 +1,6 @@
-//! Every task of the daemon: owned, named, and listed while it lives.
+//! The tasks of the daemon: each is owned, named, and listed with its state while it runs.
 //!
-//! The list answers the question that the record's weeks could not: what is stuck, where, and since when.
+//! The list shows which task is stuck, in which state, and since when.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,14 +15,14 @@ use tokio_util::task::TaskTracker;
 use crate::chunk::Identity;
 use crate::timestamp::Timestamp;
 
-/// A follower that queued lines this recently may well have more to take.
+/// The time after queueing lines in which a follower is assumed to have more to read.
 const BUSY_MILLIS: u64 = 1000;
 
-/// What a task is doing.
+/// The state of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
-pub(crate) enum Doing {
+pub(crate) enum TaskState {
     Starting,
     Waiting,
     WaitingForSlot,
@@ -36,54 +36,54 @@ pub(crate) enum Doing {
     Ending,
 }
 
-const DOINGS: [Doing; 11] = [
-    Doing::Starting,
-    Doing::Waiting,
-    Doing::WaitingForSlot,
-    Doing::Inspecting,
-    Doing::Connecting,
-    Doing::Reading,
-    Doing::Rotating,
-    Doing::Queueing,
-    Doing::BackingOff,
-    Doing::Paused,
-    Doing::Ending,
+const TASK_STATES: [TaskState; 11] = [
+    TaskState::Starting,
+    TaskState::Waiting,
+    TaskState::WaitingForSlot,
+    TaskState::Inspecting,
+    TaskState::Connecting,
+    TaskState::Reading,
+    TaskState::Rotating,
+    TaskState::Queueing,
+    TaskState::BackingOff,
+    TaskState::Paused,
+    TaskState::Ending,
 ];
 
-/// A task's entry in the list.
+/// The entry of a task in the list.
 #[derive(Debug)]
 pub(crate) struct Entry {
     number: u64,
     name: &'static str,
     container: Option<Arc<Identity>>,
-    began: Instant,
-    doing: AtomicU8,
-    /// Milliseconds after `began` at which it began to do that.
+    started: Instant,
+    state: AtomicU8,
+    /// The time of the last change of state, in milliseconds after `started`.
     since: AtomicU64,
-    /// Milliseconds after `began`, plus one, at which its stream was opened; 0 while it has none.
+    /// The time at which its stream was opened, in milliseconds after `started`, plus one; 0 without a stream.
     stream_opened: AtomicU64,
-    /// Milliseconds after `began` at which it last rotated, or began.
+    /// The time of the last rotation or the start, in milliseconds after `started`.
     rotated: AtomicU64,
-    /// Milliseconds after `began` at which it last queued lines; 0 if it never did.
+    /// The time at which it last queued lines, in milliseconds after `started`; 0 if it never did.
     queued: AtomicU64,
-    /// The timestamp of the newest line that it took from a stream, in nanoseconds.
+    /// The timestamp of the newest line that it read, in nanoseconds.
     newest: AtomicI64,
 }
 
 impl Entry {
     fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Says what the task does from now on.
-    pub(crate) fn set(&self, doing: Doing) {
-        if self.doing.swap(doing as u8, Ordering::Relaxed) != doing as u8 {
+    /// Sets the state of the task.
+    pub(crate) fn set(&self, state: TaskState) {
+        if self.state.swap(state as u8, Ordering::Relaxed) != state as u8 {
             self.since.store(self.now(), Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn doing(&self) -> Doing {
-        DOINGS[usize::from(self.doing.load(Ordering::Relaxed))]
+    pub(crate) fn state(&self) -> TaskState {
+        TASK_STATES[usize::from(self.state.load(Ordering::Relaxed))]
     }
 
     pub(crate) fn stream_opened(&self) {
@@ -98,18 +98,21 @@ impl Entry {
         self.rotated.store(self.now(), Ordering::Relaxed);
     }
 
-    /// It took lines from a stream, the newest of which the engine stamped `newest`, and is about to queue them.
-    pub(crate) fn took(&self, newest: Timestamp) {
+    /// Records that lines were read, up to timestamp `newest`, and are about to be queued.
+    pub(crate) fn lines_read(&self, newest: Timestamp) {
         self.newest.store(newest.as_nanos(), Ordering::Relaxed);
         self.queued.store(self.now().max(1), Ordering::Relaxed);
     }
 
-    /// The age of the oldest line that the container wrote and that is not delivered, in seconds. Of lines that are still
-    /// in the engine's log only their being younger than the last one taken is known; 0 if there is nothing that it has
-    /// not taken, as far as it can know.
+    /// Returns the age in seconds of the oldest undelivered line of the container. Lines in the engine's log are not known;
+    /// while the follower is busy, the age of the last line that it read is used instead. 0 if everything is delivered.
     pub(crate) fn lag_seconds(&self, now: Timestamp) -> f64 {
         let seconds = |time: Timestamp| Duration::from_nanos(time.behind(now).unsigned_abs()).as_secs_f64();
-        if let Some(oldest) = self.container.as_ref().and_then(|of| of.oldest_undelivered()) {
+        if let Some(oldest) = self
+            .container
+            .as_ref()
+            .and_then(|container| container.oldest_undelivered())
+        {
             return seconds(oldest);
         }
         let queued = self.queued.load(Ordering::Relaxed);
@@ -119,19 +122,19 @@ impl Entry {
         seconds(Timestamp::from_nanos(self.newest.load(Ordering::Relaxed)))
     }
 
-    /// How long it has been waiting for a slot, if it is.
+    /// Returns the time for which it has been waiting for a slot, if it does.
     pub(crate) fn waiting_for_slot(&self) -> Option<Duration> {
         let since = Duration::from_millis(self.now().saturating_sub(self.since.load(Ordering::Relaxed)));
-        (self.doing() == Doing::WaitingForSlot).then_some(since)
+        (self.state() == TaskState::WaitingForSlot).then_some(since)
     }
 
-    /// How long its stream has been open, if it has one.
+    /// Returns the age of its stream, if it has one.
     pub(crate) fn stream_age(&self) -> Option<Duration> {
         let opened = self.stream_opened.load(Ordering::Relaxed).checked_sub(1)?;
         Some(Duration::from_millis(self.now().saturating_sub(opened)))
     }
 
-    /// How long ago it last rotated or began.
+    /// Returns the time since its last rotation or its start.
     pub(crate) fn since_rotation(&self) -> Duration {
         Duration::from_millis(self.now().saturating_sub(self.rotated.load(Ordering::Relaxed)))
     }
@@ -144,15 +147,15 @@ impl Entry {
         self.container.as_ref()
     }
 
-    /// As `/debug/tasks` shows it.
-    pub(crate) fn describe(&self) -> Described {
+    /// Returns the entry in the form of `/debug/tasks`.
+    pub(crate) fn describe(&self) -> TaskDescription {
         let now = self.now();
         let since = self.since.load(Ordering::Relaxed);
-        Described {
+        TaskDescription {
             name: self.name,
             container_id: self.container.as_ref().map(|identity| identity.id.clone()),
             container_name: self.container.as_ref().map(|identity| identity.name.clone()),
-            state: self.doing(),
+            state: self.state(),
             state_seconds: Duration::from_millis(now.saturating_sub(since)).as_secs_f64(),
             age_seconds: Duration::from_millis(now).as_secs_f64(),
             stream_age_seconds: self.stream_age().map(|age| age.as_secs_f64()),
@@ -160,15 +163,15 @@ impl Entry {
     }
 }
 
-/// One line of `/debug/tasks`.
+/// An element of `/debug/tasks`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Described {
+pub(crate) struct TaskDescription {
     name: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     container_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     container_name: Option<String>,
-    state: Doing,
+    state: TaskState,
     state_seconds: f64,
     age_seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,20 +184,20 @@ struct List {
     alive: BTreeMap<u64, Arc<Entry>>,
 }
 
-/// Owner of all tasks.
+/// The owner of all tasks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
     list: Arc<Mutex<List>>,
 }
 
-/// Takes a task off the list, however it ends.
-struct OffTheList {
+/// A guard that removes a task from the list when it ends.
+struct ListGuard {
     number: u64,
     list: Arc<Mutex<List>>,
 }
 
-impl Drop for OffTheList {
+impl Drop for ListGuard {
     fn drop(&mut self) {
         self.list
             .lock()
@@ -205,7 +208,7 @@ impl Drop for OffTheList {
 }
 
 impl Tasks {
-    /// Starts a task that is given its own entry.
+    /// Starts a task with its own entry.
     pub(crate) fn spawn<F>(
         &self,
         name: &'static str,
@@ -217,7 +220,7 @@ impl Tasks {
         self.tracker.spawn(self.listed(name, container, task));
     }
 
-    /// A task that is on the list while it lives, for an owner of its own to spawn.
+    /// Returns a task that is listed while it runs, for another owner to spawn.
     pub(crate) fn listed<F, T>(
         &self,
         name: &'static str,
@@ -228,15 +231,15 @@ impl Tasks {
         F: Future + Send + 'static,
         T: FnOnce(Arc<Entry>) -> F,
     {
-        let (entry, off) = self.enlist(name, container);
+        let (entry, guard) = self.enlist(name, container);
         let running = task(entry);
         async move {
-            let _off = off;
+            let _guard = guard;
             running.await
         }
     }
 
-    fn enlist(&self, name: &'static str, container: Option<Arc<Identity>>) -> (Arc<Entry>, OffTheList) {
+    fn enlist(&self, name: &'static str, container: Option<Arc<Identity>>) -> (Arc<Entry>, ListGuard) {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
         let number = list.next;
         list.next += 1;
@@ -244,8 +247,8 @@ impl Tasks {
             number,
             name,
             container,
-            began: Instant::now(),
-            doing: AtomicU8::new(Doing::Starting as u8),
+            started: Instant::now(),
+            state: AtomicU8::new(TaskState::Starting as u8),
             since: AtomicU64::new(0),
             stream_opened: AtomicU64::new(0),
             rotated: AtomicU64::new(0),
@@ -255,14 +258,14 @@ impl Tasks {
         list.alive.insert(number, Arc::clone(&entry));
         (
             entry,
-            OffTheList {
+            ListGuard {
                 number,
                 list: Arc::clone(&self.list),
             },
         )
     }
 
-    /// The tasks alive now, oldest first.
+    /// Returns the running tasks, oldest first.
     pub(crate) fn alive(&self) -> Vec<Arc<Entry>> {
         self.list
             .lock()
@@ -273,7 +276,7 @@ impl Tasks {
             .collect()
     }
 
-    /// Resolves when every task has ended; none may be started any more.
+    /// Resolves when every task has ended. No task may be started afterwards.
     pub(crate) async fn ended(&self) {
         self.tracker.close();
         self.tracker.wait().await;

@@ -1,26 +1,26 @@
 //! Engine timestamps: nanoseconds since the Unix epoch.
 //!
-//! They stand apart because each log frame begins with one: reading it must cost nanoseconds, and `since` must carry all
-//! nine digits (whole seconds would repeat or lose lines at each seam).
+//! Each log frame begins with one, so parsing must take nanoseconds only. `since` must carry all nine digits; with whole seconds
+//! each new stream would repeat or lose lines.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Length of `2006-01-02T15:04:05.000000000Z`, the fixed form in which the Docker Engine writes timestamps
+/// The length of `2006-01-02T15:04:05.000000000Z`, the fixed form in which the Docker Engine writes timestamps
 /// (`RFC3339NanoFixed` in its source).
 pub(crate) const FIXED_LEN: usize = 30;
-/// `2006-01-02T15:04:05`: the part that changes once a second.
+/// The length of `2006-01-02T15:04:05`, the part that changes once a second.
 const SECOND_LEN: usize = 19;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// A point in time as the engine counts it, in nanoseconds since the Unix epoch.
+/// A time of the engine's clock, in nanoseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Timestamp(i64);
 
 impl Timestamp {
-    /// Before everything: `since` is left out of the request.
+    /// The time before all others; requests leave `since` out.
     pub(crate) const BEGINNING: Self = Self(i64::MIN);
 
     pub(crate) const fn from_nanos(nanos: i64) -> Self {
@@ -48,7 +48,7 @@ impl Timestamp {
         }
     }
 
-    /// How far `self` lies behind `later`, in nanoseconds; 0 if it does not.
+    /// Returns the nanoseconds from `self` to `later`; 0 if `later` is not later.
     pub(crate) const fn behind(self, later: Self) -> i64 {
         let gap = later.0.saturating_sub(self.0);
         if gap < 0 { 0 } else { gap }
@@ -58,18 +58,18 @@ impl Timestamp {
     pub(crate) fn write_rfc3339(self, out: &mut Vec<u8>) {
         use std::io::Write as _;
         let time = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        // A Vec takes every write.
+        // Writing to a Vec cannot fail.
         let _ = write!(out, "{time:.9}");
     }
 
-    /// Reads any RFC 3339 timestamp.
+    /// Parses any RFC 3339 timestamp.
     pub(crate) fn parse_rfc3339(text: &[u8]) -> Option<Self> {
         let time: jiff::Timestamp = std::str::from_utf8(text).ok()?.parse().ok()?;
         Some(Self(i64::try_from(time.as_nanosecond()).ok()?))
     }
 }
 
-/// As the engine's `since` parameter wants it: `SECONDS.NANOSECONDS`.
+/// Formats the time for the engine's `since` parameter: `SECONDS.NANOSECONDS`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_beginning() {
@@ -84,7 +84,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Reads the timestamp at the head of a frame; remembers the last second, because most neighbours share it.
+/// A parser of the timestamps of frames. It caches the last second, which most neighbours share.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     second: [u8; SECOND_LEN],
@@ -92,8 +92,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// The timestamp at the start of `text` and the number of bytes it takes, with the space that follows it.
-    /// `None` if there is none.
+    /// Returns the timestamp at the start of `text` and its length with the space behind it; `None` if there is none.
     pub(crate) fn read(&mut self, text: &[u8]) -> Option<(Timestamp, usize)> {
         if let Some(nanos) = fixed_fraction(text) {
             let head: &[u8; SECOND_LEN] = text.first_chunk()?;
@@ -104,16 +103,16 @@ impl Reader {
             }
             return Some((Timestamp(self.second_as_nanos + nanos), FIXED_LEN + 1));
         }
-        // Another engine's form: up to the first space, at most as long as RFC 3339 with an offset can be.
+        // The form of another engine, up to the first space; 64 bytes hold any RFC 3339 timestamp.
         let end = memchr::memchr(b' ', &text[..text.len().min(64)])?;
         Some((Timestamp::parse_rfc3339(&text[..end])?, end + 1))
     }
 }
 
-/// Writes timestamps in the fixed form; remembers the last second, as [`Reader`] does.
+/// A writer of timestamps in the fixed form. It caches the last second, as [`Reader`] does.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
-    /// The last one written.
+    /// The last timestamp written.
     text: Vec<u8>,
     second: i64,
 }
@@ -137,7 +136,7 @@ impl Writer {
     }
 }
 
-/// The nine digits after the dot, if `text` begins with the fixed form and a space.
+/// Returns the nine digits after the dot, if `text` begins with the fixed form and a space.
 fn fixed_fraction(text: &[u8]) -> Option<i64> {
     if text.len() <= FIXED_LEN || text[SECOND_LEN] != b'.' || text[FIXED_LEN - 1] != b'Z' || text[FIXED_LEN] != b' ' {
         return None;

@@ -1,4 +1,4 @@
-//! The framing of bodies: payload and chunk framing are told apart as the bytes arrive.
+//! The framing of bodies: payload is separated from chunk framing as the bytes arrive.
 //!
 //! This is a hot path: an engine writes one chunk per log line. A body that ended is never confused with one that was cut:
 //! the first means that the container stopped, the second is an error.
@@ -233,7 +233,7 @@ impl State {
             (Self::Trailer { line }, b'\r') => Self::Trailer { line },
             (Self::Trailer { line: MAX_LINE }, _) => return Err(BodyError("a trailer is too long")),
             (Self::Trailer { line }, _) => Self::Trailer { line: line + 1 },
-            _ => return Err(BodyError("a chunk does not end where its size says")),
+            _ => return Err(BodyError("a chunk does not end at its size")),
         })
     }
 }

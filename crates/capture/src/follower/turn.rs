@@ -1,14 +1,14 @@
-//! One turn of a follower: a stream, read until it ends, and replaced without a seam as often as is due.
+//! One turn of a follower: a stream is read until it ends, and replaced without a gap whenever that is due.
 //!
-//! The present stream and its [`successor`] are polled by this one task, so each line is judged in one place.
+//! One task polls the current stream and its [`successor`], so there is no race between them.
 
+mod rotation;
 mod successor;
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Follower, QUIET_FACTOR, TurnEnd};
@@ -16,33 +16,18 @@ use crate::assemble::Line;
 use crate::buffer::Buffers;
 use crate::chunk::Chunk;
 use crate::frame::Form;
-use crate::seam::{Approach, Join};
+use crate::resume::{Join, ResumeStrategy};
 use crate::stream::{Batch, LogStream, StreamError};
-use crate::task::Doing;
-use successor::{Reason, Successor};
+use crate::task::TaskState;
+use successor::{Reason, Streams, Successor, TurnEvent};
 
-/// A line that began but did not end is delivered as a part after this time, so that it does not hold back positions.
-const UNFINISHED_PATIENCE: Duration = Duration::from_secs(30);
-/// With adaptive rotation, a container that writes fewer lines is a quiet one (from the FASE reports).
-const LIVELY_LINES_PER_MINUTE: f64 = 10.0;
-
-/// What happened next.
-enum Happened {
-    Permitted(Option<OwnedSemaphorePermit>),
-    Opened(Result<LogStream, StreamError>),
-    SuccessorRead(Result<Option<Batch>, StreamError>),
-    Read(Result<Option<Batch>, StreamError>),
-    Timer,
-}
-
-/// The streams that a turn has open.
-struct Streams {
-    current: LogStream,
-    successor: Option<Successor>,
-}
+/// The time after which an unfinished line is delivered as a part, so that it does not hold back the position.
+const UNFINISHED_LINE_MAX_AGE: Duration = Duration::from_secs(30);
+/// The rate below which adaptive rotation treats a container as quiet (from the FASE case study).
+const QUIET_LINES_PER_MINUTE: f64 = 10.0;
 
 impl Follower {
-    /// Reads the container's log until it ends or fails, or until others wait for the slot.
+    /// Reads the container's log until it ends or fails, or until another container waits for the slot.
     pub(super) async fn turn(&mut self) -> TurnEnd {
         match self.open().await {
             Ok(current) => {
@@ -58,7 +43,7 @@ impl Follower {
 
     async fn open(&mut self) -> Result<LogStream, StreamError> {
         if self.started_at.is_empty() {
-            self.entry.set(Doing::Inspecting);
+            self.entry.set(TaskState::Inspecting);
             let container = self.shared.client.inspect(&self.identity.id).await?;
             self.form = if container.config.tty {
                 Form::Raw
@@ -70,19 +55,22 @@ impl Follower {
             }
             self.started_at = container.state.started_at;
         }
-        self.entry.set(Doing::Connecting);
-        let join = self.position.join(self.escalated.take().unwrap_or(Approach::Since));
-        let cap = self.shared.config.max_line_bytes;
-        let mut stream = LogStream::open(&self.shared.client, &self.identity.id, self.form, cap, join.ask()).await?;
-        stream.join_by(join);
-        stream.after(self.repeated.take());
-        self.opened();
-        // The rotation clock starts anew with a stream; else one that waited long for its slot would look stuck.
+        self.entry.set(TaskState::Connecting);
+        let join = self
+            .position
+            .join(self.next_strategy.take().unwrap_or(ResumeStrategy::Since));
+        let max_line_bytes = self.shared.config.max_line_bytes;
+        let (client, id) = (&self.shared.client, &self.identity.id);
+        let mut stream = LogStream::open(client, id, self.form, max_line_bytes, join.request()).await?;
+        stream.start_join(join);
+        stream.expect_regressed(self.regressed.take());
+        self.stream_opened();
+        // A follower that waited long for its slot must not count as stuck.
         self.entry.rotated();
         Ok(stream)
     }
 
-    fn opened(&self) {
+    fn stream_opened(&self) {
         self.shared.metrics.streams_opened.inc();
         self.entry.stream_opened();
     }
@@ -91,89 +79,89 @@ impl Follower {
         let shared = Arc::clone(&self.shared);
         let buffers = shared.client.buffers();
         let mut timer = pin!(sleep_until(self.next_due(&streams)));
-        self.entry.set(Doing::Reading);
+        self.entry.set(TaskState::Reading);
         loop {
-            // The timer first: a socket that always has more, as behind a slow sink, would keep it waiting for ever.
-            let happened = tokio::select! {
+            // The timer comes first: a socket that always has bytes, as behind a slow sink, would starve it.
+            let event = tokio::select! {
                 biased;
-                () = &mut timer => Happened::Timer,
-                step = Successor::step(&mut streams.successor, buffers) => step,
-                read = streams.current.read(buffers) => Happened::Read(read),
+                () = &mut timer => TurnEvent::Timer,
+                event = Successor::next_event(&mut streams.successor, buffers) => event,
+                read = streams.current.read(buffers) => TurnEvent::Read(read),
             };
             let mut chunk = Chunk::new(Arc::clone(&self.identity), self.position);
-            let plain_read = matches!(happened, Happened::Read(_));
-            let worked = self.on(happened, &mut streams, buffers, &mut chunk);
-            // What was read before something failed is delivered all the same.
-            if let Err(end) = self.deliver(chunk).await.and(worked) {
+            let is_read = matches!(event, TurnEvent::Read(_));
+            let handled = self.handle(event, &mut streams, buffers, &mut chunk);
+            // Lines that were read before a failure are delivered.
+            if let Err(end) = self.deliver(chunk).await.and(handled) {
                 return end;
             }
-            // Reads alone only ever move the deadline further away: the timer finds that out when it fires.
-            if !plain_read {
+            // A read only postpones the deadline; the timer notices that when it fires.
+            if !is_read {
                 timer.as_mut().reset(self.next_due(&streams));
             }
             self.entry.set(if streams.successor.is_some() {
-                Doing::Rotating
+                TaskState::Rotating
             } else {
-                Doing::Reading
+                TaskState::Reading
             });
         }
     }
 
-    fn on(
+    fn handle(
         &mut self,
-        happened: Happened,
+        event: TurnEvent,
         streams: &mut Streams,
         buffers: &Buffers,
         chunk: &mut Chunk,
     ) -> Result<(), TurnEnd> {
-        match happened {
-            Happened::Read(Ok(Some(mut batch))) => {
+        match event {
+            TurnEvent::Read(Ok(Some(mut batch))) => {
                 let other = streams.successor.as_mut().and_then(Successor::join);
-                let worked = self.work(&mut streams.current, &mut batch, other, chunk);
+                let processed = self.process(&mut streams.current, &mut batch, other, chunk);
                 streams.current.done_with(batch, buffers);
-                worked.map_err(TurnEnd::Failed)
+                processed.map_err(TurnEnd::Failed)
             }
-            Happened::Read(Ok(None)) => Err(self.on_end(&mut streams.current, chunk)),
-            Happened::Read(Err(error)) => Err(TurnEnd::Failed(error)),
-            Happened::Permitted(permit) => {
+            TurnEvent::Read(Ok(None)) => Err(self.on_end(&mut streams.current, chunk)),
+            TurnEvent::Read(Err(error)) => Err(TurnEnd::Failed(error)),
+            TurnEvent::Permitted(permit) => {
                 self.on_permitted(permit, streams);
                 Ok(())
             }
-            Happened::Opened(Ok(stream)) => {
+            TurnEvent::Opened(Ok(stream)) => {
                 self.on_opened(stream, streams, buffers);
                 Ok(())
             }
-            Happened::SuccessorRead(Ok(Some(batch))) => self.on_successor_read(batch, streams, buffers, chunk),
-            Happened::SuccessorRead(Ok(None)) => {
+            TurnEvent::SuccessorRead(Ok(Some(batch))) => self.on_successor_read(batch, streams, buffers, chunk),
+            TurnEvent::SuccessorRead(Ok(None)) => {
                 self.on_successor_end(streams);
                 Ok(())
             }
-            Happened::Opened(Err(error)) | Happened::SuccessorRead(Err(error)) => {
-                self.give_up_successor(&error, streams);
+            TurnEvent::Opened(Err(error)) | TurnEvent::SuccessorRead(Err(error)) => {
+                self.abandon_successor(&error, streams);
                 Ok(())
             }
-            Happened::Timer => self.on_timer(streams, chunk),
+            TurnEvent::Timer => self.on_timer(streams, chunk),
         }
     }
 
-    /// Queues what was read, waiting for room.
+    /// Queues the lines of `chunk`, and waits while the queue is full.
     async fn deliver(&mut self, mut chunk: Chunk) -> Result<(), TurnEnd> {
         if chunk.is_empty() {
             return Ok(());
         }
         chunk.after = self.position;
         self.lines_since_rotation += chunk.line_count() as u64;
-        self.entry.took(self.position.newest());
-        self.entry.set(Doing::Queueing);
+        self.entry.lines_read(self.position.newest());
+        self.entry.set(TaskState::Queueing);
         self.shared.queue.send(chunk).await.map_err(|_| TurnEnd::SinkGone)?;
         self.sent = self.position;
         Ok(())
     }
 
-    /// Takes note of a line and puts it into the chunk. `other`: the join of a successor that must skip it.
-    fn take(&mut self, line: &Line<'_>, quiet: bool, other: Option<&mut Join>, chunk: &mut Chunk) {
-        if let Some(asked) = self.suspicion.take() {
-            self.notice_if_overdue(line.time, asked);
+    /// Records a line in the position and adds it to the chunk. `other` is the join of a successor, which must skip it.
+    fn add_line(&mut self, line: &Line<'_>, quiet: bool, other: Option<&mut Join>, chunk: &mut Chunk) {
+        if let Some(requested_at) = self.suspected_dead.take() {
+            self.report_if_overdue(line.time, requested_at);
         }
         self.position.record(line.stream, line.time, line.pieces, quiet);
         if let Some(join) = other {
@@ -182,28 +170,28 @@ impl Follower {
         chunk.push(line);
     }
 
-    /// Takes all whole frames of a batch of the present stream.
-    fn work(
+    /// Processes all complete frames in a batch of the current stream.
+    fn process(
         &mut self,
         stream: &mut LogStream,
         batch: &mut Batch,
         mut other: Option<&mut Join>,
         chunk: &mut Chunk,
     ) -> Result<(), StreamError> {
-        chunk.expect(batch.len());
+        chunk.reserve(batch.len());
         while let Some(frame) = stream.next(batch)? {
             if stream.is_new(&frame)? {
-                stream.in_order(&frame)?;
+                stream.check_monotonic(&frame)?;
                 stream.assembler.push(&frame, |line, quiet| {
-                    self.take(&line, quiet, other.as_deref_mut(), chunk)
+                    self.add_line(&line, quiet, other.as_deref_mut(), chunk)
                 });
             }
         }
         Ok(())
     }
 
-    /// The present stream came to its end. If its container was over before it began, what is unfinished is all there
-    /// will be; otherwise the rest may come yet, and the next stream reads all of it.
+    /// Handles the end of the current stream. If the container had stopped before the stream was opened, unfinished lines are
+    /// delivered as they are. Otherwise the next stream reads them again.
     fn on_end(&mut self, current: &mut LogStream, chunk: &mut Chunk) -> TurnEnd {
         let rest = current.take_rest();
         match current.last(&rest) {
@@ -214,13 +202,13 @@ impl Follower {
                 Ok(false) => {}
                 Ok(true) => current
                     .assembler
-                    .push(&frame, |line, quiet| self.take(&line, quiet, None, chunk)),
+                    .push(&frame, |line, quiet| self.add_line(&line, quiet, None, chunk)),
                 Err(error) => return TurnEnd::Failed(error),
             },
         }
         current
             .assembler
-            .finish(|line, quiet| self.take(&line, quiet, None, chunk));
+            .finish(|line, quiet| self.add_line(&line, quiet, None, chunk));
         match &current.join {
             Some(join) if !join.can_take_over() => TurnEnd::EndedEarly,
             _ => TurnEnd::Ended,
@@ -233,11 +221,11 @@ impl Follower {
         streams
             .current
             .assembler
-            .flush_older_than(UNFINISHED_PATIENCE, |line, quiet| {
-                self.take(&line, quiet, other.as_mut().and_then(Successor::join), chunk);
+            .flush_older_than(UNFINISHED_LINE_MAX_AGE, |line, quiet| {
+                self.add_line(&line, quiet, other.as_mut().and_then(Successor::join), chunk);
             });
         if let Some(successor) = &mut streams.successor {
-            successor.lose_patience(now);
+            successor.return_overdue_permit(now);
             if now >= successor.deadline {
                 self.shared.metrics.error("join_timeout");
                 streams.successor = None;
@@ -249,21 +237,20 @@ impl Follower {
             if self.shared.pool.waiting() > 0 {
                 return Err(TurnEnd::Yielded);
             }
-            streams.successor = Some(self.succeed(Reason::Rotation, &streams.current));
+            streams.successor = Some(self.open_successor(Reason::Rotation, &streams.current));
         } else if now >= streams.current.last_read + self.shared.config.read_timeout {
-            streams.successor = Some(self.succeed(Reason::Silence, &streams.current));
+            streams.successor = Some(self.open_successor(Reason::Silence, &streams.current));
         }
         Ok(())
     }
 
-    /// When the rotation after the one that was due at `due` is due: on the same grid, so that none is skipped for the
-    /// time that rotating takes.
+    /// Returns the time of the rotation after the one that was due at `due`. It is on the same grid, so that the duration of
+    /// rotations does not add up.
     fn rotation_after(&mut self, due: Instant, now: Instant) -> Instant {
         let config = &self.shared.config;
         let minutes = now.duration_since(self.rotated_at).as_secs_f64() / 60.0;
-        let lively = self.lines_since_rotation as f64 >= LIVELY_LINES_PER_MINUTE * minutes;
-        let quiet = config.adaptive_rotation && !lively;
-        let interval = if quiet {
+        let is_lively = self.lines_since_rotation as f64 >= QUIET_LINES_PER_MINUTE * minutes;
+        let interval = if config.adaptive_rotation && !is_lively {
             config.rotate_every * QUIET_FACTOR
         } else {
             config.rotate_every
@@ -285,7 +272,7 @@ impl Follower {
                 .min(streams.current.last_read + self.shared.config.read_timeout),
         };
         if !streams.current.assembler.is_empty() {
-            due = due.min(Instant::now() + UNFINISHED_PATIENCE);
+            due = due.min(Instant::now() + UNFINISHED_LINE_MAX_AGE);
         }
         due
     }

@@ -1,10 +1,10 @@
 //! The file sink: NDJSON, one record a line, numbered files of bounded size.
 //!
-//! Files are numbered upwards and never renamed, so that whoever reads them can follow by name. A write that fails is
-//! taken back to the last whole batch and tried again; meanwhile the queue fills and the streams wait.
+//! Files are numbered upwards and never renamed, so that readers can follow them by name. A write that fails is rolled back to
+//! the end of the last complete batch and repeated; meanwhile the queue fills and the streams wait.
 
 #[cfg(test)]
-mod writing;
+mod tests;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -15,23 +15,28 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::config::Fsync;
+use super::error::{ErrorChain, SinkError};
 use super::folder::Folder;
-use super::positions::Snapshot;
+use super::positions::{Positions, Snapshot};
 use super::recover::{path_of, recover};
-use super::{BREATH, Fsync, Positions, RETRY, SinkError};
-use crate::chunk::Chunk;
 use crate::metrics::Metrics;
 use crate::ndjson;
-use crate::queue::{Item, Room};
+use crate::queue::Item;
 use crate::timestamp;
 
-/// Records are written in pieces of about this size where that many wait.
+/// The approximate size of a full batch.
 const BATCH_BYTES: usize = 256 * 1024;
-/// How often positions are stored while lines flow; recovery reads at most this much output again.
+/// The interval at which positions are stored; recovery reads at most this much output again.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(2);
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// The pause after each batch. Lines that arrive meanwhile become the next batch: fewer and larger writes, and no wake-up of
+/// the sink's thread per chunk, which costs more than the lines in it.
+pub(crate) const BATCH_PAUSE: Duration = Duration::from_millis(2);
+/// The pause before a failed write is repeated.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// Writes records into numbered files.
+/// A sink that writes records into numbered files.
 pub(crate) struct FileSink {
     folder: Folder,
     rotate_bytes: u64,
@@ -39,16 +44,18 @@ pub(crate) struct FileSink {
     fsync: Fsync,
     metrics: Arc<Metrics>,
     file: File,
+    /// The numbers of the files that are kept, ascending; the last one is open.
     numbers: Vec<u64>,
     length: u64,
     positions: Positions,
     stored: Instant,
     synced: Instant,
-    dirty: bool,
+    /// Positions have changed since they were stored.
+    is_dirty: bool,
 }
 
 impl FileSink {
-    /// Opens the sink where an earlier run left it, and says where each container's delivered lines end.
+    /// Opens the sink behind the output of earlier runs, and returns the position of each container in it.
     ///
     /// # Errors
     /// [`SinkError`] if the folder or a file in it cannot be used.
@@ -80,36 +87,33 @@ impl FileSink {
             positions,
             stored: now,
             synced: now,
-            dirty: true,
+            is_dirty: true,
         };
         Ok((sink, resume))
     }
 
-    /// Writes what comes until nothing more can come, or until `abandon` while writing fails.
+    /// Writes lines until [`Item::End`], or until `abandon` while writing fails.
     pub(crate) fn run(&mut self, mut items: mpsc::Receiver<Item>, abandon: &CancellationToken) {
         let mut records = Vec::with_capacity(BATCH_BYTES * 2);
         let mut times = timestamp::Writer::default();
-        let mut batch: Vec<(Box<Chunk>, Room)> = Vec::new();
+        let mut batch: Vec<Item> = Vec::new();
         let mut ended = false;
         while !ended && let Some(item) = items.blocking_recv() {
             let mut next = Some(item);
             while let Some(item) = next.take() {
-                match item {
-                    Item::Lines(chunk, room) => {
+                match &item {
+                    Item::Lines(chunk, _) => {
                         for line in chunk.lines() {
                             ndjson::write(&chunk.container.record_part, &line, &mut times, &mut records);
                         }
-                        batch.push((chunk, room));
                     }
-                    Item::Forget(id) => {
-                        self.positions.remove(&id);
-                        self.dirty = true;
-                    }
+                    Item::Forget(_) => {}
                     Item::End => {
                         ended = true;
                         break;
                     }
                 }
+                batch.push(item);
                 if records.len() < BATCH_BYTES {
                     next = items.try_recv().ok();
                 }
@@ -119,29 +123,37 @@ impl FileSink {
             }
             records.clear();
             records.shrink_to(BATCH_BYTES * 2);
-            for (chunk, _room) in batch.drain(..) {
-                self.metrics.delivered(&chunk);
-                self.commit(&chunk);
-            }
-            self.keep_house(false);
+            batch.drain(..).for_each(|item| self.commit(item));
+            self.maintain(false);
             if !ended && items.is_empty() {
-                std::thread::sleep(BREATH);
+                std::thread::sleep(BATCH_PAUSE);
             }
         }
-        self.keep_house(true);
+        self.maintain(true);
     }
 
-    fn commit(&mut self, chunk: &Chunk) {
-        self.dirty = true;
-        match self.positions.get_mut(&chunk.container.id) {
-            Some(position) => *position = chunk.after,
-            None => {
-                self.positions.insert(chunk.container.id.clone(), chunk.after);
+    /// Commits an item whose batch is written. Items are committed in their order, so that a container that was removed
+    /// behind its last lines leaves no position.
+    fn commit(&mut self, item: Item) {
+        match item {
+            Item::Lines(chunk, _permit) => {
+                self.metrics.delivered(&chunk);
+                match self.positions.get_mut(&chunk.container.id) {
+                    Some(position) => *position = chunk.after,
+                    None => {
+                        self.positions.insert(chunk.container.id.clone(), chunk.after);
+                    }
+                }
             }
+            Item::Forget(id) => {
+                self.positions.remove(&id);
+            }
+            Item::End => return,
         }
+        self.is_dirty = true;
     }
 
-    /// Writes a batch, trying again until it is written; false if it was abandoned.
+    /// Writes a batch and repeats until that succeeds. Returns `false` if it was abandoned.
     fn write_until_done(&mut self, records: &[u8], abandon: &CancellationToken) -> bool {
         loop {
             match self.write(records) {
@@ -150,12 +162,12 @@ impl FileSink {
                     return true;
                 }
                 Err(error) => {
-                    tracing::error!(error = %Cause(&error), "failed to write; trying again");
+                    tracing::error!(error = %ErrorChain(&error), "failed to write; trying again");
                     self.metrics.component_is("sink", "file", false);
                     if abandon.is_cancelled() {
                         return false;
                     }
-                    std::thread::sleep(RETRY);
+                    std::thread::sleep(RETRY_PAUSE);
                 }
             }
         }
@@ -170,7 +182,7 @@ impl FileSink {
             _ => Ok(()),
         });
         if let Err(source) = written {
-            self.take_back();
+            self.rollback();
             return Err(SinkError::File {
                 what: "write",
                 path: self.path(),
@@ -181,10 +193,10 @@ impl FileSink {
         Ok(())
     }
 
-    /// Removes what was written of a batch that failed: it comes again.
-    fn take_back(&mut self) {
+    /// Removes the written part of a failed batch, which will be repeated.
+    fn rollback(&mut self) {
         if let Err(error) = self.file.set_len(self.length) {
-            tracing::error!(path = %self.path().display(), %error, "failed to take back half a batch");
+            tracing::error!(path = %self.path().display(), %error, "failed to roll back an incomplete batch");
         }
     }
 
@@ -220,7 +232,7 @@ impl FileSink {
 
     fn store(&mut self) -> Result<(), SinkError> {
         if self.fsync != Fsync::Never {
-            // Positions must never be safer than the lines that they speak of.
+            // Positions must not be safer than their lines.
             self.file.sync_data().map_err(|source| SinkError::File {
                 what: "sync",
                 path: self.path(),
@@ -229,22 +241,22 @@ impl FileSink {
         }
         Snapshot::store(&self.folder, self.number(), self.length, &self.positions, self.fsync)?;
         self.stored = Instant::now();
-        self.dirty = false;
+        self.is_dirty = false;
         Ok(())
     }
 
-    /// Syncs and stores positions where that is due, or at the `end`.
-    fn keep_house(&mut self, end: bool) {
+    /// Syncs the output and stores positions if that is due, or at the `end`.
+    fn maintain(&mut self, end: bool) {
         if self.fsync == Fsync::EverySecond && (end || self.synced.elapsed() >= SYNC_EVERY) {
             self.synced = Instant::now();
             if let Err(error) = self.file.sync_data() {
                 tracing::error!(path = %self.path().display(), %error, "failed to sync");
             }
         }
-        if self.dirty && (end || self.stored.elapsed() >= SNAPSHOT_EVERY) {
-            // An old snapshot is as good: recovery reads the output behind it.
+        if self.is_dirty && (end || self.stored.elapsed() >= SNAPSHOT_EVERY) {
+            // An old snapshot does no harm: recovery reads the output behind it.
             if let Err(error) = self.store() {
-                tracing::warn!(error = %Cause(&error), "failed to store positions");
+                tracing::warn!(error = %ErrorChain(&error), "failed to store positions");
             }
         }
     }
@@ -262,19 +274,4 @@ fn open_file(folder: &std::path::Path, number: u64) -> Result<(File, u64), SinkE
         path: path.clone(),
         source,
     })
-}
-
-/// An error with its causes, for a log line.
-struct Cause<'a>(&'a SinkError);
-
-impl std::fmt::Display for Cause<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = std::error::Error::source(self.0);
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
-    }
 }

@@ -1,31 +1,32 @@
-//! The folder of a sink: made if it is not there, and held by one daemon at a time.
+//! The folder of a sink, locked by one daemon at a time.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use super::{Fsync, SinkError};
+use super::config::Fsync;
+use super::error::SinkError;
 
-/// A folder that is ours while this lives; the system gives it free when the process ends, however it does.
+/// A locked folder. The system releases the lock when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
-    held: File,
+    handle: File,
 }
 
 impl Folder {
-    /// Takes the folder.
+    /// Creates the folder if it does not exist, and locks it.
     ///
     /// # Errors
-    /// [`SinkError::InUse`] if another daemon has it, [`SinkError::File`] if it cannot be made or opened.
+    /// [`SinkError::InUse`] if another daemon has locked it, [`SinkError::File`] if it cannot be created or opened.
     pub(crate) fn take(path: PathBuf) -> Result<Self, SinkError> {
         let failed = |what| {
             let path = path.clone();
             move |source| SinkError::File { what, path, source }
         };
         fs::create_dir_all(&path).map_err(failed("create"))?;
-        let held = File::open(&path).map_err(failed("open"))?;
-        match held.try_lock() {
-            Ok(()) => Ok(Self { path, held }),
+        let handle = File::open(&path).map_err(failed("open"))?;
+        match handle.try_lock() {
+            Ok(()) => Ok(Self { path, handle }),
             Err(TryLockError::WouldBlock) => Err(SinkError::InUse { path }),
             Err(TryLockError::Error(source)) => Err(failed("lock")(source)),
         }
@@ -35,16 +36,16 @@ impl Folder {
         &self.path
     }
 
-    /// Forces names that were made, replaced or removed in it to the disk, unless that is left to the kernel: a file that
-    /// is synced is no use if its name is not.
+    /// Forces created, replaced and removed names to the disk, unless `fsync` leaves that to the kernel. A synced file is
+    /// useless if its name is lost.
     ///
     /// # Errors
-    /// [`SinkError::File`] if the system cannot.
+    /// [`SinkError::File`] if that fails.
     pub(crate) fn sync(&self, fsync: Fsync) -> Result<(), SinkError> {
         if fsync == Fsync::Never {
             return Ok(());
         }
-        self.held.sync_all().map_err(|source| SinkError::File {
+        self.handle.sync_all().map_err(|source| SinkError::File {
             what: "sync",
             path: self.path.clone(),
             source,
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_one_daemons_until_it_is_given_back() {
+    fn a_folder_is_locked_until_it_is_dropped() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("out");
         let first = Folder::take(path.clone()).unwrap();

@@ -1,105 +1,85 @@
 //! The Loki sink: batches of lines over Loki's push API.
 //!
-//! One request at a time on one kept connection, so that the order within each stream is kept. A request that fails is sent
-//! again until Loki takes it, whatever ails it: also a wrong password or path, which someone will put right. Only what it
-//! cannot take as it is (400: too old, too long, too many streams; 413: too large) is sent again in halves, down to the lines
-//! that it refuses; these are counted and left out, or they would block all others. Positions are stored after each batch
-//! that was taken, so a killed daemon repeats one batch at most, and Loki itself drops a line that it has with the same
-//! labels and timestamp.
+//! Requests are sent one at a time, so that the order within each stream is kept. A request that fails is repeated until Loki
+//! accepts it, whatever the reason: a wrong password or path can be corrected on the other side. Only a batch that Loki
+//! cannot accept as it is (400: too old, too long, too many streams; 413: too large) is split in halves, down to the rejected
+//! lines. These are counted and left out, because they would block all others.
 //!
-//! Loki takes text only: bytes that are no UTF-8 arrive as U+FFFD.
+//! Positions are stored after each accepted batch. A killed daemon therefore repeats at most one batch, and Loki drops a line
+//! that it has already with the same labels and timestamp. Loki takes text only: bytes that are not UTF-8 arrive as U+FFFD.
 
 #[cfg(test)]
-mod pushing;
+mod tests;
 
-use std::collections::BTreeMap;
-use std::io::{self, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::config::LokiAddress;
+use super::error::{ErrorChain, SinkError};
 use super::folder::Folder;
-use super::positions::Snapshot;
-use super::{Fsync, Positions, SinkError};
+use super::positions::{PositionStore, Positions};
 use crate::assemble::Line;
-use crate::chunk::{Chunk, Identity};
+use crate::chunk::Identity;
 use crate::jitter::Backoff;
 use crate::metrics::Metrics;
-use crate::queue::{Item, Room};
+use crate::queue::Item;
+use crate::resume::Position;
 
-/// Loki's default limit for one message is 4 MiB (`grpc_server_max_recv_msg_size`); JSON escapes need room.
+/// The size of a full batch. Loki's default limit for one message is 4 MiB (`grpc_server_max_recv_msg_size`), and JSON
+/// escapes need space.
 const BATCH_BYTES: usize = 1024 * 1024;
-/// What a line takes in a request beside its text: timestamp, quotes, brackets.
-const LINE_BYTES: usize = 32;
-/// How long a batch that is not full waits for more lines: a push for each line that a quiet load writes would cost both
-/// sides more than the line.
+/// Bytes of a line in a request beside its text: timestamp, quotes, brackets.
+const LINE_OVERHEAD: usize = 32;
+/// The time for which a batch that is not full waits for more lines. A push per line costs more than the line.
 const LINGER: Duration = Duration::from_millis(200);
-/// Requests in which the refused lines of one batch are looked for. If all of a batch is refused (a clock that is wrong), it
-/// is not pushed line by line: Loki took what it would take of each piece, and the rest of the piece is counted as refused.
-const SPLITS: u32 = 256;
-/// For connecting, for each write, and for the whole answer.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// The number of splits in search of the rejected lines of one batch. If a whole batch is rejected (a wrong clock), it is
+/// not pushed line by line; what remains of a piece is counted as rejected.
+const SPLITS_MAX: u32 = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-const ANSWER_MAX: usize = 64 * 1024;
+/// The longest error message that is read.
+const MESSAGE_MAX: usize = 64 * 1024;
 
-/// Where Loki listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LokiAddress {
-    authority: String,
-    path: String,
+/// A sink that pushes lines to Loki.
+pub(crate) struct LokiSink {
+    address: LokiAddress,
+    client: reqwest::Client,
+    metrics: Arc<Metrics>,
+    positions: PositionStore,
 }
 
-impl std::str::FromStr for LokiAddress {
-    type Err = String;
+/// Loki's answer to a push.
+#[derive(Debug, PartialEq, Eq)]
+enum PushOutcome {
+    Accepted,
+    Rejected { status: u16, message: String },
+}
 
-    /// `http://HOST:PORT[/PATH]`; without a path it is Loki's own, `/loki/api/v1/push`.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text.strip_prefix("http://").ok_or("only http:// is supported")?;
-        let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-        if host.is_empty() {
-            return Err("the host is missing".to_owned());
-        }
-        let authority = if host.contains(':') {
-            host.to_owned()
-        } else {
-            format!("{host}:80")
-        };
-        let path = if path.trim_end_matches('/').is_empty() {
-            "/loki/api/v1/push"
-        } else {
-            path
-        };
-        Ok(Self {
-            authority,
-            path: path.to_owned(),
-        })
+/// A push that should be repeated.
+#[derive(Debug, thiserror::Error)]
+enum PushError {
+    #[error("failed to send the request")]
+    Request(#[from] reqwest::Error),
+    #[error("status {status}: {message}")]
+    Status { status: u16, message: String },
+}
+
+impl PushError {
+    /// Returns `true` if the request may have been sent on a kept connection that Loki had closed in the meantime.
+    fn is_stale_connection(&self) -> bool {
+        matches!(self, Self::Request(error) if error.is_request() && !error.is_connect() && !error.is_timeout())
     }
 }
 
-/// Pushes lines to Loki.
-pub(crate) struct LokiSink {
-    address: LokiAddress,
-    folder: Folder,
-    metrics: Arc<Metrics>,
-    positions: Positions,
-    connection: Option<TcpStream>,
-}
-
-/// What Loki made of a batch.
-#[derive(Debug, PartialEq, Eq)]
-enum Taken {
-    Yes,
-    Refused(u16, String),
-}
-
 impl LokiSink {
-    /// Opens the sink; `folder` keeps the positions.
+    /// Opens the sink with its position files in `folder`. `timeout` bounds each push.
     ///
     /// # Errors
     /// [`SinkError`] if the positions of an earlier run cannot be read.
@@ -107,223 +87,184 @@ impl LokiSink {
         address: LokiAddress,
         folder: PathBuf,
         metrics: Arc<Metrics>,
+        timeout: Duration,
     ) -> Result<(Self, Positions), SinkError> {
-        let folder = Folder::take(folder)?;
-        let positions = Snapshot::load(folder.path())?.positions;
-        let resume = positions.clone();
-        Ok((
-            Self {
-                address,
-                folder,
-                metrics,
-                positions,
-                connection: None,
-            },
-            resume,
-        ))
+        let positions = PositionStore::open(Folder::take(folder)?)?;
+        let resume = positions.positions().clone();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .user_agent("leakcheck")
+            .pool_max_idle_per_host(1)
+            .timeout(timeout)
+            .build()
+            .map_err(SinkError::HttpClient)?;
+        let sink = Self {
+            address,
+            client,
+            metrics,
+            positions,
+        };
+        Ok((sink, resume))
     }
 
-    /// Pushes what comes until nothing more can come, or until `abandon` while pushing fails.
-    pub(crate) fn run(&mut self, mut items: mpsc::Receiver<Item>, abandon: &CancellationToken) {
-        let mut batch: Vec<(Box<Chunk>, Room)> = Vec::new();
-        let mut ended = false;
-        while !ended && let Some(item) = items.blocking_recv() {
-            let mut bytes = 0;
-            ended = self.gather(item, &mut items, &mut batch, &mut bytes);
-            if !ended && bytes < BATCH_BYTES {
-                std::thread::sleep(LINGER);
+    /// Pushes lines until [`Item::End`], or until `abandon` while pushing fails.
+    pub(crate) async fn run(&mut self, mut items: mpsc::Receiver<Item>, abandon: &CancellationToken) {
+        let mut batch = Batch::default();
+        while !batch.is_last
+            && let Some(item) = items.recv().await
+        {
+            batch.fill(item, &mut items);
+            if !batch.is_last && batch.bytes < BATCH_BYTES {
+                sleep(LINGER).await;
                 if let Ok(item) = items.try_recv() {
-                    ended = self.gather(item, &mut items, &mut batch, &mut bytes);
+                    batch.fill(item, &mut items);
                 }
             }
-            if !batch.is_empty() && !self.push_until_taken(&batch, abandon) {
+            if !self.push_batch(&batch.lines(), abandon).await {
                 return;
             }
-            for (chunk, _room) in batch.drain(..) {
-                self.positions.insert(chunk.container.id.clone(), chunk.after);
-            }
-            if let Err(error) = Snapshot::store(&self.folder, 0, 0, &self.positions, Fsync::Never) {
-                tracing::warn!(%error, "failed to store positions");
-            }
+            self.positions.commit(&batch.changes());
+            batch.items.clear();
+            batch.bytes = 0;
         }
     }
 
-    /// Takes `item` and what else is there into the batch, until it is full; true if nothing comes any more.
-    fn gather(
-        &mut self,
-        item: Item,
-        items: &mut mpsc::Receiver<Item>,
-        batch: &mut Vec<(Box<Chunk>, Room)>,
-        bytes: &mut usize,
-    ) -> bool {
-        let mut next = Some(item);
-        while let Some(item) = next.take() {
-            match item {
-                Item::Lines(chunk, room) => {
-                    *bytes += chunk.bytes() + chunk.line_count() * LINE_BYTES;
-                    batch.push((chunk, room));
-                }
-                Item::Forget(id) => {
-                    self.positions.remove(&id);
-                }
-                Item::End => return true,
-            }
-            if *bytes < BATCH_BYTES {
-                next = items.try_recv().ok();
-            }
-        }
-        false
-    }
-
-    /// Pushes a batch, and counts what was delivered and what refused. False if it was abandoned.
-    fn push_until_taken(&mut self, batch: &[(Box<Chunk>, Room)], abandon: &CancellationToken) -> bool {
-        let lines: Vec<Pushed<'_>> = batch
-            .iter()
-            .flat_map(|(chunk, _)| chunk.lines().map(|line| (&*chunk.container, line)))
-            .collect();
-        // Pieces yet to be pushed; the last one is the first of the log.
-        let mut pieces = vec![&lines[..]];
-        let mut splits = SPLITS;
-        while let Some(piece) = pieces.pop() {
-            match self.push_again_and_again(piece, abandon) {
+    /// Pushes a batch, and counts its accepted and rejected lines. Returns `false` if it was abandoned.
+    async fn push_batch(&self, lines: &[LabelledLine<'_>], abandon: &CancellationToken) -> bool {
+        // The pieces left to push, in reverse order.
+        let mut pieces = vec![lines];
+        let mut splits = SPLITS_MAX;
+        while let Some(piece) = pieces.pop().filter(|piece| !piece.is_empty()) {
+            match self.push_until_answered(piece, abandon).await {
                 None => return false,
-                Some(Taken::Yes) => {
+                Some(PushOutcome::Accepted) => {
                     let bytes = piece.iter().map(|(_, line)| line.text.len() as u64).sum();
                     self.metrics.delivered_lines(piece.len() as u64, bytes);
                 }
-                Some(Taken::Refused(..)) if piece.len() > 1 && splits > 0 => {
+                Some(PushOutcome::Rejected { .. }) if piece.len() > 1 && splits > 0 => {
                     splits -= 1;
                     let (first, second) = piece.split_at(piece.len() / 2);
                     pieces.extend([second, first]);
                 }
-                Some(Taken::Refused(status, message)) => {
+                Some(PushOutcome::Rejected { status, message }) => {
                     self.metrics.refused.inc_by(piece.len() as u64);
-                    tracing::error!(status, message, lines = piece.len(), "loki refused lines");
+                    tracing::error!(status, message, lines = piece.len(), "loki rejected lines");
                 }
             }
         }
         true
     }
 
-    /// `None` if it was abandoned.
-    fn push_again_and_again(&mut self, lines: &[Pushed<'_>], abandon: &CancellationToken) -> Option<Taken> {
+    /// Repeats a push until Loki accepts or rejects it. Returns `None` if it was abandoned.
+    async fn push_until_answered(
+        &self,
+        lines: &[LabelledLine<'_>],
+        abandon: &CancellationToken,
+    ) -> Option<PushOutcome> {
         let body = encode(lines);
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut is_first = true;
         loop {
-            match self.push(&body) {
-                Ok(taken) => {
+            match self.push(&body).await {
+                Ok(outcome) => {
                     self.metrics.component_is("sink", "loki", true);
-                    return Some(taken);
+                    return Some(outcome);
                 }
+                // Not a failure of Loki; a new connection is opened at once.
+                Err(error) if is_first && error.is_stale_connection() => {}
                 Err(error) => {
-                    self.connection = None;
                     self.metrics.component_is("sink", "loki", false);
-                    tracing::warn!(address = %self.address.authority, %error, "failed to push; trying again");
+                    tracing::warn!(url = %self.address.url(), error = %ErrorChain(&error), "failed to push; trying again");
                     if abandon.is_cancelled() {
                         return None;
                     }
-                    std::thread::sleep(backoff.pause());
+                    sleep(backoff.pause()).await;
                 }
             }
+            is_first = false;
         }
     }
 
-    /// One request and its answer; an error is worth another try.
-    fn push(&mut self, body: &[u8]) -> io::Result<Taken> {
-        let mut stream = match self.connection.take() {
-            Some(stream) => stream,
-            None => self.connect()?,
-        };
-        let head = format!(
-            "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: leakcheck\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            self.address.path,
-            self.address.authority,
-            body.len()
-        );
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body)?;
-        let (status, message, keep) = read_answer(&mut stream)?;
-        if keep {
-            self.connection = Some(stream);
+    /// Sends one push.
+    async fn push(&self, body: &[u8]) -> Result<PushOutcome, PushError> {
+        let mut response = self
+            .client
+            .post(self.address.url().clone())
+            .header(reqwest::header::CONTENT_TYPE, "application/json")
+            .body(body.to_vec())
+            .send()
+            .await?;
+        let status = response.status().as_u16();
+        let mut text = Vec::new();
+        while text.len() < MESSAGE_MAX
+            && let Some(piece) = response.chunk().await?
+        {
+            text.extend_from_slice(&piece);
         }
+        let message = String::from_utf8_lossy(&text).trim().to_owned();
         match status {
-            200..300 => Ok(Taken::Yes),
-            400 | 413 => Ok(Taken::Refused(status, message)),
-            _ => Err(io::Error::other(format!("status {status}: {message}"))),
+            200..300 => Ok(PushOutcome::Accepted),
+            400 | 413 => Ok(PushOutcome::Rejected { status, message }),
+            _ => Err(PushError::Status { status, message }),
         }
     }
+}
 
-    fn connect(&self) -> io::Result<TcpStream> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for address in self.address.authority.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, DEADLINE) {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    stream.set_write_timeout(Some(DEADLINE))?;
-                    return Ok(stream);
+/// The items of one push, in the order of the queue.
+#[derive(Default)]
+struct Batch {
+    items: Vec<Item>,
+    bytes: usize,
+    /// Nothing comes after this batch.
+    is_last: bool,
+}
+
+impl Batch {
+    /// Takes `item` and everything that is queued, until the batch is full.
+    fn fill(&mut self, item: Item, items: &mut mpsc::Receiver<Item>) {
+        let mut next = Some(item);
+        while let Some(item) = next.take() {
+            match &item {
+                Item::Lines(chunk, _) => self.bytes += chunk.bytes() + chunk.line_count() * LINE_OVERHEAD,
+                Item::Forget(_) => {}
+                Item::End => {
+                    self.is_last = true;
+                    return;
                 }
-                Err(error) => last = error,
+            }
+            self.items.push(item);
+            if self.bytes < BATCH_BYTES {
+                next = items.try_recv().ok();
             }
         }
-        Err(last)
+    }
+
+    fn lines(&self) -> Vec<LabelledLine<'_>> {
+        let chunks = self.items.iter().filter_map(|item| match item {
+            Item::Lines(chunk, _) => Some(chunk),
+            Item::Forget(_) | Item::End => None,
+        });
+        chunks
+            .flat_map(|chunk| chunk.lines().map(|line| (&*chunk.container, line)))
+            .collect()
+    }
+
+    /// Returns the position of each container behind this batch; `None` for one that was removed.
+    fn changes(&self) -> HashMap<&str, Option<Position>> {
+        let changes = self.items.iter().filter_map(|item| match item {
+            Item::Lines(chunk, _) => Some((chunk.container.id.as_str(), Some(chunk.after))),
+            Item::Forget(id) => Some((id.as_str(), None)),
+            Item::End => None,
+        });
+        changes.collect()
     }
 }
 
-/// Status, message, and whether the connection can be used again.
-fn read_answer(stream: &mut TcpStream) -> io::Result<(u16, String, bool)> {
-    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-    let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
-    let end = Instant::now() + DEADLINE;
-    loop {
-        let mut headers = [httparse::EMPTY_HEADER; 64];
-        let mut response = httparse::Response::new(&mut headers);
-        let parsed = response.parse(&bytes).map_err(|error| invalid(error.to_string()))?;
-        if let httparse::Status::Complete(length) = parsed {
-            let status = response.code.unwrap_or(0);
-            let header = |name: &str| {
-                let found = response
-                    .headers
-                    .iter()
-                    .find(|header| header.name.eq_ignore_ascii_case(name))?;
-                std::str::from_utf8(found.value).ok()
-            };
-            let expected = if status == 204 {
-                Some(0)
-            } else {
-                header("content-length").and_then(|n| n.parse().ok())
-            };
-            let closing = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-            let body = &bytes[length..];
-            if let Some(expected) = expected.filter(|expected: &usize| body.len() >= *expected) {
-                let message = String::from_utf8_lossy(&body[..expected]).trim().to_owned();
-                return Ok((status, message, !closing));
-            }
-            if expected.is_none() {
-                // Chunked or until close: the status is what matters, and this connection is not used again.
-                return Ok((status, String::from_utf8_lossy(body).trim().to_owned(), false));
-            }
-        }
-        if bytes.len() > ANSWER_MAX {
-            return Err(invalid("the answer is too long".to_owned()));
-        }
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        let read = stream.read(&mut piece)?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes.extend_from_slice(&piece[..read]);
-    }
-}
+/// A line and its container.
+type LabelledLine<'a> = (&'a Identity, Line<'a>);
 
-/// A line on its way, and whose it is.
-type Pushed<'a> = (&'a Identity, Line<'a>);
-
-/// The body of a push: lines grouped by their labels, in order.
-fn encode(lines: &[Pushed<'_>]) -> Vec<u8> {
+/// Encodes the body of a push: the lines in order, grouped by their labels.
+fn encode(lines: &[LabelledLine<'_>]) -> Vec<u8> {
     #[derive(Serialize)]
     struct Push {
         streams: Vec<Group>,

@@ -1,27 +1,27 @@
-//! Recovery: what an earlier run delivered, read from its output.
+//! Recovery of the file sink's positions from its output.
 //!
-//! The output is its own journal. The position file says where delivery stood at a certain byte; every whole record behind
-//! that byte moves its container's position on by one line; a record that was cut by a kill is removed, since its line was
-//! not delivered. So a killed daemon resumes behind its last whole record: nothing is lost and nothing is repeated.
+//! The output is its own journal. The position file holds the positions at a byte of the output. Each complete record behind
+//! that byte advances its container's position by one line. A record that a kill cut is removed, because its line was not
+//! delivered. A killed daemon therefore resumes behind its last complete record: no line is lost or repeated.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::positions::Snapshot;
-use super::{Positions, SinkError};
-use crate::ndjson::Read;
+use super::error::SinkError;
+use super::positions::{Positions, Snapshot};
+use crate::ndjson::Record;
 use crate::timestamp::Timestamp;
 
 const PREFIX: &str = "capture-";
 const SUFFIX: &str = ".ndjson";
 
-/// The path of output file `number`.
+/// Returns the path of output file `number`.
 pub(crate) fn path_of(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{PREFIX}{number:08}{SUFFIX}"))
 }
 
-/// The numbers of the output files in `folder`, ascending.
+/// Returns the numbers of the output files in `folder`, ascending.
 ///
 /// # Errors
 /// [`SinkError`] if the folder cannot be read.
@@ -43,7 +43,7 @@ pub(crate) fn numbers(folder: &Path) -> Result<Vec<u64>, SinkError> {
     Ok(numbers)
 }
 
-/// What was delivered into `folder` so far, and the numbers of its files.
+/// Returns the positions behind the output in `folder`, and the numbers of its files.
 ///
 /// # Errors
 /// [`SinkError`] if a file cannot be read or repaired.
@@ -62,7 +62,7 @@ pub(crate) fn recover(folder: &Path) -> Result<(Positions, Vec<u64>), SinkError>
     Ok((positions, numbers))
 }
 
-/// Moves `positions` on by the records of `path` from byte `start`, and removes a cut record at its end.
+/// Advances `positions` by the records of `path` from byte `start`, and removes an incomplete record at its end.
 fn replay(path: &Path, start: u64, positions: &mut Positions) -> Result<(), SinkError> {
     let failed = |what| {
         move |source| SinkError::File {
@@ -74,7 +74,7 @@ fn replay(path: &Path, start: u64, positions: &mut Positions) -> Result<(), Sink
     let mut file = File::open(path).map_err(failed("open"))?;
     let length = file.metadata().map_err(failed("measure"))?.len();
     if start > length {
-        tracing::error!(path = %path.display(), missing = start - length, "output is shorter than its positions say");
+        tracing::error!(path = %path.display(), missing = start - length, "output is shorter than the offset in the position file");
     }
     file.seek(SeekFrom::Start(start.min(length))).map_err(failed("read"))?;
     let mut reader = BufReader::with_capacity(256 * 1024, file);
@@ -86,8 +86,8 @@ fn replay(path: &Path, start: u64, positions: &mut Positions) -> Result<(), Sink
             break;
         }
         whole += read as u64;
-        // A line that is no record of ours was put there by someone else: it tells nothing about positions.
-        let Ok(read) = serde_json::from_slice::<Read<'_>>(&record) else {
+        // Lines that are not records do not affect positions.
+        let Ok(read) = serde_json::from_slice::<Record<'_>>(&record) else {
             continue;
         };
         let Some(time) = Timestamp::parse_rfc3339(read.ts.as_bytes()) else {
@@ -102,7 +102,7 @@ fn replay(path: &Path, start: u64, positions: &mut Positions) -> Result<(), Sink
         }
     }
     if whole < length {
-        tracing::warn!(path = %path.display(), bytes = length - whole, "removed a record that was cut");
+        tracing::warn!(path = %path.display(), bytes = length - whole, "removed an incomplete record");
         let file = OpenOptions::new().write(true).open(path).map_err(failed("open"))?;
         file.set_len(whole).map_err(failed("shorten"))?;
     }
@@ -111,18 +111,18 @@ fn replay(path: &Path, start: u64, positions: &mut Positions) -> Result<(), Sink
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fsync, file::FileSink};
+    use super::super::{config::Fsync, file::FileSink};
     use super::*;
     use crate::assemble::Line;
     use crate::chunk::{Chunk, Identity};
     use crate::frame::Stream;
     use crate::queue::Queue;
-    use crate::seam::Position;
-    use crate::testbed::metrics;
+    use crate::resume::Position;
+    use crate::test_support::metrics;
     use std::sync::Arc;
     use tokio_util::sync::CancellationToken;
 
-    /// Writes `count` lines of container "a" from `first` on into `folder`, and returns the position behind them.
+    /// Writes `count` lines of container "a" from number `first` on, and returns the position behind them.
     async fn write(folder: &Path, mut position: Position, first: i64, count: i64) -> Position {
         let metrics = metrics();
         let (mut sink, _) = FileSink::open(folder.into(), 500, 0, Fsync::Never, metrics).unwrap();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_written_is_where_the_next_run_resumes_with_or_without_the_position_file() {
+    async fn the_next_run_resumes_behind_the_output_with_or_without_a_position_file() {
         let folder = tempfile::tempdir().unwrap();
         let position = write(folder.path(), Position::default(), 1, 10).await;
         let position = write(folder.path(), position, 11, 10).await;
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn records_behind_the_position_file_count_and_a_cut_one_is_removed() {
+    async fn records_behind_the_position_file_are_replayed_and_an_incomplete_one_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let position = write(folder.path(), Position::default(), 1, 5).await;
         let stale = fs::read(folder.path().join("capture.positions.json")).unwrap();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_position_file_is_an_error_that_names_it_and_never_a_fresh_start() {
+    fn a_broken_position_file_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("capture.positions.json"), "{").unwrap();
         let error = recover(folder.path()).unwrap_err().to_string();

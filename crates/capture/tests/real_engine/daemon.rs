@@ -1,4 +1,4 @@
-//! The daemon as a process of its own: started, asked, stopped, killed.
+//! The daemon as a separate process.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,13 +10,13 @@ use clap::Parser as _;
 use tokio::signal::unix;
 use tokio_util::sync::CancellationToken;
 
-use crate::cage::{Cage, until};
+use crate::harness::{Harness, until};
 
-/// The daemon's arguments, one a line.
+/// The environment variable with the daemon's arguments, one per line.
 const ARGUMENTS: &str = "CAPTURE_TEST_ARGUMENTS";
 
-/// Far beyond what anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The deadline of each operation, for a loaded machine.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Daemon {
     child: Child,
@@ -24,11 +24,11 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the daemon on the containers of `cage` and waits until it has found them.
-    pub(crate) fn start(cage: &Cage, options: &[&str]) -> Self {
+    /// Starts the daemon on the containers of `harness` and waits until it has listed them.
+    pub(crate) fn start(harness: &Harness, options: &[&str]) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["the_daemon_itself", "--exact", "--ignored", "--nocapture"]);
-        let (label, output) = (format!("leakcheck.run={}", cage.run), cage.output());
+        let (label, output) = (format!("leakcheck.run={}", harness.run), harness.output());
         let mut arguments = vec![
             "--label",
             &label,
@@ -38,7 +38,7 @@ impl Daemon {
             output.to_str().unwrap(),
         ];
         arguments.extend(options);
-        if let Some(host) = cage.host() {
+        if let Some(host) = harness.host() {
             arguments.extend(["--docker-host", host]);
         }
         command
@@ -46,25 +46,25 @@ impl Daemon {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let said = BufReader::new(child.stderr.take().unwrap());
-        let (tell, told) = mpsc::channel();
-        // What it says is shown with the test, and its pipe never fills.
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (address_sender, addresses) = mpsc::channel();
+        // Its messages are shown with the test, and its pipe is always drained.
         std::thread::spawn(move || {
-            for line in said.lines().map_while(Result::ok) {
+            for line in stderr.lines().map_while(Result::ok) {
                 eprintln!("{line}");
                 if let Some((_, address)) = line.split_once("listening on http://") {
-                    // Nobody waits for a second one.
-                    let _ = tell.send(address.trim().to_owned());
+                    // Only the first address is received.
+                    let _ = address_sender.send(address.trim().to_owned());
                 }
             }
         });
-        // Owned from here on, so that a failure ends it.
+        // Its drop ends the process if something fails.
         let mut daemon = Self {
             child,
             address: String::new(),
         };
-        daemon.address = told
-            .recv_timeout(PATIENCE)
+        daemon.address = addresses
+            .recv_timeout(DEADLINE)
             .expect("the daemon ended, or did not listen in time");
         until("ready", || daemon.get("/healthz").starts_with("HTTP/1.1 200"));
         daemon
@@ -73,9 +73,9 @@ impl Daemon {
     pub(crate) fn get(&self, path: &str) -> String {
         let mut answer = String::new();
         let address = self.address.parse().unwrap();
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: daemon\r\nConnection: close\r\n\r\n"
@@ -85,7 +85,7 @@ impl Daemon {
         answer
     }
 
-    /// The sum of a metric's series whose labels contain `labels`.
+    /// Returns the sum of the series of `name` whose labels contain `labels`.
     pub(crate) fn metric(&self, name: &str, labels: &str) -> f64 {
         let text = self.get("/metrics");
         let mut values = text.lines().filter_map(|line| {
@@ -99,7 +99,7 @@ impl Daemon {
         first + values.sum::<f64>()
     }
 
-    /// Errors of log streams, but those that a machine which stands still for a while makes by itself.
+    /// Asserts that there are no stream errors, except those that a loaded machine can cause.
     pub(crate) fn assert_no_errors(&self) {
         let text = self.get("/metrics");
         let errors: Vec<&str> = text
@@ -118,28 +118,28 @@ impl Daemon {
         self.metric("log_capturer_container_streams_active", "")
     }
 
-    /// Open file descriptors as the system counts them.
+    /// Returns the number of open file descriptors.
     pub(crate) fn fds(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
             .unwrap()
             .count()
     }
 
-    /// Asks it to end, and returns how long it took.
+    /// Stops the daemon and returns the time that it took.
     pub(crate) fn stop(mut self) -> Duration {
-        let began = Instant::now();
+        let start = Instant::now();
         signal(self.child.id(), "TERM");
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 assert!(status.success(), "{status}");
-                return began.elapsed();
+                return start.elapsed();
             }
-            assert!(began.elapsed() < PATIENCE, "it does not end; its drop kills it");
+            assert!(start.elapsed() < DEADLINE, "the daemon does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Kills it as the system would: without a word.
+    /// Kills the daemon with SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -148,7 +148,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Both fail if it was waited for already.
+        // Both fail if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -162,28 +162,28 @@ pub(crate) fn signal(pid: u32, name: &str) {
     assert!(status.success());
 }
 
-/// What the process that [`Daemon::start`] starts does: this test program runs itself.
+/// Runs the daemon, in the process that [`Daemon::start`] starts.
 pub(crate) fn run_as_daemon() -> Result<(), Box<dyn std::error::Error>> {
     #[derive(clap::Parser)]
-    struct Door {
+    struct Cli {
         #[command(flatten)]
         arguments: leakcheck_capture::Arguments,
     }
     let arguments = std::env::var(ARGUMENTS)?;
-    let door = Door::try_parse_from(std::iter::once("daemon").chain(arguments.lines()))?;
+    let cli = Cli::try_parse_from(std::iter::once("daemon").chain(arguments.lines()))?;
     let runtime = leakcheck_capture::runtime()?;
     runtime.block_on(async {
         let shutdown = CancellationToken::new();
-        let daemon = leakcheck_capture::run(door.arguments.into_config(), shutdown.clone());
+        let daemon = leakcheck_capture::run(cli.arguments.into_config(), shutdown.clone());
         let mut terminate = unix::signal(unix::SignalKind::terminate())?;
-        let asked = async {
+        let terminated = async {
             terminate.recv().await;
             shutdown.cancel();
             std::future::pending().await
         };
         tokio::select! {
             ended = daemon => Ok(ended?),
-            never = asked => never,
+            never = terminated => never,
         }
     })
 }

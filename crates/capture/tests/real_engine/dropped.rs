@@ -1,12 +1,12 @@
-//! The engine rotates its own log files and drops the oldest: what was read is no concern of ours, what was not is said.
+//! Rotation of the engine's log files: dropped lines that were not read are reported as a gap.
 
-use crate::cage::{Cage, until};
 use crate::daemon::Daemon;
-use crate::ledger::delivered;
+use crate::delivered::delivered;
+use crate::harness::{Harness, until};
 
-/// Some 1,300 lines of 120 bytes to a file, as JSON: two files are the least that is kept, 6 s of what is said, so that a busy
-/// machine does not lose what a quiet one reads; three are the most.
-const KEPT_AT_MOST: usize = 4_200;
+/// The largest number of lines that the engine keeps: 1,300 lines of 120 bytes per file, and three files. At least two are
+/// kept, which are 6 s of lines, so that a loaded machine does not lose any.
+const LOGGED_LINES_MAX: usize = 4_200;
 const SMALL_LOG: [&str; 8] = [
     "--log-driver",
     "json-file",
@@ -19,30 +19,32 @@ const SMALL_LOG: [&str; 8] = [
 ];
 
 #[test]
-fn what_the_engine_drops_costs_nothing_once_read_and_is_a_gap_in_a_metric_if_not() {
-    let Some(cage) = Cage::open("dropped") else {
+fn dropped_lines_are_a_gap_only_if_they_were_not_read() {
+    let Some(harness) = Harness::open("dropped") else {
         return;
     };
-    let name = cage.speak("fast", &SMALL_LOG, &["lines", "400", "1000000", "120", "0"]);
+    let name = harness.start_writer("fast", &SMALL_LOG, &["lines", "400", "1000000", "120", "0"]);
     let options = ["--rotate-every", "500ms"];
-    let daemon = Daemon::start(&cage, &options);
+    let daemon = Daemon::start(&harness, &options);
     until("the engine has dropped what was read", || {
-        daemon.metric("log_capturer_lines_total", "") >= KEPT_AT_MOST as f64
+        daemon.metric("log_capturer_lines_total", "") >= LOGGED_LINES_MAX as f64
     });
     assert_eq!(daemon.metric("log_capturer_log_gaps_total", ""), 0.0);
     daemon.kill();
-    let before = numbers(&cage, &name);
+    let before = numbers(&harness, &name);
     assert!(
         before.iter().copied().eq(0..before.len()),
         "every line, once and in order"
     );
 
     until("the engine has dropped what was not read", || {
-        let last = cage.docker(&["logs", "--tail", "1", &name]);
-        last.split(' ').nth(1).unwrap().parse::<usize>().unwrap() > before.len() + KEPT_AT_MOST
+        let last = harness.docker(&["logs", "--tail", "1", &name]);
+        last.split(' ').nth(1).unwrap().parse::<usize>().unwrap() > before.len() + LOGGED_LINES_MAX
     });
-    let daemon = Daemon::start(&cage, &options);
-    until("it says so", || daemon.metric("log_capturer_log_gaps_total", "") == 1.0);
+    let daemon = Daemon::start(&harness, &options);
+    until("the gap is reported", || {
+        daemon.metric("log_capturer_log_gaps_total", "") == 1.0
+    });
     assert_eq!(
         daemon.metric("log_capturer_stream_errors_total", "\"seam_mismatch\""),
         1.0
@@ -54,16 +56,16 @@ fn what_the_engine_drops_costs_nothing_once_read_and_is_a_gap_in_a_metric_if_not
         "one gap is one gap"
     );
     daemon.stop();
-    let after = numbers(&cage, &name);
+    let after = numbers(&harness, &name);
     assert_eq!(after[..before.len()], before, "nothing that was delivered changes");
     let jumps = after.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
     assert_eq!(jumps, 1, "one gap and no line twice");
 }
 
-fn numbers(cage: &Cage, name: &str) -> Vec<usize> {
+fn numbers(harness: &Harness, name: &str) -> Vec<usize> {
     let key = (name.to_owned(), "stdout".to_owned());
     let number = |record: &serde_json::Value| record["line"].as_str().unwrap().split(' ').nth(1).unwrap().parse();
-    delivered(&cage.output())[&key]
+    delivered(&harness.output())[&key]
         .iter()
         .map(|record| number(record).unwrap())
         .collect()

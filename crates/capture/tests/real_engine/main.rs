@@ -1,25 +1,25 @@
-//! The capture daemon against a real Docker engine. Without one these tests are skipped, and say so.
+//! The capture daemon against a real Docker engine. Without one, these tests are skipped with a message.
 
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
-    reason = "tests: a surprise is a failure, and a skipped test says so"
+    reason = "tests: an unexpected value is a failure, and a skipped test prints a message"
 )]
 
-mod breaking;
-mod cage;
 mod churn;
 mod daemon;
+mod delivered;
 mod dropped;
-mod ledger;
-mod private;
+mod faulty_socket;
+mod harness;
+mod private_engine;
 mod soak;
 
-use breaking::BreakingWire;
-use cage::{Cage, until};
 use daemon::Daemon;
-use ledger::{assert_complete, delivered};
-use private::PrivateEngine;
+use delivered::{assert_complete, delivered};
+use faulty_socket::FaultySocket;
+use harness::{Harness, until};
+use private_engine::PrivateEngine;
 
 const EVERY_HALF_SECOND: [&str; 2] = ["--rotate-every", "500ms"];
 
@@ -30,40 +30,40 @@ fn the_daemon_itself() {
 }
 
 #[test]
-fn every_line_comes_once_and_in_order_through_two_rotations_a_second() {
-    let Some(cage) = Cage::open("rotations") else {
+fn each_line_is_delivered_once_and_in_order_at_two_rotations_a_second() {
+    let Some(harness) = Harness::open("rotations") else {
         return;
     };
     let mut names = Vec::new();
     for number in 0..4 {
-        names.push(cage.speak(&format!("noisy{number}"), &[], &["lines", "50", "100000", "200", "20"]));
+        names.push(harness.start_writer(&format!("noisy{number}"), &[], &["lines", "50", "100000", "200", "20"]));
     }
-    names.push(cage.speak("long", &[], &["lines", "5", "100000", "70000", "30"]));
-    names.push(cage.speak("terminal", &["-t"], &["lines", "20", "100000", "100", "0"]));
-    let idle = cage.speak("idle", &[], &["idle"]);
-    let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
+    names.push(harness.start_writer("long", &[], &["lines", "5", "100000", "70000", "30"]));
+    names.push(harness.start_writer("terminal", &["-t"], &["lines", "20", "100000", "100", "0"]));
+    let idle = harness.start_writer("idle", &[], &["idle"]);
+    let daemon = Daemon::start(&harness, &EVERY_HALF_SECOND);
     until("eight rotations of each", || {
         daemon.metric("log_capturer_rotations_total", "") >= 8.0 * 7.0
     });
     assert_eq!(daemon.streams(), 7.0);
     assert!(daemon.metric("log_capturer_container_stream_rotations_total", &idle) >= 7.0);
     let idle_fds = daemon.fds() - 7;
-    cage.silence();
+    harness.kill_writers();
     until("no stream is open", || daemon.streams() == 0.0);
     until("their descriptors are closed", || daemon.fds() <= idle_fds);
     daemon.assert_no_errors();
     daemon.stop();
-    assert_complete(&cage, &names);
+    assert_complete(&harness, &names);
 }
 
 #[test]
 fn a_killed_daemon_resumes_behind_its_last_record() {
-    let Some(cage) = Cage::open("killed") else {
+    let Some(harness) = Harness::open("killed") else {
         return;
     };
-    let mut names = vec![cage.speak("long", &[], &["lines", "5", "100000", "40000", "30"])];
+    let mut names = vec![harness.start_writer("long", &[], &["lines", "5", "100000", "40000", "30"])];
     for number in 0..3 {
-        names.push(cage.speak(&format!("noisy{number}"), &[], &["lines", "300", "100000", "150", "20"]));
+        names.push(harness.start_writer(&format!("noisy{number}"), &[], &["lines", "300", "100000", "150", "20"]));
     }
     for (lines, fsync) in [
         (300.0, "never"),
@@ -72,29 +72,29 @@ fn a_killed_daemon_resumes_behind_its_last_record() {
         (500.0, "always"),
     ] {
         let options = ["--rotate-bytes", "200000", "--fsync", fsync];
-        let daemon = Daemon::start(&cage, &[&EVERY_HALF_SECOND[..], &options].concat());
+        let daemon = Daemon::start(&harness, &[&EVERY_HALF_SECOND[..], &options].concat());
         until("some lines", || daemon.metric("log_capturer_lines_total", "") >= lines);
         daemon.kill();
     }
-    let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
+    let daemon = Daemon::start(&harness, &EVERY_HALF_SECOND);
     until("all are followed", || daemon.streams() == 4.0);
-    cage.silence();
+    harness.kill_writers();
     until("all are read to the end", || daemon.streams() == 0.0);
     daemon.stop();
-    assert_complete(&cage, &names);
+    assert_complete(&harness, &names);
 }
 
 #[test]
-fn what_is_hard_to_carry_arrives_as_it_was_said() {
-    let Some(cage) = Cage::open("odd") else {
+fn unusual_lines_are_delivered_exactly() {
+    let Some(harness) = Harness::open("odd") else {
         return;
     };
-    let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
-    // The local driver keeps bytes as they are; json-file itself puts U+FFFD for those that are no UTF-8.
-    let name = cage.speak("odd", &["--log-driver", "local"], &["odd"]);
+    let daemon = Daemon::start(&harness, &EVERY_HALF_SECOND);
+    // The local driver keeps all bytes; json-file replaces invalid UTF-8 with U+FFFD.
+    let name = harness.start_writer("odd", &["--log-driver", "local"], &["odd"]);
     until("all of it", || daemon.metric("log_capturer_lines_total", "") >= 6.0);
     daemon.stop();
-    let all = delivered(&cage.output());
+    let all = delivered(&harness.output());
     let lines = &all[&(name, "stdout".to_owned())];
     let text: Vec<&str> = lines.iter().map(|line| line["line"].as_str().unwrap()).collect();
     assert!(
@@ -112,18 +112,18 @@ fn what_is_hard_to_carry_arrives_as_it_was_said() {
 }
 
 #[test]
-fn long_lines_of_a_terminal_with_a_character_across_each_cut_arrive_as_the_engine_kept_them() {
-    let Some(cage) = Cage::open("wide") else {
+fn long_terminal_lines_with_characters_across_the_cuts_are_delivered_as_the_engine_logged_them() {
+    let Some(harness) = Harness::open("wide") else {
         return;
     };
-    let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
-    let name = cage.speak("wide", &["-t"], &["wide"]);
+    let daemon = Daemon::start(&harness, &EVERY_HALF_SECOND);
+    let name = harness.start_writer("wide", &["-t"], &["wide"]);
     until("all of it", || daemon.metric("log_capturer_lines_total", "") >= 3.0);
-    until("it is left", || daemon.streams() == 0.0);
+    until("its stream has ended", || daemon.streams() == 0.0);
     daemon.assert_no_errors();
     daemon.stop();
-    let lines = &delivered(&cage.output())[&(name, "stdout".to_owned())];
-    // json-file cannot keep half a character: each of three cuts leaves one U+FFFD on either side.
+    let lines = &delivered(&harness.output())[&(name, "stdout".to_owned())];
+    // json-file replaces each half of a cut character with U+FFFD.
     let half = |count: usize| "ä".repeat(count);
     let text = format!(
         "x{}\u{fffd}\u{fffd}{}\u{fffd}\u{fffd}{}\u{fffd}\u{fffd}{}",
@@ -140,42 +140,43 @@ fn long_lines_of_a_terminal_with_a_character_across_each_cut_arrive_as_the_engin
 }
 
 #[test]
-fn only_those_are_followed_whose_names_are_included_and_not_excluded() {
-    let Some(cage) = Cage::open("names") else {
+fn only_containers_with_included_and_not_excluded_names_are_followed() {
+    let Some(harness) = Harness::open("names") else {
         return;
     };
-    let early = cage.speak("web-1", &[], &["lines", "20", "100000", "100", "0"]);
-    cage.speak("web-2-debug", &[], &["lines", "20", "100000", "100", "0"]);
+    let early = harness.start_writer("web-1", &[], &["lines", "20", "100000", "100", "0"]);
+    harness.start_writer("web-2-debug", &[], &["lines", "20", "100000", "100", "0"]);
     let options = ["--include", "*-web-*", "--exclude", "*-debug"];
-    let daemon = Daemon::start(&cage, &[&EVERY_HALF_SECOND[..], &options].concat());
-    // Found by event rather than by the first list.
-    cage.speak("db-1", &[], &["brief"]);
-    cage.speak("web-3-debug", &[], &["brief"]);
-    let late = cage.speak("web-4", &[], &["brief"]);
-    until("both speak", || {
-        let all = delivered(&cage.output());
+    let daemon = Daemon::start(&harness, &[&EVERY_HALF_SECOND[..], &options].concat());
+    // Found by event and not by the first list.
+    harness.start_writer("db-1", &[], &["brief"]);
+    harness.start_writer("web-3-debug", &[], &["brief"]);
+    let late = harness.start_writer("web-4", &[], &["brief"]);
+    until("lines of both", || {
+        let all = delivered(&harness.output());
         [&early, &late]
             .iter()
             .all(|name| all.contains_key(&((*name).clone(), "stdout".to_owned())))
     });
-    cage.silence();
+    harness.kill_writers();
     until("all are read to the end", || daemon.streams() == 0.0);
     daemon.stop();
-    let heard: std::collections::BTreeSet<_> = delivered(&cage.output()).into_keys().map(|(name, _)| name).collect();
-    assert_eq!(heard, [early.clone(), late.clone()].into());
-    assert_complete(&cage, &[early, late]);
+    let followed: std::collections::BTreeSet<_> =
+        delivered(&harness.output()).into_keys().map(|(name, _)| name).collect();
+    assert_eq!(followed, [early.clone(), late.clone()].into());
+    assert_complete(&harness, &[early, late]);
 }
 
 #[test]
-fn events_that_are_cut_alone_and_streams_that_fall_silent_cost_no_line() {
-    let Some(cage) = Cage::open("breaking") else {
+fn broken_event_streams_and_silent_streams_lose_no_line() {
+    let Some(harness) = Harness::open("breaking") else {
         return;
     };
-    let wire = BreakingWire::open(cage.folder.path());
+    let socket = FaultySocket::open(harness.folder.path());
     let mut names: Vec<String> = (0..3)
-        .map(|n| cage.speak(&format!("n{n}"), &[], &["lines", "50", "100000", "120", "10"]))
+        .map(|n| harness.start_writer(&format!("n{n}"), &[], &["lines", "50", "100000", "120", "10"]))
         .collect();
-    let host = wire.host();
+    let host = socket.host();
     let options = [
         "--docker-host",
         &host,
@@ -186,104 +187,104 @@ fn events_that_are_cut_alone_and_streams_that_fall_silent_cost_no_line() {
         "--relist-every",
         "1s",
     ];
-    let daemon = Daemon::start(&cage, &options);
+    let daemon = Daemon::start(&harness, &options);
     until("some lines", || daemon.metric("log_capturer_lines_total", "") >= 100.0);
     for number in 0..3 {
-        wire.cut_events();
-        // It comes, and may go, before the next subscription.
-        names.push(cage.speak(&format!("unseen{number}"), &[], &["brief"]));
+        socket.cut_events();
+        // It may start and stop before the next subscription.
+        names.push(harness.start_writer(&format!("unseen{number}"), &[], &["brief"]));
     }
     until("the unseen ones are read", || {
-        let all = delivered(&cage.output());
+        let all = delivered(&harness.output());
         names
             .iter()
             .all(|name| all.contains_key(&(name.clone(), "stdout".to_owned())))
     });
     assert_eq!(daemon.metric("log_capturer_component_health", "\"events\""), 1.0);
 
-    // Half-open: every connection stays, and nothing comes any more.
+    // Half-open connections: they stay, and send nothing any more.
     let opened = daemon.metric("log_capturer_streams_opened_total", "");
-    wire.silence();
+    socket.silence();
     until("their streams are replaced", || {
         daemon.metric("log_capturer_streams_opened_total", "") >= opened + 3.0
     });
-    until("it is known that they had died", || {
+    until("dead streams are reported", || {
         daemon.metric("log_capturer_stream_errors_total", "\"reader_timeout\"") >= 3.0
     });
-    cage.silence();
+    harness.kill_writers();
     until("all are read to the end", || {
         daemon.get("/debug/tasks").matches("\"follower\"").count() == 0
     });
     daemon.stop();
-    assert_complete(&cage, &names);
+    assert_complete(&harness, &names);
 }
 
 #[test]
-fn brief_lives_are_read_unreadable_ones_are_named_once_and_who_opted_out_is_left_alone() {
-    let Some(cage) = Cage::open("brief") else {
+fn brief_containers_are_read_unreadable_ones_reported_once_and_opted_out_ones_ignored() {
+    let Some(harness) = Harness::open("brief") else {
         return;
     };
-    let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
-    cage.speak("mute", &["--log-driver", "none"], &["lines", "10", "100000", "50", "0"]);
+    let daemon = Daemon::start(&harness, &EVERY_HALF_SECOND);
+    harness.start_writer("mute", &["--log-driver", "none"], &["lines", "10", "100000", "50", "0"]);
     let private = ["--label", "leakcheck.capture=false"];
-    let left_alone = cage.speak("private", &private, &["brief"]);
+    let ignored = harness.start_writer("private", &private, &["brief"]);
     let names: Vec<String> = (0..8)
-        .map(|number| cage.speak(&format!("brief{number}"), &[], &["brief"]))
+        .map(|number| harness.start_writer(&format!("brief{number}"), &[], &["brief"]))
         .collect();
-    until("all words", || daemon.metric("log_capturer_lines_total", "") >= 8.0);
+    until("all lines", || daemon.metric("log_capturer_lines_total", "") >= 8.0);
     until("no stream is left", || daemon.streams() == 0.0);
     assert_eq!(daemon.metric("log_capturer_stream_errors_total", "\"unreadable\""), 1.0);
     daemon.stop();
-    assert_complete(&cage, &names);
-    assert_eq!(cage.lines_kept(&left_alone), [1, 0]);
-    assert!(!delivered(&cage.output()).contains_key(&(left_alone, "stdout".to_owned())));
+    assert_complete(&harness, &names);
+    assert_eq!(harness.logged_lines(&ignored), [1, 0]);
+    assert!(!delivered(&harness.output()).contains_key(&(ignored, "stdout".to_owned())));
 }
 
 #[test]
-fn more_containers_than_slots_take_turns_and_lose_nothing() {
-    let Some(cage) = Cage::open("turns") else {
+fn containers_share_fewer_slots_without_loss() {
+    let Some(harness) = Harness::open("turns") else {
         return;
     };
     let names: Vec<String> = (0..6)
-        .map(|n| cage.speak(&format!("n{n}"), &[], &["lines", "50", "100000", "120", "10"]))
+        .map(|n| harness.start_writer(&format!("n{n}"), &[], &["lines", "50", "100000", "120", "10"]))
         .collect();
-    let daemon = Daemon::start(&cage, &["--rotate-every", "300ms", "--streams", "2"]);
-    until("every one had its turn twice", || {
+    let daemon = Daemon::start(&harness, &["--rotate-every", "300ms", "--streams", "2"]);
+    until("two turns of each", || {
         daemon.metric("log_capturer_streams_opened_total", "") >= 12.0
     });
     assert!(daemon.streams() <= 2.0);
     assert!(daemon.metric("log_capturer_pool_waiting", "") >= 3.0);
-    cage.silence();
+    harness.kill_writers();
     until("all are read to the end", || {
         daemon.get("/debug/tasks").matches("\"follower\"").count() == 0
     });
     daemon.stop();
-    assert_complete(&cage, &names);
+    assert_complete(&harness, &names);
 }
 
 #[test]
-fn an_engine_that_restarts_costs_no_line() {
+fn a_restart_of_the_engine_loses_no_line() {
     let Some(mut engine) = PrivateEngine::start() else {
         return;
     };
-    let cage = Cage::on(Some(engine.host()), "restarts");
+    let harness = Harness::on(Some(engine.host()), "restarts");
     let mut names: Vec<String> = (0..3)
-        .map(|n| cage.speak(&format!("n{n}"), &[], &["lines", "50", "100000", "120", "10"]))
+        .map(|n| harness.start_writer(&format!("n{n}"), &[], &["lines", "50", "100000", "120", "10"]))
         .collect();
-    let daemon = Daemon::start(&cage, &EVERY_HALF_SECOND);
+    let daemon = Daemon::start(&harness, &EVERY_HALF_SECOND);
     until("some lines", || daemon.metric("log_capturer_lines_total", "") >= 100.0);
     for _ in 0..2 {
         engine.down();
-        until("it notices", || {
+        until("the interruption is noticed", || {
             daemon.metric("log_capturer_component_health", "events") == 0.0
         });
         engine.up();
         until("all are followed again", || daemon.streams() == 3.0);
     }
-    names.push(cage.speak("young", &[], &["lines", "50", "100000", "120", "10"]));
-    until("the young one too", || daemon.streams() == 4.0);
-    cage.silence();
+    names.push(harness.start_writer("new", &[], &["lines", "50", "100000", "120", "10"]));
+    until("the new one too", || daemon.streams() == 4.0);
+    harness.kill_writers();
     until("all are read to the end", || daemon.streams() == 0.0);
     daemon.stop();
-    assert_complete(&cage, &names);
+    assert_complete(&harness, &names);
 }

@@ -1,11 +1,11 @@
-//! What the daemon delivered, held against what was said.
+//! Comparison of the daemon's output with the engine's logs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::cage::{Cage, number_of};
+use crate::harness::{Harness, number_of};
 
-/// The text of every line delivered, by container name and stream, in order.
+/// Returns every delivered record, by container name and stream, in order.
 pub(crate) fn delivered(folder: &Path) -> BTreeMap<(String, String), Vec<serde_json::Value>> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
@@ -15,7 +15,7 @@ pub(crate) fn delivered(folder: &Path) -> BTreeMap<(String, String), Vec<serde_j
     files.sort();
     let mut delivered: BTreeMap<_, Vec<serde_json::Value>> = BTreeMap::new();
     for file in files {
-        // A record without its newline is still being written; if it stays so, it is missing from the count.
+        // A record without its newline is incomplete.
         let text = std::fs::read_to_string(file).unwrap();
         for record in text.split_inclusive('\n').filter(|record| record.ends_with('\n')) {
             let record: serde_json::Value = serde_json::from_str(record).unwrap();
@@ -29,27 +29,27 @@ pub(crate) fn delivered(folder: &Path) -> BTreeMap<(String, String), Vec<serde_j
     delivered
 }
 
-/// Asserts that every line that the engine has of `names` was delivered once and in order. The engine is the measure: one that
-/// is stopped may lose a line between a container's pipe and its log.
-pub(crate) fn assert_complete(cage: &Cage, names: &[String]) {
-    let delivered = delivered(&cage.output());
+/// Asserts that every line in the engine's logs of `names` was delivered once and in order. A stopped engine may lose lines
+/// before its log, so the log is the reference.
+pub(crate) fn assert_complete(harness: &Harness, names: &[String]) {
+    let delivered = delivered(&harness.output());
     for name in names {
-        for (stream, kept) in ["stdout", "stderr"].iter().zip(cage.numbers_kept(name)) {
+        for (stream, logged) in ["stdout", "stderr"].iter().zip(harness.logged_numbers(name)) {
             let numbers: Vec<usize> = delivered
                 .get(&(name.clone(), (*stream).to_owned()))
                 .into_iter()
                 .flatten()
                 .map(|line| number_of(line["line"].as_str().unwrap()))
                 .collect();
-            let wrong = kept
+            let wrong = logged
                 .iter()
                 .zip(&numbers)
-                .position(|(kept, delivered)| kept != delivered);
+                .position(|(logged, delivered)| logged != delivered);
             assert_eq!(wrong, None, "{name} {stream}: index of the first line out of place");
             assert_eq!(
                 numbers.len(),
-                kept.len(),
-                "{name} {stream}: lines delivered and lines kept by the engine"
+                logged.len(),
+                "{name} {stream}: delivered lines and lines in the engine's log"
             );
         }
     }

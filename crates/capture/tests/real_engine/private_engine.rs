@@ -1,12 +1,11 @@
-//! A Docker engine of the test's own: private data folder, private socket, and nobody else's containers. It may be stopped,
-//! restarted and frozen.
+//! A private Docker engine with its own data folder and socket. It may be stopped, restarted and frozen.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::cage::{is_required, say_skipped, until};
 use crate::daemon::signal;
+use crate::harness::{is_required, print_skipped, until};
 
 pub(crate) struct PrivateEngine {
     folder: tempfile::TempDir,
@@ -14,7 +13,7 @@ pub(crate) struct PrivateEngine {
 }
 
 impl PrivateEngine {
-    /// Starts one; `None`, said aloud, where that is not possible (no dockerd, or not root).
+    /// Starts an engine. Without dockerd or root, prints a message and returns `None`.
     pub(crate) fn start() -> Option<Self> {
         let root = Command::new("id")
             .arg("-u")
@@ -22,12 +21,12 @@ impl PrivateEngine {
             .is_ok_and(|output| output.stdout == b"0\n");
         let there = Command::new("dockerd").arg("--version").output().is_ok();
         if !root || !there {
-            // An engine that one may use is enough for all other tests; root is not asked of anyone.
+            // Root is not required.
             assert!(
                 !root || !is_required(),
                 "LEAKCHECK_REQUIRE_DOCKER is set, and there is no dockerd"
             );
-            say_skipped("a private engine needs dockerd and root");
+            print_skipped("a private engine needs dockerd and root");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -45,7 +44,7 @@ impl PrivateEngine {
         self.folder.path().join(name)
     }
 
-    /// Starts its process. Containers survive that of an earlier one (live restore).
+    /// Starts the process. Containers of an earlier one survive (live restore).
     pub(crate) fn up(&mut self) {
         let log = std::fs::File::create(self.path("log")).unwrap();
         let mut command = Command::new("dockerd");
@@ -82,14 +81,14 @@ impl PrivateEngine {
         });
     }
 
-    /// Ends its process; containers live on.
+    /// Stops the process. Containers survive.
     pub(crate) fn down(&mut self) {
         if let Some(mut process) = self.process.take() {
             signal(process.id(), "TERM");
-            let began = Instant::now();
+            let start = Instant::now();
             while process.try_wait().unwrap().is_none() {
-                if began.elapsed() > Duration::from_secs(60) {
-                    // Its containers live on; it is only this process that hangs.
+                if start.elapsed() > Duration::from_secs(60) {
+                    // The process hangs; its containers survive.
                     process.kill().unwrap();
                 }
                 std::thread::sleep(Duration::from_millis(20));
@@ -97,13 +96,13 @@ impl PrivateEngine {
         }
     }
 
-    /// Open file descriptors of its process.
+    /// Returns the number of open file descriptors of the process.
     pub(crate) fn fds(&self) -> usize {
         let id = self.process.as_ref().unwrap().id();
         std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()
     }
 
-    /// Stops its process until what this returns is dropped, however the test goes on: whatever asks a frozen engine hangs.
+    /// Freezes the process until the guard is dropped.
     pub(crate) fn freeze(&self) -> Frozen {
         let id = self.process.as_ref().unwrap().id();
         signal(id, "STOP");
@@ -111,7 +110,7 @@ impl PrivateEngine {
     }
 }
 
-/// An engine's process that was stopped.
+/// A guard of a frozen process.
 pub(crate) struct Frozen(u32);
 
 impl Drop for Frozen {
@@ -123,7 +122,7 @@ impl Drop for Frozen {
 impl Drop for PrivateEngine {
     fn drop(&mut self) {
         if self.process.is_some() {
-            // Whatever the test did, it must be able to end.
+            // A failure here must not hide that of the test.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 self.down();
             }));

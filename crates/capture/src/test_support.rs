@@ -1,9 +1,8 @@
-//! A scripted engine in memory, and a follower's surroundings: the life-cycle's tests run on these, with a paused clock.
+//! Test support: a scripted engine in memory, and the environment of followers, for tests with a paused clock.
 //!
-//! It speaks HTTP over `tokio::io::duplex`, so everything from the request line to the seam is the real thing; only the
-//! socket and the time are not.
+//! The engine speaks HTTP over `tokio::io::duplex`. Everything but the socket and the clock is the code of the daemon.
 
-mod scripted;
+mod scripted_engine;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -20,18 +19,18 @@ use crate::chunk::Identity;
 use crate::config::Config;
 use crate::discovery::Discovery;
 use crate::follower::{Finished, Follower, Shared};
-use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pool::{Pool, ROTATIONS_AT_ONCE};
 use crate::queue::{Item, Queue};
-use crate::seam::Position;
-use crate::sink::Positions;
+use crate::resume::Position;
+use crate::runtime_metrics::RuntimeMetrics;
+use crate::sink::positions::Positions;
 use crate::task::Tasks;
 use crate::watchdog;
-pub(crate) use scripted::{Mood, Scripted};
-use scripted::{now, started};
+pub(crate) use scripted_engine::{EngineBehavior, ScriptedEngine};
+use scripted_engine::{now, started};
 
-/// Counters without a daemon.
+/// Returns metrics without a daemon.
 pub(crate) fn metrics() -> Arc<Metrics> {
     #[derive(Debug)]
     struct Nothing;
@@ -43,36 +42,36 @@ pub(crate) fn metrics() -> Arc<Metrics> {
     Metrics::new(Box::new(Nothing))
 }
 
-/// Everything around followers, and what they deliver.
-pub(crate) struct Rig {
-    pub(crate) engine: Scripted,
+/// The environment of followers, and the lines that they deliver.
+pub(crate) struct Harness {
+    pub(crate) engine: ScriptedEngine,
     pub(crate) shared: Arc<Shared>,
     pub(crate) tasks: Tasks,
     pub(crate) cancel: CancellationToken,
     delivered: Arc<Mutex<Vec<(String, String)>>>,
     forgotten: Arc<Mutex<Vec<String>>>,
     _sink: TaskTracker,
-    /// Held while the sink takes nothing.
+    /// Locked while the sink is stalled.
     stall: Arc<tokio::sync::Mutex<()>>,
-    /// How long the sink takes for whatever it is given, in milliseconds.
+    /// The time that the sink takes for each item, in milliseconds.
     slowness: Arc<AtomicU64>,
 }
 
-impl Rig {
+impl Harness {
     pub(crate) fn new(config: Config) -> Self {
         started();
-        let engine = Scripted::new();
+        let engine = ScriptedEngine::new();
         let tasks = Tasks::default();
-        let looked_up: Arc<OnceLock<Weak<Shared>>> = Arc::new(OnceLock::new());
-        let live = Live {
+        let shared_slot: Arc<OnceLock<Weak<Shared>>> = Arc::new(OnceLock::new());
+        let runtime_metrics = RuntimeMetrics {
             runtime: Handle::current(),
             tasks: tasks.clone(),
-            shared: Arc::clone(&looked_up),
+            shared: Arc::clone(&shared_slot),
         };
         let (queue, items) = Queue::new(config.queue_lines, config.queue_bytes);
         let shared = Arc::new(Shared {
-            client: crate::wire::request::Client::new(Arc::new(engine.clone()), config.connect_timeout),
-            metrics: Metrics::new(Box::new(live)),
+            client: crate::http::client::Client::new(Arc::new(engine.clone()), config.connect_timeout),
+            metrics: Metrics::new(Box::new(runtime_metrics)),
             queue,
             pool: Pool::new(config.streams.unwrap_or(1000)),
             rotations: Arc::new(Semaphore::new(ROTATIONS_AT_ONCE)),
@@ -82,7 +81,7 @@ impl Rig {
             clock: now,
             config,
         });
-        looked_up.set(Arc::downgrade(&shared)).unwrap();
+        shared_slot.set(Arc::downgrade(&shared)).unwrap();
         let (delivered, forgotten) = (Arc::default(), Arc::default());
         let sink = TaskTracker::new();
         let stall = Arc::new(tokio::sync::Mutex::new(()));
@@ -107,7 +106,7 @@ impl Rig {
         }
     }
 
-    /// Follows container `id` from `position` on; its last word comes on the receiver.
+    /// Follows container `id` from `position` on; the receiver gets the final report.
     pub(crate) fn follow(&self, id: &str, position: Position) -> mpsc::Receiver<Finished> {
         let (report, finished) = mpsc::channel(1);
         let identity = Arc::new(Identity::new(id.to_owned(), format!("name-{id}")));
@@ -119,7 +118,7 @@ impl Rig {
         finished
     }
 
-    /// Discovers and follows containers by itself.
+    /// Starts discovery.
     pub(crate) fn discover(&self, resume: Positions) {
         let discovery = Discovery::new(
             Arc::clone(&self.shared),
@@ -130,24 +129,24 @@ impl Rig {
         self.tasks.spawn("discovery", None, |entry| discovery.run(entry));
     }
 
-    /// Watches the followers, as the daemon does.
+    /// Starts the watchdog.
     pub(crate) fn watch(&self) {
         let (shared, tasks, cancel) = (Arc::clone(&self.shared), self.tasks.clone(), self.cancel.clone());
         self.tasks
             .spawn("watchdog", None, |entry| watchdog::watch(shared, tasks, cancel, entry));
     }
 
-    /// How many requests so far had a target that contains `part`.
-    pub(crate) fn asked(&self, part: &str) -> usize {
-        let asked = self.engine.asked();
-        asked.iter().filter(|target| target.contains(part)).count()
+    /// Returns the number of requests with a target that contains `part`.
+    pub(crate) fn request_count(&self, part: &str) -> usize {
+        let targets = self.engine.requests();
+        targets.iter().filter(|target| target.contains(part)).count()
     }
 
     pub(crate) fn is_ready(&self) -> bool {
         self.shared.ready.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// The text of all lines delivered of container `id`.
+    /// Returns the texts of all delivered lines of container `id`.
     pub(crate) fn lines(&self, id: &str) -> Vec<String> {
         let delivered = self.delivered.lock().unwrap();
         delivered
@@ -157,18 +156,18 @@ impl Rig {
             .collect()
     }
 
-    /// How many lines of container `id` were delivered.
+    /// Returns the number of delivered lines of container `id`.
     pub(crate) fn count(&self, id: &str) -> usize {
         let delivered = self.delivered.lock().unwrap();
         delivered.iter().filter(|(of, _)| of == id).count()
     }
 
-    /// The sink takes nothing until this is dropped.
+    /// Stalls the sink until the guard is dropped.
     pub(crate) async fn stall_sink(&self) -> tokio::sync::OwnedMutexGuard<()> {
         Arc::clone(&self.stall).lock_owned().await
     }
 
-    /// From now on the sink takes this long for each chunk.
+    /// Makes the sink take this long for each item.
     pub(crate) fn slow_sink(&self, pause: Duration) {
         self.slowness
             .store(u64::try_from(pause.as_millis()).unwrap(), Ordering::Relaxed);
@@ -178,13 +177,13 @@ impl Rig {
         self.forgotten.lock().unwrap().clone()
     }
 
-    /// The value of a series, as `/metrics` would say it.
+    /// Returns the value of a series of `/metrics`.
     pub(crate) fn metric(&self, series: &str) -> f64 {
         let found = self.find(series);
         found.unwrap_or_else(|| panic!("no series {series} in:\n{}", self.shared.metrics.encode()))
     }
 
-    /// The same; `None` if there is no such series.
+    /// Returns the value of a series, or `None` if it does not exist.
     pub(crate) fn find(&self, series: &str) -> Option<f64> {
         let text = self.shared.metrics.encode();
         let line = text
@@ -222,7 +221,7 @@ async fn collect(
             tokio::time::sleep(pause).await;
         }
         match item {
-            Item::Lines(chunk, _room) => {
+            Item::Lines(chunk, _permit) => {
                 let lines = chunk
                     .lines()
                     .map(|line| String::from_utf8_lossy(line.text).into_owned());

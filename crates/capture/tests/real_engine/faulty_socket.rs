@@ -1,4 +1,4 @@
-//! A wire between the daemon and the engine that breaks what a test wants broken: events alone, or every stream that is open.
+//! A socket between the daemon and the engine that breaks event streams or silences all open streams.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -7,25 +7,25 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A socket in front of the engine's.
-pub(crate) struct BreakingWire {
+pub(crate) struct FaultySocket {
     path: PathBuf,
     state: Arc<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Connections on which events were asked for.
+    /// Connections with event streams.
     events: Mutex<Vec<UnixStream>>,
-    /// Connections that are younger than this are let through; older ones stay open and say nothing any more.
+    /// Connections with a lower number stay open and send nothing any more.
     silent_below: AtomicU64,
     accepted: AtomicU64,
     ended: AtomicBool,
 }
 
-impl BreakingWire {
-    /// Listens in `folder`, in front of the machine's engine.
+impl FaultySocket {
+    /// Listens in `folder`, in front of the default engine.
     pub(crate) fn open(folder: &Path) -> Self {
-        let path = folder.join("breaking.sock");
+        let path = folder.join("faulty.sock");
         let listener = UnixListener::bind(&path).unwrap();
         let state = Arc::<State>::default();
         let serving = Arc::clone(&state);
@@ -36,7 +36,7 @@ impl BreakingWire {
                 }
                 let number = serving.accepted.fetch_add(1, Ordering::Relaxed);
                 let state = Arc::clone(&serving);
-                // Ends with either side; a test that is over leaves nothing that writes.
+                // Ends with either side.
                 std::thread::spawn(move || forward(near, number, &state));
             }
         });
@@ -47,30 +47,30 @@ impl BreakingWire {
         format!("unix://{}", self.path.display())
     }
 
-    /// Breaks every subscription to events, and nothing else.
+    /// Breaks all event streams.
     pub(crate) fn cut_events(&self) {
         for stream in self.state.events.lock().unwrap().drain(..) {
-            // One that ended by itself cannot be cut.
+            // A stream may have ended already.
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
     }
 
-    /// Whatever is open now stays open, and nothing comes through it any more.
+    /// Silences all open connections without closing them.
     pub(crate) fn silence(&self) {
         let accepted = self.state.accepted.load(Ordering::Relaxed);
         self.state.silent_below.store(accepted, Ordering::Relaxed);
     }
 }
 
-impl Drop for BreakingWire {
+impl Drop for FaultySocket {
     fn drop(&mut self) {
         self.state.ended.store(true, Ordering::Relaxed);
-        // The listener looks at it when someone knocks.
+        // The listener checks the flag at the next connection.
         let _ = UnixStream::connect(&self.path);
     }
 }
 
-/// Where the engine listens that the docker CLI of these tests talks to.
+/// Returns the socket of the default engine.
 fn engine() -> String {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     host.strip_prefix("unix://")
@@ -82,7 +82,7 @@ fn forward(mut near: UnixStream, number: u64, state: &State) {
     let Ok(mut far) = UnixStream::connect(engine()) else {
         return;
     };
-    // One request comes on each connection, and nothing after it.
+    // The daemon sends one request per connection.
     let mut request = vec![0; 16 * 1024];
     let Ok(length) = near.read(&mut request) else {
         return;
@@ -92,7 +92,7 @@ fn forward(mut near: UnixStream, number: u64, state: &State) {
     }
     let closing = (near.try_clone().unwrap(), far.try_clone().unwrap());
     std::thread::spawn(move || {
-        // Nothing more is asked, so this ends when the daemon closes its side.
+        // The daemon sends nothing more, so this ends when it closes its side.
         let (mut near, far) = closing;
         let _ = near.read(&mut [0; 1]);
         let _ = far.shutdown(std::net::Shutdown::Both);

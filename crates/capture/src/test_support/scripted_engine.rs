@@ -1,4 +1,4 @@
-//! The scripted engine: what it says over memory, and what it does to those who ask.
+//! A scripted engine over in-memory connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -9,88 +9,88 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::frame::Stream;
+use crate::http::connector::Connection;
+use crate::http::connector::{Connecting, Connector};
 use crate::timestamp::Timestamp;
-use crate::wire::AnyWire;
-use crate::wire::dial::{Dial, Dialling};
 
-/// 2026-11-22T20:25:47Z: when the scripted engine's time begins.
+/// 2026-11-22T20:25:47Z, the start of the scripted engine's clock.
 const EPOCH_NANOS: i64 = 1_795_379_147_000_000_000;
 
 /// A scripted container.
 #[derive(Clone, Debug)]
-pub(crate) struct Box_ {
+pub(crate) struct ScriptedContainer {
     pub(crate) name: String,
     pub(crate) running: bool,
     pub(crate) started_at: u64,
     pub(crate) log: Vec<(Stream, i64, String)>,
-    /// How often, and how many of its last lines, streams that were open then have sent again.
+    /// The number of repetitions, and the number of lines in the last one. Streams that were open then sent them again.
     repeated: (u64, usize),
 }
 
-/// What the scripted engine does to those who ask.
+/// The behavior of the scripted engine towards clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
-    Well,
-    /// Nobody listens.
-    Away,
-    /// It accepts and says nothing, as a stopped process does.
-    Stopped,
+pub(crate) enum EngineBehavior {
+    Normal,
+    /// No process listens.
+    NotListening,
+    /// It accepts connections and answers none, like a stopped process.
+    Hanging,
     /// Every log ends at once.
-    EndingLogs,
+    LogsEndAtOnce,
     /// Every log ends at once and looks empty.
-    HidingLogs,
-    /// Every log breaks off in the middle of its last frame.
-    CuttingLogs,
+    LogsEmpty,
+    /// Every log breaks off within its last frame.
+    LogsTruncated,
     /// A followed log ends with its container, without the last lines.
-    Hasty,
+    LogsEndEarly,
     /// Logs cannot be read.
-    Unreadable,
-    /// Logs are refused as those of containers that are on their way out.
-    Refusing,
-    /// It cannot say which containers there are.
-    FailingLists,
+    LogsUnreadable,
+    /// Logs are refused as those of containers that are being removed.
+    LogsRefused,
+    /// Lists of containers fail.
+    ListsFail,
 }
 
 #[derive(Debug)]
 struct State {
-    mood: Mood,
-    containers: BTreeMap<String, Box_>,
+    behavior: EngineBehavior,
+    containers: BTreeMap<String, ScriptedContainer>,
     events: Vec<String>,
     connections: usize,
     most_connections: usize,
     logs_opened: u64,
-    /// Log streams with a lower number are frozen: open, and silent for ever.
+    /// Log streams with a lower number stay open and send nothing any more.
     frozen_below: u64,
     events_cut: u64,
-    /// Requests for the logs of these are taken and never answered.
+    /// Containers whose log requests are accepted and never answered.
     mute: BTreeSet<String>,
-    asked: Vec<String>,
+    requests: Vec<String>,
 }
 
 /// An engine in memory.
 #[derive(Clone)]
-pub(crate) struct Scripted {
+pub(crate) struct ScriptedEngine {
     state: Arc<Mutex<State>>,
     changed: watch::Sender<u64>,
     serving: TaskTracker,
 }
 
-/// Counts a connection while it is open.
-struct Connection(Arc<Mutex<State>>);
+/// A guard that counts an open connection.
+struct ConnectionGuard(Arc<Mutex<State>>);
 
-impl Drop for Connection {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        // A test that failed poisons it, and is failing already.
+        // A failed test poisons the lock.
         if let Ok(mut state) = self.0.lock() {
             state.connections -= 1;
         }
     }
 }
 
-impl Scripted {
+impl ScriptedEngine {
     pub(crate) fn new() -> Self {
         let state = State {
-            mood: Mood::Well,
+            behavior: EngineBehavior::Normal,
             containers: BTreeMap::new(),
             events: Vec::new(),
             connections: 0,
@@ -99,7 +99,7 @@ impl Scripted {
             frozen_below: 0,
             events_cut: 0,
             mute: BTreeSet::new(),
-            asked: Vec::new(),
+            requests: Vec::new(),
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -114,20 +114,23 @@ impl Scripted {
         done
     }
 
-    pub(crate) fn set(&self, mood: Mood) {
-        self.with(|state| state.mood = mood);
+    pub(crate) fn set(&self, behavior: EngineBehavior) {
+        self.with(|state| state.behavior = behavior);
     }
 
-    /// Starts a container, for the first time or again, and says so in an event.
+    /// Starts a container, for the first time or again, and sends an event.
     pub(crate) fn start(&self, id: &str) {
         self.with(|state| {
-            let container = state.containers.entry(id.to_owned()).or_insert_with(|| Box_ {
-                name: format!("name-{id}"),
-                running: false,
-                started_at: 0,
-                log: Vec::new(),
-                repeated: (0, 0),
-            });
+            let container = state
+                .containers
+                .entry(id.to_owned())
+                .or_insert_with(|| ScriptedContainer {
+                    name: format!("name-{id}"),
+                    running: false,
+                    started_at: 0,
+                    log: Vec::new(),
+                    repeated: (0, 0),
+                });
             container.running = true;
             container.started_at += 1;
             let name = container.name.clone();
@@ -158,23 +161,23 @@ impl Scripted {
         });
     }
 
-    /// The container writes a line, stamped with the (paused) time.
+    /// Writes a line of a container with the current (paused) time.
     pub(crate) fn write(&self, id: &str, stream: Stream, text: &str) {
         let time = now().as_nanos();
         self.with(|state| {
             let log = &mut state.containers.get_mut(id).unwrap().log;
-            // As in the real engine, no two lines of an output share a stamp.
+            // As in the real engine, no two lines of an output share a timestamp.
             let time = log.last().map_or(time, |last| time.max(last.1 + 1));
             log.push((stream, time, text.to_owned()));
         });
     }
 
-    /// The engine forgets the oldest `count` lines.
+    /// Drops the oldest `count` lines of a log.
     pub(crate) fn drop_lines(&self, id: &str, count: usize) {
         self.with(|state| drop(state.containers.get_mut(id).unwrap().log.drain(..count)));
     }
 
-    /// Every stream of the container that is open now sends its last `count` lines again.
+    /// Sends the last `count` lines again on every open stream of the container.
     pub(crate) fn repeat(&self, id: &str, count: usize) {
         self.with(|state| {
             let repeated = &mut state.containers.get_mut(id).unwrap().repeated;
@@ -182,17 +185,17 @@ impl Scripted {
         });
     }
 
-    /// Ends all events streams, and nobody hears of what happens until the next begins.
+    /// Ends all event streams. Events until the next subscription are lost.
     pub(crate) fn cut_events(&self) {
         self.with(|state| state.events_cut += 1);
     }
 
-    /// All log streams that are open now stay open and never say anything again.
+    /// Silences all open log streams for ever, without ending them.
     pub(crate) fn freeze_open_logs(&self) {
         self.with(|state| state.frozen_below = state.logs_opened);
     }
 
-    /// Requests for the container's log are taken and never answered; streams that are open go on.
+    /// Stops answering requests for the container's log; open streams continue.
     pub(crate) fn mute(&self, id: &str) {
         self.with(|state| state.mute.insert(id.to_owned()));
     }
@@ -205,21 +208,21 @@ impl Scripted {
         self.state.lock().unwrap().most_connections
     }
 
-    /// Every request target so far.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.state.lock().unwrap().asked.clone()
+    /// Returns the targets of all requests.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.state.lock().unwrap().requests.clone()
     }
 
-    async fn serve(self, mut wire: DuplexStream) -> io::Result<()> {
+    async fn serve(self, mut connection: DuplexStream) -> io::Result<()> {
         let _open = {
             let mut state = self.state.lock().unwrap();
             state.connections += 1;
             state.most_connections = state.most_connections.max(state.connections);
-            Connection(Arc::clone(&self.state))
+            ConnectionGuard(Arc::clone(&self.state))
         };
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
-            if wire.read_buf(&mut request).await? == 0 {
+            if connection.read_buf(&mut request).await? == 0 {
                 return Ok(());
             }
         }
@@ -228,57 +231,62 @@ impl Scripted {
             .nth(1)
             .unwrap_or("")
             .to_owned();
-        let mood = self.with(|state| {
-            state.asked.push(target.clone());
-            state.mood
+        let behavior = self.with(|state| {
+            state.requests.push(target.clone());
+            state.behavior
         });
-        if mood == Mood::Stopped {
-            // Until they give up.
-            return wire.read_u8().await.map(|_| ());
+        if behavior == EngineBehavior::Hanging {
+            // Ends when the client closes the connection.
+            return connection.read_u8().await.map(|_| ());
         }
         let path = target.split('?').next().unwrap_or("").to_owned();
         match path.split('/').skip(1).collect::<Vec<_>>()[..] {
-            ["events"] => self.serve_events(wire).await,
-            ["containers", "json"] if mood == Mood::FailingLists => {
-                answer(&mut wire, "500 Internal Server Error", r#"{"message":"no list today"}"#).await
+            ["events"] => self.serve_events(connection).await,
+            ["containers", "json"] if behavior == EngineBehavior::ListsFail => {
+                answer(
+                    &mut connection,
+                    "500 Internal Server Error",
+                    r#"{"message":"lists fail"}"#,
+                )
+                .await
             }
             ["containers", "json"] => {
                 let list = self.with(|state| state.list());
-                answer(&mut wire, "200 OK", &list).await
+                answer(&mut connection, "200 OK", &list).await
             }
             ["containers", id, "json"] => {
-                let found = self.with(|state| state.containers.get(id).map(Box_::inspected));
+                let found = self.with(|state| state.containers.get(id).map(ScriptedContainer::inspected));
                 match found {
-                    Some(body) => answer(&mut wire, "200 OK", &body).await,
-                    None => answer(&mut wire, "404 Not Found", r#"{"message":"No such container"}"#).await,
+                    Some(body) => answer(&mut connection, "200 OK", &body).await,
+                    None => answer(&mut connection, "404 Not Found", r#"{"message":"No such container"}"#).await,
                 }
             }
-            ["containers", _, "logs"] if mood == Mood::Unreadable => {
+            ["containers", _, "logs"] if behavior == EngineBehavior::LogsUnreadable => {
                 let body = r#"{"message":"configured logging driver does not support reading"}"#;
-                answer(&mut wire, "501 Not Implemented", body).await
+                answer(&mut connection, "501 Not Implemented", body).await
             }
-            ["containers", _, "logs"] if mood == Mood::Refusing => {
+            ["containers", _, "logs"] if behavior == EngineBehavior::LogsRefused => {
                 let body = r#"{"message":"can not get logs from container which is dead or marked for removal"}"#;
-                answer(&mut wire, "409 Conflict", body).await
+                answer(&mut connection, "409 Conflict", body).await
             }
             ["containers", id, "logs"] if self.with(|state| state.mute.contains(id)) => {
-                wire.read_u8().await.map(|_| ())
+                connection.read_u8().await.map(|_| ())
             }
-            ["containers", id, "logs"] => self.serve_log(wire, id, &target, mood).await,
-            _ => answer(&mut wire, "404 Not Found", r#"{"message":"page not found"}"#).await,
+            ["containers", id, "logs"] => self.serve_log(connection, id, &target, behavior).await,
+            _ => answer(&mut connection, "404 Not Found", r#"{"message":"page not found"}"#).await,
         }
     }
 
-    async fn serve_events(&self, mut wire: DuplexStream) -> io::Result<()> {
+    async fn serve_events(&self, mut connection: DuplexStream) -> io::Result<()> {
         let mut changed = self.changed.subscribe();
         let (mut at, cut) = self.with(|state| (state.events.len(), state.events_cut));
-        wire.write_all(HEAD).await?;
+        connection.write_all(HEAD).await?;
         loop {
             let (new, ended) = {
                 let state = self.state.lock().unwrap();
                 (
                     state.events[at..].to_vec(),
-                    state.mood == Mood::Away || state.events_cut != cut,
+                    state.behavior == EngineBehavior::NotListening || state.events_cut != cut,
                 )
             };
             if ended {
@@ -286,15 +294,21 @@ impl Scripted {
             }
             at += new.len();
             for event in new {
-                chunk(&mut wire, format!("{event}\n").as_bytes()).await?;
+                chunk(&mut connection, format!("{event}\n").as_bytes()).await?;
             }
-            if !wait(&mut wire, &mut changed).await {
+            if !wait(&mut connection, &mut changed).await {
                 return Ok(());
             }
         }
     }
 
-    async fn serve_log(&self, mut wire: DuplexStream, id: &str, target: &str, mood: Mood) -> io::Result<()> {
+    async fn serve_log(
+        &self,
+        mut connection: DuplexStream,
+        id: &str,
+        target: &str,
+        behavior: EngineBehavior,
+    ) -> io::Result<()> {
         let parameter = |name: &str| {
             let (_, query) = target.split_once('?')?;
             query
@@ -311,7 +325,7 @@ impl Scripted {
         let (number, mut last, mut repeated) = self.with(|state| {
             state.logs_opened += 1;
             let log = &state.containers[id].log;
-            // Lines are found again by their stamps, because the log may lose its oldest.
+            // Lines are found by their timestamps, because the log may lose its oldest.
             let before = log
                 .len()
                 .checked_sub(tail.saturating_add(1))
@@ -319,9 +333,9 @@ impl Scripted {
             let repeated = state.containers[id].repeated.0;
             (state.logs_opened - 1, before.max(since.saturating_sub(1)), repeated)
         });
-        wire.write_all(HEAD).await?;
-        if mood == Mood::HidingLogs {
-            return wire.write_all(b"0\r\n\r\n").await;
+        connection.write_all(HEAD).await?;
+        if behavior == EngineBehavior::LogsEmpty {
+            return connection.write_all(b"0\r\n\r\n").await;
         }
         loop {
             let (new, running, frozen, away) = {
@@ -330,40 +344,45 @@ impl Scripted {
                 let log = container.map_or(&[][..], |container| &container.log);
                 let (times, count) = container.map_or((0, 0), |container| container.repeated);
                 if times > repeated {
-                    // Back to before the lines that it sends again.
+                    // Go back before the repeated lines.
                     let sent = log.iter().take_while(|line| line.1 <= last).count();
                     let back = sent.checked_sub(count + 1).map_or(i64::MIN, |index| log[index].1);
                     (repeated, last) = (times, back);
                 }
                 let new: Vec<_> = log.iter().filter(|line| line.1 > last).cloned().collect();
                 let running = container.is_some_and(|container| container.running);
-                (new, running, number < state.frozen_below, state.mood == Mood::Away)
+                (
+                    new,
+                    running,
+                    number < state.frozen_below,
+                    state.behavior == EngineBehavior::NotListening,
+                )
             };
             if away {
                 return Ok(());
             }
-            if mood == Mood::Hasty && live && !running {
-                return wire.write_all(b"0\r\n\r\n").await;
+            if behavior == EngineBehavior::LogsEndEarly && live && !running {
+                return connection.write_all(b"0\r\n\r\n").await;
             }
             if !frozen {
                 for (stream, time, text) in new {
                     last = time;
                     let frame = frame(stream, time, &text);
-                    let cut = if mood == Mood::CuttingLogs {
+                    let cut = if behavior == EngineBehavior::LogsTruncated {
                         frame.len() - 3
                     } else {
                         frame.len()
                     };
-                    chunk(&mut wire, &frame[..cut]).await?;
-                    if mood == Mood::CuttingLogs {
-                        return wire.write_all(b"0\r\n\r\n").await;
+                    chunk(&mut connection, &frame[..cut]).await?;
+                    if behavior == EngineBehavior::LogsTruncated {
+                        return connection.write_all(b"0\r\n\r\n").await;
                     }
                 }
-                if !running || mood == Mood::EndingLogs {
-                    return wire.write_all(b"0\r\n\r\n").await;
+                if !running || behavior == EngineBehavior::LogsEndAtOnce {
+                    return connection.write_all(b"0\r\n\r\n").await;
                 }
             }
-            if !wait(&mut wire, &mut changed).await {
+            if !wait(&mut connection, &mut changed).await {
                 return Ok(());
             }
         }
@@ -388,26 +407,26 @@ impl State {
     }
 }
 
-impl Box_ {
+impl ScriptedContainer {
     fn inspected(&self) -> String {
         let state = serde_json::json!({ "Running": self.running, "StartedAt": self.started_at.to_string() });
         serde_json::json!({ "State": state, "Config": { "Tty": false } }).to_string()
     }
 }
 
-impl Dial for Scripted {
-    fn dial(&self) -> Dialling<'_> {
+impl Connector for ScriptedEngine {
+    fn connect(&self) -> Connecting<'_> {
         Box::pin(async move {
-            if self.state.lock().unwrap().mood == Mood::Away {
+            if self.state.lock().unwrap().behavior == EngineBehavior::NotListening {
                 return Err(io::ErrorKind::ConnectionRefused.into());
             }
-            let (near, far) = tokio::io::duplex(64 * 1024);
+            let (client, server) = tokio::io::duplex(64 * 1024);
             let this = self.clone();
             self.serving.spawn(async move {
-                // Whoever asked is gone.
-                let _ = this.serve(far).await;
+                // Ends when the client closes the connection.
+                let _ = this.serve(server).await;
             });
-            Ok(Box::new(near) as AnyWire)
+            Ok(Box::new(client) as Connection)
         })
     }
 
@@ -418,15 +437,17 @@ impl Dial for Scripted {
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-async fn answer(wire: &mut DuplexStream, status: &str, body: &str) -> io::Result<()> {
+async fn answer(connection: &mut DuplexStream, status: &str, body: &str) -> io::Result<()> {
     let text = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    wire.write_all(text.as_bytes()).await
+    connection.write_all(text.as_bytes()).await
 }
 
-async fn chunk(wire: &mut DuplexStream, bytes: &[u8]) -> io::Result<()> {
-    wire.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
-    wire.write_all(bytes).await?;
-    wire.write_all(b"\r\n").await
+async fn chunk(connection: &mut DuplexStream, bytes: &[u8]) -> io::Result<()> {
+    connection
+        .write_all(format!("{:x}\r\n", bytes.len()).as_bytes())
+        .await?;
+    connection.write_all(bytes).await?;
+    connection.write_all(b"\r\n").await
 }
 
 fn frame(stream: Stream, time: i64, text: &str) -> Vec<u8> {
@@ -439,15 +460,15 @@ fn frame(stream: Stream, time: i64, text: &str) -> Vec<u8> {
     frame
 }
 
-/// Waits for a change; false if the other side has closed.
-async fn wait(wire: &mut DuplexStream, changed: &mut watch::Receiver<u64>) -> bool {
+/// Waits for a change. Returns `false` if the client has closed the connection.
+async fn wait(connection: &mut DuplexStream, changed: &mut watch::Receiver<u64>) -> bool {
     tokio::select! {
         changed = changed.changed() => changed.is_ok(),
-        _ = wire.read_u8() => false,
+        _ = connection.read_u8() => false,
     }
 }
 
-/// The instant at which this test's runtime began.
+/// Returns the start of this test's runtime.
 pub(super) fn started() -> tokio::time::Instant {
     thread_local! {
         static STARTED: OnceLock<tokio::time::Instant> = const { OnceLock::new() };
@@ -455,7 +476,7 @@ pub(super) fn started() -> tokio::time::Instant {
     STARTED.with(|started| *started.get_or_init(tokio::time::Instant::now))
 }
 
-/// The scripted engine's time, which is the paused one.
+/// Returns the time of the scripted engine, which is the paused one.
 pub(super) fn now() -> Timestamp {
     Timestamp::from_nanos(EPOCH_NANOS + i64::try_from(started().elapsed().as_nanos()).unwrap())
 }

@@ -1,11 +1,17 @@
-//! What the Loki sink pushes, again and in which order, against a Loki of the test's own.
+//! Tests of the Loki sink against a scripted server.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::time::Instant;
 
+use leakcheck_http1::{Framing, RequestHead};
+
+use super::super::config::Fsync;
+use super::super::positions::Snapshot;
 use super::*;
+use crate::chunk::Chunk;
 use crate::frame::Stream;
-use crate::seam::Position;
-use crate::testbed::metrics;
+use crate::test_support::metrics;
 use crate::timestamp::Timestamp;
 
 fn chunk(name: &str, lines: &[(Stream, i64, &str)]) -> Chunk {
@@ -24,9 +30,13 @@ fn chunk(name: &str, lines: &[(Stream, i64, &str)]) -> Chunk {
     chunk
 }
 
-/// A Loki that answers each request with what `answer` says to its number and body, and hands back the bodies of `count`
-/// of them. It does not answer where `answer` says nothing.
-fn loki_that(
+/// The timeout of a push in tests whose server answers.
+const TIMEOUT: Duration = Duration::from_secs(10);
+const SHORT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Starts a server that answers `count` requests with the status line that `answer` returns for their number and body, and
+/// returns the bodies. It does not answer at all if `answer` returns an empty string.
+fn serve_loki(
     count: usize,
     mut answer: impl FnMut(usize, &str) -> &'static str + Send + 'static,
 ) -> (LokiAddress, std::thread::JoinHandle<Vec<String>>) {
@@ -34,33 +44,36 @@ fn loki_that(
     let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let serving = std::thread::spawn(move || {
         let mut bodies = Vec::new();
-        while bodies.len() < count {
+        'connections: while bodies.len() < count {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = Vec::new();
             let body = loop {
                 let mut piece = [0; 1024];
                 let read = stream.read(&mut piece).unwrap();
+                if read == 0 {
+                    continue 'connections;
+                }
                 request.extend_from_slice(&piece[..read]);
-                let text = String::from_utf8_lossy(&request).into_owned();
-                let Some((head, body)) = text.split_once("\r\n\r\n") else {
+                let Some((head, length)) = RequestHead::parse(&request).unwrap() else {
                     continue;
                 };
-                let length = head
-                    .lines()
-                    .find_map(|line| line.strip_prefix("Content-Length: "))
-                    .unwrap();
-                if body.len() == length.parse::<usize>().unwrap() {
-                    break body.to_owned();
+                if head.framing == Framing::Length((request.len() - length) as u64) {
+                    break String::from_utf8(request.split_off(length)).unwrap();
                 }
             };
             let answer = answer(bodies.len(), &body);
             bodies.push(body);
             if answer.is_empty() {
-                // Until they give up.
+                // Ends when the client closes the connection.
                 let _ = stream.read(&mut [0; 1]);
                 continue;
             }
-            let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let close = if answer.contains("unannounced") {
+                ""
+            } else {
+                "Connection: close\r\n"
+            };
+            let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n{close}\r\n");
             stream.write_all(head.as_bytes()).unwrap();
         }
         bodies
@@ -68,29 +81,31 @@ fn loki_that(
     (address, serving)
 }
 
-/// A Loki that answers each request with the next of `answers`, and hands back the bodies.
+/// Starts a server that answers each request with the next of `answers`, and returns the bodies.
 fn loki(answers: &'static [&'static str]) -> (LokiAddress, std::thread::JoinHandle<Vec<String>>) {
-    loki_that(answers.len(), |number, _| answers[number])
+    serve_loki(answers.len(), |number, _| answers[number])
 }
 
 const HEALTH: &str = r#"log_capturer_component_health{component_type="sink",component_name="loki"}"#;
 
-/// Runs a sink over `chunks` to its end; what it says of itself, and its positions.
+/// Runs a sink over `chunks` to its end; returns its metrics and its stored positions.
 async fn run(address: LokiAddress, folder: &std::path::Path, chunks: Vec<Chunk>) -> (String, Positions) {
     let metrics = metrics();
-    let (mut sink, _) = LokiSink::open(address, folder.into(), Arc::clone(&metrics)).unwrap();
+    let (mut sink, _) = open(address, folder, &metrics);
     let (queue, items) = crate::queue::Queue::new(100_000, 10_000_000);
     for chunk in chunks {
         queue.send(chunk).await.unwrap();
     }
     queue.end().await;
-    tokio::task::spawn_blocking(move || sink.run(items, &CancellationToken::new()))
-        .await
-        .unwrap();
-    (metrics.encode(), Snapshot::load(folder).unwrap().positions)
+    sink.run(items, &CancellationToken::new()).await;
+    (metrics.encode(), sink.positions.positions().clone())
 }
 
-/// The texts of a body's lines.
+fn open(address: LokiAddress, folder: &std::path::Path, metrics: &Arc<Metrics>) -> (LokiSink, Positions) {
+    LokiSink::open(address, folder.into(), Arc::clone(metrics), TIMEOUT).unwrap()
+}
+
+/// Returns the texts of the lines in a body.
 fn texts(body: &str) -> Vec<String> {
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     let streams = body["streams"].as_array().unwrap().iter();
@@ -101,7 +116,7 @@ fn texts(body: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_batch_is_sent_again_until_loki_takes_it_and_only_then_committed() {
+async fn a_batch_is_repeated_until_loki_accepts_it_and_only_then_committed() {
     let folder = tempfile::tempdir().unwrap();
     let (address, serving) = loki(&["500 Internal Server Error", "429 Too Many Requests", "204 No Content"]);
     let lines = [
@@ -121,10 +136,10 @@ async fn a_batch_is_sent_again_until_loki_takes_it_and_only_then_committed() {
 }
 
 #[tokio::test]
-async fn only_the_lines_that_loki_refuses_are_left_out_and_they_do_not_count_as_delivered() {
+async fn only_rejected_lines_are_left_out_and_they_do_not_count_as_delivered() {
     let folder = tempfile::tempdir().unwrap();
-    // As Loki does: what can be taken of a push is taken, and the whole answered with 400.
-    let (address, serving) = loki_that(5, |_, body| {
+    // Loki accepts the valid lines of such a push and answers with 400.
+    let (address, serving) = serve_loki(5, |_, body| {
         if body.contains("too old") {
             "400 Bad Request"
         } else {
@@ -155,7 +170,7 @@ async fn only_the_lines_that_loki_refuses_are_left_out_and_they_do_not_count_as_
 }
 
 #[tokio::test]
-async fn a_batch_of_which_all_is_refused_is_not_pushed_line_by_line() {
+async fn a_batch_that_is_rejected_as_a_whole_is_not_pushed_line_by_line() {
     let folder = tempfile::tempdir().unwrap();
     let texts: Vec<String> = (0..4_000).map(|number| number.to_string()).collect();
     let lines: Vec<_> = texts
@@ -163,8 +178,8 @@ async fn a_batch_of_which_all_is_refused_is_not_pushed_line_by_line() {
         .zip(0..)
         .map(|(text, time)| (Stream::Stdout, time, text.as_str()))
         .collect();
-    let requests = 2 * SPLITS as usize + 1;
-    let (address, serving) = loki_that(requests, |_, _| "400 Bad Request");
+    let requests = 2 * SPLITS_MAX as usize + 1;
+    let (address, serving) = serve_loki(requests, |_, _| "400 Bad Request");
     let (metrics, _) = run(address, folder.path(), vec![chunk("web", &lines)]).await;
     serving.join().unwrap();
     assert!(
@@ -175,7 +190,7 @@ async fn a_batch_of_which_all_is_refused_is_not_pushed_line_by_line() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_or_path_loses_nothing_and_shows_as_bad_health() {
+async fn a_wrong_password_or_path_loses_nothing_and_is_reported_as_unhealthy() {
     let folder = tempfile::tempdir().unwrap();
     let answers = [
         "401 Unauthorized",
@@ -186,7 +201,7 @@ async fn a_wrong_password_or_path_loses_nothing_and_shows_as_bad_health() {
     let metrics = metrics();
     let (seen, watched) = (Arc::new(std::sync::Mutex::new(Vec::new())), Arc::clone(&metrics));
     let noted = Arc::clone(&seen);
-    let (address, serving) = loki_that(5, move |number, _| {
+    let (address, serving) = serve_loki(5, move |number, _| {
         let text = watched.encode();
         let health = text
             .lines()
@@ -195,13 +210,11 @@ async fn a_wrong_password_or_path_loses_nothing_and_shows_as_bad_health() {
         noted.lock().unwrap().push(health);
         answers.get(number).copied().unwrap_or("204 No Content")
     });
-    let (mut sink, _) = LokiSink::open(address, folder.path().into(), Arc::clone(&metrics)).unwrap();
+    let (mut sink, _) = open(address, folder.path(), &metrics);
     let (queue, items) = crate::queue::Queue::new(100, 10_000);
     queue.send(chunk("web", &[(Stream::Stdout, 1, "line")])).await.unwrap();
     queue.end().await;
-    tokio::task::spawn_blocking(move || sink.run(items, &CancellationToken::new()))
-        .await
-        .unwrap();
+    sink.run(items, &CancellationToken::new()).await;
     assert!(serving.join().unwrap().iter().all(|body| texts(body) == ["line"]));
     let bad = Some(" 0".to_owned());
     assert_eq!(seen.lock().unwrap()[1..], [bad.clone(), bad.clone(), bad.clone(), bad]);
@@ -212,7 +225,7 @@ async fn a_wrong_password_or_path_loses_nothing_and_shows_as_bad_health() {
 }
 
 #[tokio::test]
-async fn lines_of_many_reads_are_pushed_together_and_in_order_across_batches() {
+async fn lines_are_pushed_in_order_across_batches() {
     let folder = tempfile::tempdir().unwrap();
     let long = "x".repeat(BATCH_BYTES / 8);
     let chunks: Vec<Chunk> = (0..20)
@@ -231,18 +244,18 @@ async fn lines_of_many_reads_are_pushed_together_and_in_order_across_batches() {
 }
 
 #[tokio::test]
-async fn a_quiet_load_is_not_a_push_for_each_of_its_lines() {
+async fn lines_of_a_quiet_load_share_pushes() {
     let folder = tempfile::tempdir().unwrap();
     let pushes = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = Arc::clone(&pushes);
-    let (address, _) = loki_that(usize::MAX, move |_, _| {
+    let (address, _) = serve_loki(usize::MAX, move |_, _| {
         counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         "204 No Content"
     });
     let metrics = metrics();
-    let (mut sink, _) = LokiSink::open(address, folder.path().into(), Arc::clone(&metrics)).unwrap();
+    let (mut sink, _) = open(address, folder.path(), &metrics);
     let (queue, items) = crate::queue::Queue::new(100, 10_000);
-    let working = tokio::task::spawn_blocking(move || sink.run(items, &CancellationToken::new()));
+    let running = tokio::spawn(async move { sink.run(items, &CancellationToken::new()).await });
     for number in 0..40 {
         queue
             .send(chunk("web", &[(Stream::Stdout, number, "line")]))
@@ -251,18 +264,18 @@ async fn a_quiet_load_is_not_a_push_for_each_of_its_lines() {
         tokio::time::sleep(LINGER / 10).await;
     }
     queue.end().await;
-    working.await.unwrap();
+    running.await.unwrap();
     let pushes = pushes.load(std::sync::atomic::Ordering::Relaxed);
     assert!(pushes <= 20, "{pushes} pushes for 40 lines");
     assert!(metrics.encode().contains("log_capturer_lines_total 40"));
 }
 
 #[tokio::test]
-async fn a_loki_that_stalls_is_given_up_at_the_deadline_and_what_a_kill_repeats_is_that_one_batch() {
+async fn a_stalled_push_ends_at_its_timeout_and_only_its_batch_is_repeated_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let (address, serving) = loki(&["204 No Content", ""]);
     let abandon = CancellationToken::new();
-    let (mut sink, _) = LokiSink::open(address.clone(), folder.path().into(), metrics()).unwrap();
+    let (mut sink, _) = LokiSink::open(address.clone(), folder.path().into(), metrics(), SHORT_TIMEOUT).unwrap();
     let (queue, items) = crate::queue::Queue::new(100, 10_000_000);
     let mut position = Position::default();
     let mut next = |time| {
@@ -272,20 +285,22 @@ async fn a_loki_that_stalls_is_given_up_at_the_deadline_and_what_a_kill_repeats_
         chunk
     };
     let ended = abandon.clone();
-    let working = tokio::task::spawn_blocking(move || sink.run(items, &ended));
+    let running = tokio::spawn(async move { sink.run(items, &ended).await });
     queue.send(next(1)).await.unwrap();
-    let stored = || Snapshot::load(folder.path()).is_ok_and(|stored| !stored.positions.is_empty());
+    let stored = || std::fs::metadata(folder.path().join("capture.positions.journal")).is_ok_and(|file| file.len() > 0);
     while !stored() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // Loki has this one, and the daemon is ended before it knows.
+    // Loki receives this line, and the daemon ends before the answer.
     queue.send(next(2)).await.unwrap();
     abandon.cancel();
-    let began = Instant::now();
-    working.await.unwrap();
-    assert!(began.elapsed() < DEADLINE * 2, "{:?}", began.elapsed());
-    assert_eq!(serving.join().unwrap().len(), 2);
-    let (_, resume) = LokiSink::open(address, folder.path().into(), metrics()).unwrap();
+    let start = Instant::now();
+    running.await.unwrap();
+    assert!(start.elapsed() < SHORT_TIMEOUT * 10, "{:?}", start.elapsed());
+    // Not on this thread, which closes the connection of the stalled push.
+    let bodies = tokio::task::spawn_blocking(|| serving.join().unwrap()).await.unwrap();
+    assert_eq!(bodies.len(), 2);
+    let (_, resume) = open(address, folder.path(), &metrics());
     assert_eq!(
         resume["id-web"].newest(),
         Timestamp::from_nanos(1),
@@ -293,16 +308,78 @@ async fn a_loki_that_stalls_is_given_up_at_the_deadline_and_what_a_kill_repeats_
     );
 }
 
-#[test]
-fn addresses_are_read_as_people_write_them() {
-    let parse = |text: &str| {
-        text.parse::<LokiAddress>()
-            .map(|address| (address.authority, address.path))
+#[tokio::test]
+async fn a_container_removed_behind_its_last_lines_leaves_no_position() {
+    let folder = tempfile::tempdir().unwrap();
+    let (address, serving) = loki(&["204 No Content"]);
+    let (mut sink, _) = open(address, folder.path(), &metrics());
+    let (queue, items) = crate::queue::Queue::new(100, 10_000);
+    queue.send(chunk("web", &[(Stream::Stdout, 1, "line")])).await.unwrap();
+    assert!(queue.forget("id-web".to_owned()));
+    queue.end().await;
+    sink.run(items, &CancellationToken::new()).await;
+    serving.join().unwrap();
+    assert!(sink.positions.positions().is_empty(), "{:?}", sink.positions);
+}
+
+#[tokio::test]
+async fn a_stale_keep_alive_connection_is_not_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = metrics();
+    let (health, watched) = (Arc::new(std::sync::Mutex::new(Vec::new())), Arc::clone(&metrics));
+    let noted = Arc::clone(&health);
+    // It closes behind each answer without announcing that.
+    let (address, serving) = serve_loki(2, move |_, _| {
+        noted
+            .lock()
+            .unwrap()
+            .push(watched.encode().contains(&format!("{HEALTH} 0")));
+        "204 No Content\r\nX-Closing: unannounced"
+    });
+    let (mut sink, _) = open(address, folder.path(), &metrics);
+    let (queue, items) = crate::queue::Queue::new(100, 10_000);
+    let running = tokio::spawn(async move { sink.run(items, &CancellationToken::new()).await });
+    for number in [1, 2] {
+        queue
+            .send(chunk("web", &[(Stream::Stdout, number, "line")]))
+            .await
+            .unwrap();
+        tokio::time::sleep(LINGER * 3).await;
+    }
+    queue.end().await;
+    running.await.unwrap();
+    serving.join().unwrap();
+    assert_eq!(*health.lock().unwrap(), [false, false]);
+}
+
+#[tokio::test]
+async fn a_batch_does_not_rewrite_the_positions_of_other_containers() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let others: Positions = (0..1000).map(|n| (format!("c{n}"), Position::default())).collect();
+    Snapshot::store(
+        &Folder::take(folder.path().into()).unwrap(),
+        0,
+        0,
+        &others,
+        Fsync::Never,
+    )
+    .unwrap();
+    let snapshot = || {
+        std::fs::metadata(folder.path().join("capture.positions.json"))
+            .unwrap()
+            .ino()
     };
-    assert_eq!(
-        parse("http://loki:3100"),
-        Ok(("loki:3100".into(), "/loki/api/v1/push".into()))
-    );
-    assert_eq!(parse("http://loki/push"), Ok(("loki:80".into(), "/push".into())));
-    assert!(parse("https://loki").is_err());
+    let before = snapshot();
+    let (address, serving) = loki(&["204 No Content"]);
+    run(
+        address.clone(),
+        folder.path(),
+        vec![chunk("web", &[(Stream::Stdout, 1, "line")])],
+    )
+    .await;
+    serving.join().unwrap();
+    assert_eq!(snapshot(), before, "it was replaced");
+    let (_, resume) = open(address, folder.path(), &metrics());
+    assert_eq!((resume.len(), resume.contains_key("id-web")), (1001, true));
 }

@@ -1,5 +1,4 @@
-//! Containers of a test, and their end: everything is labelled with the test's own run and removed by that label, however
-//! the test ends.
+//! The containers of a test. Everything carries the label of the test's run and is removed by it, however the test ends.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -8,15 +7,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A run of one test on one engine.
-pub(crate) struct Cage {
+pub(crate) struct Harness {
     host: Option<String>,
     pub(crate) run: String,
     image: String,
     pub(crate) folder: tempfile::TempDir,
 }
 
-impl Cage {
-    /// On the engine at hand; `None`, said aloud, where there is none.
+impl Harness {
+    /// Uses the default engine. If there is none, prints a message and returns `None`.
     pub(crate) fn open(test: &str) -> Option<Self> {
         let answers = docker(None, &["version", "--format", "{{.Server.Version}}"]);
         if !answers.is_ok_and(|output| output.status.success()) {
@@ -24,13 +23,13 @@ impl Cage {
                 !is_required(),
                 "LEAKCHECK_REQUIRE_DOCKER is set, and no Docker engine answers"
             );
-            say_skipped(&format!("{test}: no Docker engine answers"));
+            print_skipped(&format!("{test}: no Docker engine answers"));
             return None;
         }
         Some(Self::on(None, test))
     }
 
-    /// On the engine at `host`.
+    /// Uses the engine at `host`.
     pub(crate) fn on(host: Option<String>, test: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let run = format!(
@@ -39,33 +38,33 @@ impl Cage {
             NUMBER.fetch_add(1, Ordering::Relaxed)
         );
         let image = format!("{run}:1").to_lowercase();
-        let cage = Self {
+        let harness = Self {
             host,
             run,
             image,
             folder: tempfile::tempdir().unwrap(),
         };
-        cage.make_image();
-        let keeper = cage.keeper();
-        // The image's label would put it among those that the test follows.
+        harness.make_image();
+        let keeper = harness.keeper();
+        // Without this label it would have the image's, and be followed.
         let label = format!("leakcheck.run={keeper}");
         let alone = ["run", "-d", "--network", "none", "--name", &keeper, "--label", &label];
-        cage.docker(&[&alone[..], &[&cage.image, "idle"]].concat());
-        cage
+        harness.docker(&[&alone[..], &[&harness.image, "idle"]].concat());
+        harness
     }
 
-    /// A container whose network all others share, because each network of its own is a chance of a deadlock in Engine 20.10's network
-    /// controller when containers end together (moby issue 46661): then no container starts or ends on that engine any more.
+    /// Returns the name of the container whose network all others share. With networks of their own, containers that end
+    /// together may deadlock the network controller of Engine 20.10 (moby issue 46661).
     fn keeper(&self) -> String {
         format!("{}-keeper", self.run)
     }
 
     fn make_image(&self) {
-        let speaker = speaker();
+        let log_writer = log_writer();
         let mut tar = Command::new("tar")
             .args(["-cf", "-", "-C"])
-            .arg(speaker.parent().unwrap())
-            .arg("speaker")
+            .arg(log_writer.parent().unwrap())
+            .arg("log_writer")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -73,7 +72,7 @@ impl Cage {
         let import = [
             "import",
             "-c",
-            r#"ENTRYPOINT ["/speaker"]"#,
+            r#"ENTRYPOINT ["/log_writer"]"#,
             "-c",
             &label,
             "-",
@@ -87,7 +86,7 @@ impl Cage {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// Runs the engine's own command line and returns what it says.
+    /// Runs the Docker CLI and returns its output.
     pub(crate) fn docker(&self, arguments: &[&str]) -> String {
         let output = docker(self.host.as_deref(), arguments).unwrap();
         assert!(
@@ -98,12 +97,12 @@ impl Cage {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// Starts a container that speaks; `options` go to `docker run`. Returns its name.
-    pub(crate) fn speak(&self, name: &str, options: &[&str], speech: &[&str]) -> String {
+    /// Starts a container that writes lines; `options` go to `docker run`. Returns its name.
+    pub(crate) fn start_writer(&self, name: &str, options: &[&str], speech: &[&str]) -> String {
         let (name, label) = (format!("{}-{name}", self.run), format!("leakcheck.run={}", self.run));
         let network = format!("container:{}", self.keeper());
         let mut arguments = vec!["run", "-d", "--network", &network, "--name", &name, "--label", &label];
-        // Whatever the engine's default is, it must not drop lines that the test counts.
+        // The engine must not drop lines, whatever its default is.
         if !options.contains(&"--log-driver") {
             arguments.extend(["--log-driver", "json-file", "--log-opt", "max-size=1g"]);
         }
@@ -115,28 +114,30 @@ impl Cage {
     }
 
     /// Starts `count` containers that speak alike, a few at a time. Returns their names.
-    pub(crate) fn speak_all(&self, name: &str, count: usize, speech: &[&str]) -> Vec<String> {
+    pub(crate) fn start_writers(&self, name: &str, count: usize, speech: &[&str]) -> Vec<String> {
         let numbers: Vec<usize> = (0..count).collect();
-        side_by_side(&numbers, |number| self.speak(&format!("{name}{number}"), &[], speech))
+        side_by_side(&numbers, |number| {
+            self.start_writer(&format!("{name}{number}"), &[], speech)
+        })
     }
 
     /// Kills all containers of this run, if any runs.
-    pub(crate) fn silence(&self) {
+    pub(crate) fn kill_writers(&self) {
         let running = self.docker(&["ps", "-q", "--filter", &format!("label=leakcheck.run={}", self.run)]);
         let ids: Vec<&str> = running.split_whitespace().collect();
         side_by_side(&ids, |id| {
-            // One that ended by itself meanwhile cannot be killed, and need not be.
+            // A container that has ended cannot be killed.
             let _ = docker(self.host.as_deref(), &["kill", id]);
         });
     }
 
-    /// How many lines of standard output and of standard error the engine itself has of a container.
-    pub(crate) fn lines_kept(&self, name: &str) -> [usize; 2] {
+    /// Returns the numbers of lines in the engine's log of a container: standard output and standard error.
+    pub(crate) fn logged_lines(&self, name: &str) -> [usize; 2] {
         self.kept(name).map(|text| text.lines().count())
     }
 
-    /// The numbers of the lines that the engine itself has of a speaker, on standard output and on standard error.
-    pub(crate) fn numbers_kept(&self, name: &str) -> [Vec<usize>; 2] {
+    /// Returns the numbers in the lines of the engine's log of a container: standard output and standard error.
+    pub(crate) fn logged_numbers(&self, name: &str) -> [Vec<usize>; 2] {
         self.kept(name).map(|text| text.lines().map(number_of).collect())
     }
 
@@ -154,7 +155,7 @@ impl Cage {
     }
 }
 
-impl Drop for Cage {
+impl Drop for Harness {
     fn drop(&mut self) {
         let filter = format!("label=leakcheck.run={}", self.run);
         let left = docker(self.host.as_deref(), &["ps", "-aq", "--filter", &filter]);
@@ -171,33 +172,33 @@ impl Drop for Cage {
     }
 }
 
-/// Does the same with each of `things`, some at a time: an engine waits for the kernel more than it works.
+/// Calls `work` with each of `things`, some at a time.
 pub(crate) fn side_by_side<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    const HANDS: usize = 8;
-    let share = things.len().div_ceil(HANDS).max(1);
+    const THREADS: usize = 8;
+    let share = things.len().div_ceil(THREADS).max(1);
     std::thread::scope(|scope| {
         let work = &work;
-        let hands: Vec<_> = things
+        let threads: Vec<_> = things
             .chunks(share)
             .map(|some| scope.spawn(move || some.iter().map(work).collect::<Vec<R>>()))
             .collect();
-        hands.into_iter().flat_map(|hand| hand.join().unwrap()).collect()
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     })
 }
 
-/// True where a missing engine is a failure and no reason to skip.
+/// Returns `true` if a missing engine is a failure.
 pub(crate) fn is_required() -> bool {
     std::env::var_os("LEAKCHECK_REQUIRE_DOCKER").is_some()
 }
 
-/// Says it past the harness, which keeps what a test that passed has printed.
-pub(crate) fn say_skipped(why: &str) {
+/// Prints that a test is skipped. The test runner would hide the output of a passed test, so this writes directly.
+pub(crate) fn print_skipped(why: &str) {
     use std::io::Write as _;
-    // Standard error may be closed; that is no reason to fail.
+    // A closed standard error is not a failure.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
 
-/// The engine's command line, ended after two minutes: an engine that hangs must not hold the tests for ever.
+/// Returns a command of the Docker CLI that is killed after two minutes, in case the engine hangs.
 fn command(host: Option<&str>, arguments: &[&str]) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", "120", "docker"]);
@@ -212,17 +213,17 @@ fn docker(host: Option<&str>, arguments: &[&str]) -> std::io::Result<Output> {
     command(host, arguments).stdin(Stdio::null()).output()
 }
 
-/// The speaker's executable, compiled once for all tests of this process.
-fn speaker() -> &'static Path {
-    static SPEAKER: OnceLock<PathBuf> = OnceLock::new();
-    SPEAKER.get_or_init(|| {
-        // Tests may run in processes of their own side by side: each compiles its own, then all agree on one place.
+/// Returns the executable of the log writer, compiled once per process.
+fn log_writer() -> &'static Path {
+    static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
+    EXECUTABLE.get_or_init(|| {
+        // Test processes may run in parallel: each compiles its own file and renames it to the common name.
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let (own, path) = (
-            folder.join(format!("speaker-{}", std::process::id())),
-            folder.join("speaker"),
+            folder.join(format!("log_writer-{}", std::process::id())),
+            folder.join("log_writer"),
         );
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_engine/speaker.rs");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_engine/log_writer.rs");
         let compiled = Command::new(std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into()))
             .args(["--edition", "2024", "-O", "-C", "strip=symbols"])
             .args(["-C", "target-feature=+crt-static", "-o"])
@@ -240,21 +241,21 @@ fn speaker() -> &'static Path {
     })
 }
 
-/// Waits until `condition` holds; the deadline is far beyond what a loaded machine needs.
+/// Waits until `condition` holds, with a deadline for a loaded machine.
 pub(crate) fn until(what: &str, condition: impl FnMut() -> bool) {
-    until_at_last(what, Duration::from_secs(60), condition);
+    until_deadline(what, Duration::from_secs(60), condition);
 }
 
-/// The same, with a deadline of its own for what takes long.
-pub(crate) fn until_at_last(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool) {
-    let began = Instant::now();
+/// Waits until `condition` holds, or fails at `deadline`.
+pub(crate) fn until_deadline(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < deadline, "never happened: {what}");
+        assert!(start.elapsed() < deadline, "never happened: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// The number of a speaker's line, `S0 17 abc…`.
+/// Returns the number in a line of the log writer, `S0 17 abc…`.
 pub(crate) fn number_of(line: &str) -> usize {
     line.split(' ').nth(1).unwrap().parse().unwrap()
 }

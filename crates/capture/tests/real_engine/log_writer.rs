@@ -1,9 +1,9 @@
-//! What runs inside the test containers: compiled by the test itself, statically, with nothing but the standard library.
+//! The program in the test containers. The test compiles it statically, with the standard library only.
 //!
-//! `speaker lines RATE COUNT SIZE STDERR_PERCENT` writes numbered lines (`S0 17 abc…`; S1 on standard error), RATE a second,
-//! and ends after COUNT of them, unless `stay` follows. `speaker odd` writes what is hard to carry, and ends without a newline. `speaker idle`
-//! says nothing. `speaker brief` says one line and ends. `speaker wide` says three long lines of two-byte characters, such that
-//! each cut at 16 KiB goes through one, and ends.
+//! `log_writer lines RATE COUNT SIZE STDERR_PERCENT` writes numbered lines (`S0 17 abc…`; S1 on standard error), RATE a second,
+//! and ends after COUNT of them, unless `stay` follows. `log_writer odd` writes unusual lines, and ends without a
+//! newline. `log_writer idle` writes nothing. `log_writer brief` writes one line and ends. `log_writer wide` writes three long
+//! lines of two-byte characters, each cut at 16 KiB going through one, and ends.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -22,23 +22,23 @@ fn main() {
 fn lines(arguments: &[String]) {
     let number = |at: usize| arguments[at].parse::<u64>().unwrap();
     let (rate, count, size, percent) = (number(0), number(1), number(2) as usize, number(3));
-    let began = Instant::now();
-    let mut said = [0_u64; 2];
+    let start = Instant::now();
+    let mut written = [0_u64; 2];
     for index in 0..count {
         let stream = usize::from(index * 37 % 100 < percent);
-        let mut line = format!("S{stream} {} ", said[stream]);
+        let mut line = format!("S{stream} {} ", written[stream]);
         while line.len() + 1 < size {
             line.push(char::from(b'a' + (line.len() % 26) as u8));
         }
         line.push('\n');
-        said[stream] += 1;
+        written[stream] += 1;
         if stream == 1 {
             std::io::stderr().write_all(line.as_bytes()).unwrap();
         } else {
             std::io::stdout().write_all(line.as_bytes()).unwrap();
         }
         let due = Duration::from_secs_f64((index + 1) as f64 / rate as f64);
-        std::thread::sleep(due.saturating_sub(began.elapsed()));
+        std::thread::sleep(due.saturating_sub(start.elapsed()));
     }
     if arguments.get(4).is_some_and(|then| then == "stay") {
         std::thread::sleep(Duration::from_secs(3600));

@@ -1,6 +1,4 @@
-//! Opening a connection: where the engine listens, and how often to knock.
-//!
-//! A trait stands between, so that tests answer over memory instead of a socket.
+//! Connections to the engine, behind a trait so that tests answer over memory instead of a socket.
 
 use std::future::Future;
 use std::io;
@@ -8,45 +6,53 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::AnyWire;
 use crate::jitter;
 
-/// Where Docker listens unless told otherwise.
+/// The socket of a default Docker installation.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-/// A full listen backlog answers EAGAIN at once; this often we try again.
-const KNOCKS: u32 = 20;
-const KNOCK_PAUSE: Duration = Duration::from_millis(10);
+/// Attempts to connect: a full listen backlog answers EAGAIN at once.
+const CONNECT_ATTEMPTS: u32 = 20;
+const CONNECT_RETRY_PAUSE: Duration = Duration::from_millis(10);
 
-/// A connection on its way.
-pub(crate) type Dialling<'a> = Pin<Box<dyn Future<Output = io::Result<AnyWire>> + Send + 'a>>;
+/// A bidirectional byte stream.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-/// Something that opens connections to one engine.
-pub(crate) trait Dial: Send + Sync + 'static {
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
+/// A connection to the engine.
+pub(crate) type Connection = Box<dyn ByteStream>;
+
+/// A connection attempt.
+pub(crate) type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Connection>> + Send + 'a>>;
+
+/// A factory of connections to one engine.
+pub(crate) trait Connector: Send + Sync + 'static {
     /// Opens a connection.
-    fn dial(&self) -> Dialling<'_>;
-    /// For messages.
+    fn connect(&self) -> Connecting<'_>;
+    /// Returns the engine's address for messages.
     fn endpoint(&self) -> String;
 }
 
-/// Where an engine listens.
+/// The address of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Unix(PathBuf),
     Tcp(String),
 }
 
-/// An engine address of a form that we do not speak.
+/// An engine address of an unsupported form.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("engine address `{0}` is neither unix:///PATH nor tcp://HOST:PORT (TLS and SSH are not supported)")]
 pub struct EndpointError(String);
 
 impl Endpoint {
-    /// The engine at `uri`, or at `DOCKER_HOST`, or at the default socket.
+    /// Returns the engine at `uri`, otherwise that of `DOCKER_HOST`, otherwise that of the default socket.
     ///
     /// # Errors
-    /// [`EndpointError`] if the address is of no known form.
+    /// [`EndpointError`] if the form of the address is not supported.
     pub(crate) fn find(uri: Option<&str>) -> Result<Self, EndpointError> {
         let from_environment = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
         match uri.map(str::to_owned).or(from_environment) {
@@ -64,7 +70,7 @@ impl Endpoint {
         }
     }
 
-    async fn knock(&self) -> io::Result<AnyWire> {
+    async fn connect_once(&self) -> io::Result<Connection> {
         match self {
             Self::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
             Self::Tcp(host) => {
@@ -76,18 +82,18 @@ impl Endpoint {
     }
 }
 
-impl Dial for Endpoint {
-    fn dial(&self) -> Dialling<'_> {
+impl Connector for Endpoint {
+    fn connect(&self) -> Connecting<'_> {
         Box::pin(async move {
-            for _ in 1..KNOCKS {
-                match self.knock().await {
+            for _ in 1..CONNECT_ATTEMPTS {
+                match self.connect_once().await {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        tokio::time::sleep(jitter::around(KNOCK_PAUSE)).await;
+                        tokio::time::sleep(jitter::around(CONNECT_RETRY_PAUSE)).await;
                     }
                     done => return done,
                 }
             }
-            self.knock().await
+            self.connect_once().await
         })
     }
 
@@ -104,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_forms_of_an_engine_address_are_understood() {
+    fn supported_engine_addresses_are_parsed() {
         assert_eq!(
             Endpoint::parse("unix:///run/x.sock"),
             Ok(Endpoint::Unix("/run/x.sock".into()))
@@ -118,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_we_cannot_speak_to_is_refused_by_name() {
+    fn unsupported_engine_addresses_are_errors_that_name_them() {
         for uri in ["ssh://host", "unix://", "npipe://x", "docker"] {
             assert_eq!(Endpoint::parse(uri), Err(EndpointError(uri.to_owned())));
         }

@@ -1,19 +1,19 @@
-//! The seam's promise, tried on any log and any schedule: each line once, in order, through rotations, cuts and restarts.
+//! Properties of resuming: each line once and in order on any log, through rotations, cuts and restarts.
 //!
-//! A model of the engine answers `since` and `tail` over a log that has everything which makes joining hard: timestamps
-//! shared by several lines, lines of one output appended behind younger ones of the other, pieces interleaved with lines.
+//! A model of the engine answers `since` and `tail` over logs with everything that makes joining hard: timestamps shared by
+//! several lines, lines of one output appended behind younger ones of the other, pieces interleaved with lines.
 
 use proptest::prelude::*;
 
-use super::{Approach, Ask, Join, Position, Seen};
+use super::{FrameStatus, Join, LogRequest, Position, ResumeStrategy};
 use crate::assemble::{Assembler, Line};
 use crate::frame::{Frame, Stream};
 use crate::timestamp::Timestamp;
 
-/// How much later than its stamp a frame may be appended: what decision record 0002 promises to bear.
+/// The largest delay between the timestamp of a frame and its append, according to decision record 0002.
 const LATEST_NANOS: i64 = 2_000_000_000;
 
-/// A frame as the engine keeps it.
+/// A frame in the engine's log.
 #[derive(Clone, Debug)]
 struct Kept {
     stream: Stream,
@@ -22,7 +22,7 @@ struct Kept {
     ends_line: bool,
 }
 
-/// A delivered line, as a sink would have it.
+/// A delivered line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Delivered {
     stream: Stream,
@@ -31,7 +31,7 @@ struct Delivered {
     pieces: u32,
 }
 
-/// One step of the making of a log: which output, how much later, how far its stamp lags, how many pieces if a line begins.
+/// A step in generating a log: output, time since the step before, delay of the append, pieces if a line begins.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     stderr: bool,
@@ -58,7 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
     })
 }
 
-/// A log: stamps rise within each output; pieces of a line share one; the other output may come between them.
+/// Generates a log. Timestamps rise within each output; pieces of a line share one, and the other output may interleave.
 fn log(steps: &[Step]) -> Vec<Kept> {
     let mut now = 1_000_000_000_000;
     let mut last = [i64::MIN; 2];
@@ -83,7 +83,7 @@ fn log(steps: &[Step]) -> Vec<Kept> {
     log
 }
 
-/// All whole lines of a log in the order in which they are complete.
+/// Returns all complete lines of a log in the order of their ends.
 fn lines(log: &[Kept]) -> Vec<Delivered> {
     let mut assembler = Assembler::new(usize::MAX);
     let mut lines = Vec::new();
@@ -116,7 +116,7 @@ impl From<&Line<'_>> for Delivered {
     }
 }
 
-/// A stream that the engine serves.
+/// A stream of the engine.
 struct Served {
     at: usize,
     since: Timestamp,
@@ -124,28 +124,28 @@ struct Served {
     join: Option<Join>,
 }
 
-/// The engine and a follower in one.
+/// A model of the engine and a follower.
 struct World {
     log: Vec<Kept>,
-    /// The engine has dropped what lies before.
+    /// Frames before this index were dropped.
     dropped: usize,
-    /// The container has written up to here.
+    /// Frames before this index are written.
     written: usize,
     position: Position,
     current: Option<Served>,
     successor: Option<Served>,
-    escalated: Option<Approach>,
+    escalated: Option<ResumeStrategy>,
     delivered: Vec<Delivered>,
-    /// A position file, and how many lines were delivered when it was stored.
+    /// A stored position, and the number of lines delivered before it.
     snapshot: (Position, usize),
 }
 
-/// What happens next.
+/// A step of a schedule.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Write(usize),
     Read(usize),
-    Rotate(Approach),
+    Rotate(ResumeStrategy),
     SuccessorReads(usize),
     Cut,
     Store,
@@ -156,7 +156,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => (1..12_usize).prop_map(Act::Write),
         4 => (1..12_usize).prop_map(Act::Read),
-        3 => prop_oneof![Just(Approach::Tail), Just(Approach::Since)].prop_map(Act::Rotate),
+        3 => prop_oneof![Just(ResumeStrategy::Tail), Just(ResumeStrategy::Since)].prop_map(Act::Rotate),
         4 => (1..12_usize).prop_map(Act::SuccessorReads),
         1 => Just(Act::Cut),
         1 => Just(Act::Store),
@@ -181,8 +181,8 @@ impl World {
     }
 
     fn serve(&self, join: Join) -> Served {
-        let Ask { since, tail } = join.ask();
-        // A short room, so that a tail that is too short is met, too.
+        let LogRequest { since, tail } = join.request();
+        // A short margin, so that tails that are too short occur.
         let tail = tail.map_or(usize::MAX, |_| usize::try_from(join.target.frames() + 3).unwrap());
         let at = self.dropped.max(self.written.saturating_sub(tail));
         let join = (!join.is_done()).then_some(join);
@@ -194,22 +194,22 @@ impl World {
         }
     }
 
-    fn open(&mut self, usual: Approach) -> Served {
+    fn open(&mut self, usual: ResumeStrategy) -> Served {
         let join = self.position.join(self.escalated.take().unwrap_or(usual));
         self.serve(join)
     }
 
-    fn escalate(&mut self, failed: Approach) {
+    fn escalate(&mut self, failed: ResumeStrategy) {
         self.escalated = Some(match failed {
-            Approach::Tail => Approach::Since,
-            Approach::Since | Approach::Watermark => {
-                self.position.distrust_marks();
-                Approach::Watermark
+            ResumeStrategy::Tail => ResumeStrategy::Since,
+            ResumeStrategy::Since | ResumeStrategy::Watermark => {
+                self.position.invalidate_anchors();
+                ResumeStrategy::Watermark
             }
         });
     }
 
-    /// The next frame that the engine sends on `served`, if it has one.
+    /// Returns the next frame of `served`, if there is one.
     fn send(log: &[Kept], written: usize, served: &mut Served) -> Option<Kept> {
         while served.at < written {
             served.at += 1;
@@ -233,21 +233,21 @@ impl World {
         });
     }
 
-    /// The present stream reads up to `count` frames; a mismatch ends it.
+    /// Reads up to `count` frames of the current stream; a mismatch ends it.
     fn read(&mut self, count: usize) {
         let mut current = match self.current.take() {
             Some(current) => current,
-            None => self.open(Approach::Since),
+            None => self.open(ResumeStrategy::Since),
         };
         for _ in 0..count {
             let Some(kept) = Self::send(&self.log, self.written, &mut current) else {
                 break;
             };
             match see(&mut current, &kept) {
-                Seen::Known => {}
-                Seen::New => self.take(&mut current, &kept),
-                Seen::Mismatch { .. } => {
-                    let failed = current.join.as_ref().unwrap().approach();
+                FrameStatus::Known => {}
+                FrameStatus::New => self.take(&mut current, &kept),
+                FrameStatus::Mismatch { .. } => {
+                    let failed = current.join.as_ref().unwrap().strategy();
                     self.escalate(failed);
                     return;
                 }
@@ -256,11 +256,11 @@ impl World {
         self.current = Some(current);
     }
 
-    fn rotate(&mut self, approach: Approach) {
+    fn rotate(&mut self, strategy: ResumeStrategy) {
         if self.current.is_none() || self.successor.is_some() {
             return;
         }
-        let successor = self.open(approach);
+        let successor = self.open(strategy);
         if successor.join.as_ref().is_none_or(Join::can_take_over) {
             self.current = Some(successor);
         } else {
@@ -277,17 +277,17 @@ impl World {
                 self.successor = Some(successor);
                 return;
             };
-            let failed = successor.join.as_ref().map(Join::approach);
+            let failed = successor.join.as_ref().map(Join::strategy);
             match see(&mut successor, &kept) {
-                Seen::Known if successor.join.is_none() => self.current = Some(successor),
-                Seen::Known => self.successor = Some(successor),
-                Seen::New => {
+                FrameStatus::Known if successor.join.is_none() => self.current = Some(successor),
+                FrameStatus::Known => self.successor = Some(successor),
+                FrameStatus::New => {
                     self.take(&mut successor, &kept);
                     self.current = Some(successor);
                 }
-                Seen::Mismatch { .. } => {
+                FrameStatus::Mismatch { .. } => {
                     self.escalate(failed.unwrap());
-                    self.rotate(Approach::Tail);
+                    self.rotate(ResumeStrategy::Tail);
                 }
             }
         }
@@ -297,7 +297,7 @@ impl World {
         match act {
             Act::Write(count) => self.written = (self.written + count).min(self.log.len()),
             Act::Read(count) => self.read(count),
-            Act::Rotate(approach) => self.rotate(approach),
+            Act::Rotate(strategy) => self.rotate(strategy),
             Act::SuccessorReads(count) => self.successor_reads(count),
             Act::Cut => (self.current, self.successor) = (None, None),
             Act::Store => self.snapshot = (self.position, self.delivered.len()),
@@ -311,7 +311,7 @@ impl World {
         }
     }
 
-    /// Lets the container write all it has, and reads it to the end.
+    /// Writes the rest of the log and reads it to the end.
     fn finish(&mut self) {
         self.written = self.log.len();
         for _ in 0..4 {
@@ -321,12 +321,12 @@ impl World {
     }
 }
 
-fn see(served: &mut Served, kept: &Kept) -> Seen {
+fn see(served: &mut Served, kept: &Kept) -> FrameStatus {
     let Some(join) = &mut served.join else {
-        return Seen::New;
+        return FrameStatus::New;
     };
-    let seen = join.see(kept.stream, kept.time);
-    if join.is_done() && !matches!(seen, Seen::Mismatch { .. }) {
+    let seen = join.check(kept.stream, kept.time);
+    if join.is_done() && !matches!(seen, FrameStatus::Mismatch { .. }) {
         served.join = None;
     }
     seen
@@ -336,7 +336,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn every_line_comes_once_and_in_order_through_any_schedule(
+    fn each_line_is_delivered_once_and_in_order_in_any_schedule(
         steps in prop::collection::vec(step(), 1..120),
         acts in prop::collection::vec(act(), 1..80),
     ) {
@@ -349,13 +349,13 @@ proptest! {
     }
 
     #[test]
-    fn when_the_engine_drops_old_lines_no_line_comes_twice_and_no_kept_line_is_missed(
+    fn dropped_lines_cause_neither_repeated_nor_lost_lines(
         steps in prop::collection::vec(step(), 1..120),
         acts in prop::collection::vec(act(), 1..60),
         drop in any::<prop::sample::Index>(),
     ) {
-        // Half a line that was dropped cannot be delivered whole; and of lines with one timestamp nobody can tell which
-        // were dropped. (The engine's stamps have nanoseconds: it never gave two lines of an output the same.)
+        // A partly dropped line cannot be delivered whole, and lines with one timestamp cannot be told apart. (The engine's
+        // timestamps have nanoseconds; two lines of an output never shared one.)
         let steps: Vec<Step> = steps
             .into_iter()
             .map(|step| Step { pieces: 1, lag: 0, later: step.later + 1, ..step })
@@ -375,17 +375,17 @@ proptest! {
 }
 
 #[test]
-fn an_idle_container_costs_a_rotation_a_handful_of_frames() {
+fn the_rotation_of_an_idle_container_reads_few_frames() {
     let mut position = Position::default();
     for second in 0..1000 {
         position.record(Stream::Stdout, Timestamp::from_nanos(second * 1_000_000_000), 1, true);
     }
-    let join = position.join(Approach::Tail);
-    assert_eq!(join.approach(), Approach::Tail);
+    let join = position.join(ResumeStrategy::Tail);
+    assert_eq!(join.strategy(), ResumeStrategy::Tail);
     assert!(join.target.frames() <= 5, "{}", join.target.frames());
 }
 
 #[test]
-fn a_position_is_as_small_as_the_documentation_says() {
+fn a_position_has_the_documented_size() {
     assert_eq!(std::mem::size_of::<Position>(), 144);
 }

@@ -1,4 +1,4 @@
-//! What is looked up at each scrape: tasks, streams, the queue, and the process itself.
+//! Metrics that are read at each scrape: tasks, streams, the queue, and the process itself.
 
 use std::fmt;
 use std::fs;
@@ -17,21 +17,21 @@ use crate::metrics::ContainerLabels;
 use crate::task::{Entry, Tasks};
 use crate::timestamp::Timestamp;
 
-/// Looks up the present state.
-pub(crate) struct Live {
+/// A collector of the current state.
+pub(crate) struct RuntimeMetrics {
     pub(crate) runtime: Handle,
     pub(crate) tasks: Tasks,
-    /// Set once the daemon is put together; a scrape before that finds nothing to look up.
+    /// Set once the daemon has started.
     pub(crate) shared: Arc<OnceLock<Weak<Shared>>>,
 }
 
-impl fmt::Debug for Live {
+impl fmt::Debug for RuntimeMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").finish_non_exhaustive()
+        f.debug_struct("RuntimeMetrics").finish_non_exhaustive()
     }
 }
 
-impl Collector for Live {
+impl Collector for RuntimeMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let shared = self.shared.get().and_then(Weak::upgrade);
         let now = shared.as_ref().map_or_else(Timestamp::now, |shared| (shared.clock)());
@@ -65,7 +65,7 @@ impl Collector for Live {
         if let Some(shared) = &shared {
             gauge(
                 "log_capturer_dispatcher_queue_length",
-                "Lines that wait for the sink",
+                "Lines that are queued for the sink",
                 shared.queue.length() as f64,
             )?;
             gauge(
@@ -80,7 +80,7 @@ impl Collector for Live {
                 shared.pool.waiting() as f64,
             )?;
         }
-        let process = Process::look();
+        let process = Process::read();
         if let Some(fds) = process.fds {
             gauge(
                 "log_capturer_file_descriptors_open",
@@ -118,8 +118,8 @@ impl Collector for Live {
     }
 }
 
-impl Live {
-    /// Gauges of each container that is followed; gone with it.
+impl RuntimeMetrics {
+    /// Encodes the gauges of each followed container.
     fn encode_followers(&self, encoder: &mut DescriptorEncoder<'_>, now: Timestamp) -> Result<(), fmt::Error> {
         let alive = self.tasks.alive();
         let followers: Vec<(ContainerLabels, &Entry)> = alive
@@ -128,7 +128,7 @@ impl Live {
             .collect();
         let mut lag = encoder.encode_descriptor(
             "log_capturer_container_lag_seconds",
-            "Age of the oldest line of a container that is not delivered; 0 when all are",
+            "Age of the oldest undelivered line of a container; 0 if all are delivered",
             None,
             MetricType::Gauge,
         )?;
@@ -137,7 +137,7 @@ impl Live {
         }
         let mut waiting = encoder.encode_descriptor(
             "log_capturer_container_slot_wait_seconds",
-            "How long a container has been waiting for a slot; only those that are",
+            "Time for which a container has been waiting for a slot; only for those that wait",
             None,
             MetricType::Gauge,
         )?;
@@ -150,7 +150,7 @@ impl Live {
     }
 }
 
-/// What /proc says about this process; `None` where it cannot be read, which must not look like 0.
+/// The state of this process from /proc; `None` where that cannot be read, which must not look like 0.
 #[derive(Debug, Default)]
 struct Process {
     fds: Option<f64>,
@@ -163,7 +163,7 @@ struct Process {
 }
 
 impl Process {
-    fn look() -> Self {
+    fn read() -> Self {
         let mut process = Self {
             fds: count_fds(),
             ..Self::default()
@@ -173,7 +173,7 @@ impl Process {
         let Ok(stat) = fs::read_to_string("/proc/self/stat") else {
             return process;
         };
-        // The name may contain spaces; what follows its closing parenthesis does not (proc_pid_stat(5)).
+        // Only the name, in parentheses, may contain spaces (proc_pid_stat(5)).
         let Some((_, fields)) = stat.rsplit_once(") ") else {
             return process;
         };
@@ -182,7 +182,7 @@ impl Process {
             .skip(1)
             .filter_map(|field| field.trim().parse().ok())
             .collect();
-        // Numbered from field 4 of the manual page on.
+        // The fields are numbered from 1 in the manual page; these begin with field 4.
         let field = |number: usize| fields.get(number - 4).copied();
         let ticks = rustix::param::clock_ticks_per_second() as f64;
         process.cpu = field(14).zip(field(15)).map(|(user, system)| (user + system) / ticks);
@@ -196,13 +196,13 @@ impl Process {
     }
 }
 
-/// Open file descriptors: the size of the folder since Linux 6.2, its entries before that.
+/// Counts open file descriptors: the size of the folder since Linux 6.2, its entries before that.
 fn count_fds() -> Option<f64> {
     let size = fs::metadata("/proc/self/fd").ok()?.len();
     if size > 0 {
         return Some(size as f64);
     }
-    // The reading itself has one open.
+    // Reading the folder needs one itself.
     Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64)
 }
 

@@ -1,18 +1,19 @@
-//! What the file sink writes, keeps and takes back.
+//! Tests of writing, keeping, rolling back and committing.
 
 use std::path::Path;
 
 use super::super::recover::{numbers, recover};
 use super::*;
 use crate::assemble::Line;
+use crate::chunk::Chunk;
 use crate::chunk::Identity;
 use crate::frame::Stream;
 use crate::queue::Queue;
-use crate::seam::Position;
-use crate::testbed::metrics;
+use crate::resume::Position;
+use crate::test_support::metrics;
 use crate::timestamp::Timestamp;
 
-/// One line of container "a", number `number`.
+/// Returns a chunk with line `number` of container "a".
 fn line(position: &mut Position, number: i64) -> Chunk {
     let time = Timestamp::from_nanos(number * 1_000_000);
     position.record(Stream::Stdout, time, 1, true);
@@ -29,7 +30,7 @@ fn line(position: &mut Position, number: i64) -> Chunk {
     chunk
 }
 
-/// Runs a sink over lines `from..to`, each in a batch of its own.
+/// Runs a sink over lines `numbers`, each in a batch of its own.
 async fn write(folder: &Path, fsync: Fsync, keep_files: u32, position: &mut Position, numbers: std::ops::Range<i64>) {
     for number in numbers {
         let (mut sink, _) = FileSink::open(folder.into(), 300, keep_files, fsync, metrics()).unwrap();
@@ -42,7 +43,7 @@ async fn write(folder: &Path, fsync: Fsync, keep_files: u32, position: &mut Posi
     }
 }
 
-/// The numbers of all lines in the folder's files, in order.
+/// Returns the numbers of all lines in the output, in order.
 fn written(folder: &Path) -> Vec<i64> {
     let mut seen = Vec::new();
     for number in numbers(folder).unwrap() {
@@ -55,7 +56,7 @@ fn written(folder: &Path) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn every_policy_writes_every_line_once_and_resumes_behind_the_last() {
+async fn every_fsync_policy_writes_each_line_once_and_resumes_behind_the_last() {
     for fsync in [Fsync::Never, Fsync::EverySecond, Fsync::Always] {
         let folder = tempfile::tempdir().unwrap();
         let mut position = Position::default();
@@ -66,7 +67,7 @@ async fn every_policy_writes_every_line_once_and_resumes_behind_the_last() {
 }
 
 #[tokio::test]
-async fn no_more_files_are_kept_than_asked_for_and_the_newest_lines_are_in_them() {
+async fn only_the_newest_files_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let mut position = Position::default();
     write(folder.path(), Fsync::Never, 3, &mut position, 0..40).await;
@@ -79,12 +80,12 @@ async fn no_more_files_are_kept_than_asked_for_and_the_newest_lines_are_in_them(
 }
 
 #[tokio::test]
-async fn a_write_that_fails_is_tried_again_shows_as_bad_health_and_moves_no_position() {
+async fn a_failed_write_is_repeated_reported_as_unhealthy_and_commits_no_position() {
     const HEALTH: &str = r#"log_capturer_component_health{component_type="sink",component_name="file"}"#;
     let folder = tempfile::tempdir().unwrap();
     let metrics = metrics();
     let (mut sink, _) = FileSink::open(folder.path().into(), 1_000_000, 0, Fsync::Never, Arc::clone(&metrics)).unwrap();
-    // A disk that has no room.
+    // A full disk.
     let good = std::mem::replace(
         &mut sink.file,
         OpenOptions::new().write(true).open("/dev/full").unwrap(),
@@ -106,7 +107,7 @@ async fn a_write_that_fails_is_tried_again_shows_as_bad_health_and_moves_no_posi
     assert!(text.contains("log_capturer_lines_total 0"), "{text}");
     assert!(sink.positions.is_empty() && written(folder.path()).is_empty());
 
-    // There is room again: the same lines are written, once.
+    // The disk has space again: the same lines are written once.
     sink.file = good;
     let (queue, items) = Queue::new(1000, 1_000_000);
     queue.send(line(&mut Position::default(), 1)).await.unwrap();
@@ -119,14 +120,32 @@ async fn a_write_that_fails_is_tried_again_shows_as_bad_health_and_moves_no_posi
 }
 
 #[test]
-fn half_a_batch_that_was_written_before_the_disk_was_full_is_taken_back() {
+fn an_incomplete_batch_is_rolled_back() {
     let folder = tempfile::tempdir().unwrap();
     let (mut sink, _) = FileSink::open(folder.path().into(), 1_000_000, 0, Fsync::Never, metrics()).unwrap();
     sink.write(b"whole\n").unwrap();
-    // Half of the next one reached the file; then the disk was full.
+    // Half of the next batch was written when the disk became full.
     let mut half = OpenOptions::new().append(true).open(sink.path()).unwrap();
     half.write_all(b"ha").unwrap();
     sink.file = OpenOptions::new().write(true).open(sink.path()).unwrap();
-    sink.take_back();
+    sink.rollback();
     assert_eq!(fs::read(sink.path()).unwrap(), b"whole\n");
+}
+
+#[tokio::test]
+async fn a_container_removed_behind_its_last_lines_leaves_no_position() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut sink, _) = FileSink::open(folder.path().into(), 1_000_000, 0, Fsync::Never, metrics()).unwrap();
+    let (queue, items) = Queue::new(1000, 1_000_000);
+    queue.send(line(&mut Position::default(), 1)).await.unwrap();
+    assert!(queue.forget("a".to_owned()));
+    queue.end().await;
+    let sink = tokio::task::spawn_blocking(move || {
+        sink.run(items, &CancellationToken::new());
+        sink
+    })
+    .await
+    .unwrap();
+    assert!(sink.positions.is_empty(), "{:?}", sink.positions);
+    assert!(Snapshot::load(folder.path()).unwrap().positions.is_empty());
 }
