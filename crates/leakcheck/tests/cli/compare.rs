@@ -141,7 +141,7 @@ fn wrong_folders_are_usage_errors() {
         (vec![old.as_path()], "a comparison needs two"),
         (vec![old.as_path(), &old], "given twice"),
         (vec![old.as_path(), &nowhere], "nowhere"),
-        (vec![old.as_path(), root.path()], "no run folder"),
+        (vec![old.as_path(), root.path()], "not a run folder"),
     ] {
         let output = compare(&folders, &[]);
         let printed = stderr(&output);

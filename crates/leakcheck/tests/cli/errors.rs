@@ -69,21 +69,24 @@ fn keys_that_do_not_fit_the_kind_of_target_are_usage_errors() {
     for (target, error) in [
         (
             "kind = \"pid\"\npid = 1\nready = { log = \"x\" }",
-            "no line of it can tell",
+            "readiness cannot be detected in it",
         ),
-        ("kind = \"pid\"\npid = 1\nready = { port = \"{port}\" }", "runs already"),
-        ("kind = \"pid\"\npid = 1\nready = { port = \"80\" }", "a port's number"),
+        (
+            "kind = \"pid\"\npid = 1\nready = { port = \"{port}\" }",
+            "is already running",
+        ),
+        ("kind = \"pid\"\npid = 1\nready = { port = \"80\" }", "a port number"),
         (
             "kind = \"metrics\"\nmetrics_url = \"http://127.0.0.1:1/metrics\"\ntree = true",
-            "no processes here",
+            "has no process",
         ),
         (
             "kind = \"pid\"\npid = 1\n[metrics]\nm = { log = \"x\" }",
-            "no line of it can be counted",
+            "its lines cannot be counted",
         ),
         (
             "kind = \"pid\"\npid = 1\nbuild = { require = [\"committed\"] }",
-            "`committed` is required of no repository",
+            "`committed` is required, but there is no `repo`",
         ),
         (
             "kind = \"pid\"\npid = 1\n[metrics]\nm = { cgroup = \"memry\" }",
@@ -91,7 +94,7 @@ fn keys_that_do_not_fit_the_kind_of_target_are_usage_errors() {
         ),
         (
             "kind = \"pid\"\npid = 1\n[metrics]\nm = { proc = \"fds\", cgroup = \"pids\" }",
-            "2 sources",
+            "and this one has 2",
         ),
     ] {
         std::fs::write(

@@ -62,6 +62,18 @@ fn a_killed_run_has_no_verdict_but_has_its_figures() {
 }
 
 #[test]
+fn the_exit_code_of_an_interrupted_run_is_the_one_in_its_result() {
+    let folder = TempDir::new().expect("a scratch folder");
+    write_killed_run(folder.path());
+    let interrupted = "{\"t_s\":36.0,\"at\":\"2026-01-01T00:00:36Z\",\"event\":\"interrupted\"}\n\
+         {\"t_s\":36.1,\"at\":\"2026-01-01T00:00:36Z\",\"event\":\"finished\"}\n";
+    let (whole, _) = EVENTS.rsplit_once('\n').expect("lines");
+    std::fs::write(folder.path().join("events.jsonl"), format!("{whole}\n{interrupted}")).expect("events.jsonl");
+    let (code, result) = judged(folder.path());
+    assert_eq!((code, &result["exit_code"]), (Some(130), &Value::from(130)), "{result}");
+}
+
+#[test]
 fn a_killed_run_with_a_certain_leak_is_a_fail() {
     let folder = TempDir::new().expect("a scratch folder");
     write_killed_run(folder.path());

@@ -4,8 +4,10 @@ mod capture;
 mod compare;
 #[path = "../../../../tests/e2e/daemon.rs"]
 mod daemon;
+mod die_with_parent;
 mod docs;
 mod errors;
+mod export;
 mod harness;
 mod judge;
 mod live_report;

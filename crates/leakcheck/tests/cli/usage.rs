@@ -37,7 +37,7 @@ fn a_folder_in_place_of_a_file_gets_a_hint_and_vice_versa() {
         (["run", folder.as_str()], "did you mean"),
         (["check", folder.as_str()], "mine.toml?"),
         (["plan", folder.as_str()], "not a scenario file"),
-        (["judge", folder.as_str()], "no run folder"),
+        (["judge", folder.as_str()], "not a run folder"),
         (["compare", file.as_str()], "a run folder is needed"),
         (["report", file.as_str()], "a run folder is needed"),
     ] {
