@@ -18,7 +18,7 @@ const ENTRY_SPACING: f64 = 26.0;
 const SYMBOL_WIDTH: f64 = 30.0;
 
 /// Returns the title for screen readers: `fds: fail (growth_per_min < 1: fail; drained <= 2: pass)`.
-pub(in crate::chart) fn title(figure: &Figure) -> String {
+pub(crate) fn title(figure: &Figure) -> String {
     let rules = outcomes(figure).join("; ");
     match figure.verdict {
         Some(verdict) => format!("{}: {} ({rules})", figure.metric, verdict.name()),
