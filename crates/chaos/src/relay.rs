@@ -8,14 +8,13 @@ mod delayed_events;
 mod flow;
 mod frame;
 mod log_stream;
+mod response;
 mod write_buffer;
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use leakcheck_http1::LAST_CHUNK;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
@@ -26,17 +25,12 @@ use crate::fault_schedule::ActiveFaults;
 use crate::http::{Request, RequestScanner};
 use crate::identity::{Identity, connect};
 use client::Client;
-use delayed_events::DelayedEvents;
 use flow::Flow;
-use log_stream::LogStream;
+use response::Response;
 use write_buffer::WriteBuffer;
 
 /// Longest read from the engine. Its buffer is on the stack, and only while bytes move.
 const READ_SIZE: usize = 32 << 10;
-
-/// Pause after each read of a busy log. dockerd writes every line separately, and a proxy that wakes for each takes the
-/// processor from writer and reader. A socket holds some 280 lines, which take dockerd a millisecond and more.
-const BUSY_PAUSE: Duration = Duration::from_micros(50);
 
 /// The state of a relayed connection.
 struct Relay<'a> {
@@ -58,13 +52,6 @@ struct Relay<'a> {
 }
 
 type Inspection<'a> = Pin<Box<dyn Future<Output = Arc<Identity>> + Send + 'a>>;
-
-/// The engine's current response, by the faults that can affect it.
-enum Response {
-    Other,
-    Log(Box<LogStream>),
-    Events(Box<DelayedEvents>),
-}
 
 /// The reason why a waiting relay continues.
 enum Wakeup {
@@ -93,17 +80,19 @@ pub(crate) async fn run(context: &ProxyContext, client: UnixStream) -> io::Resul
         inspection: None,
     };
     loop {
-        let (flow, timer) = relay.flow(Instant::now());
+        let (flow, timer) = relay.response.flow(Instant::now());
         if relay.closing && relay.to_client.is_empty() {
             return Ok(());
         }
         match flow {
             Flow::Close => return Ok(()),
             Flow::Reset => return relay.reset(),
-            Flow::EndAtBoundary => relay.end_at_boundary(),
+            Flow::EndAtBoundary if !relay.closing => {
+                relay.closing = relay.response.end_at_boundary(relay.to_client.bytes_mut());
+            }
             _ => {}
         }
-        if relay.has_held() && relay.reads_engine(flow) {
+        if relay.response.has_held() && relay.reads_engine(flow) {
             relay.read_engine(flow)?;
             continue;
         }
@@ -119,42 +108,21 @@ pub(crate) async fn run(context: &ProxyContext, client: UnixStream) -> io::Resul
             Wakeup::ClientWritable => relay.to_client.flush(&relay.client.stream)?,
             Wakeup::FaultsChanged => relay.refresh_faults(),
             Wakeup::Identified(identity) => relay.set_identity(identity),
-            Wakeup::Timer => relay.release_events(),
+            Wakeup::Timer => relay.response.release_events(relay.to_client.bytes_mut()),
         }
     }
 }
 
 impl Relay<'_> {
-    /// Returns how the engine's bytes flow now, and when that changes by itself.
-    fn flow(&mut self, now: Instant) -> (Flow, Option<Instant>) {
-        match &mut self.response {
-            Response::Other => (Flow::Open, None),
-            Response::Log(stream) => stream.flow(now),
-            Response::Events(events) => (Flow::Open, events.next_release()),
-        }
-    }
-
     fn reads_engine(&self, flow: Flow) -> bool {
         flow.reads_engine() && self.to_client.is_empty() && !self.closing
-    }
-
-    /// Reports whether a fault held bytes back, which come before those that are still in the engine's socket.
-    fn has_held(&self) -> bool {
-        matches!(&self.response, Response::Log(stream) if stream.has_held())
-    }
-
-    fn take_held(&mut self) -> Vec<u8> {
-        match &mut self.response {
-            Response::Log(stream) => stream.take_held(),
-            _ => Vec::new(),
-        }
     }
 
     async fn wait(&mut self, flow: Flow, timer: Option<Instant>) -> io::Result<Wakeup> {
         let reads_engine = self.reads_engine(flow);
         let reads_client = self.to_engine.is_empty() && !self.client_done && !self.closing;
         let writes_client = !self.to_client.is_empty() && flow != Flow::Blocked;
-        let has_faults = !matches!(self.response, Response::Other);
+        let has_faults = self.response.is_affected_by_faults();
         let client = &self.client.stream;
         let engine = self.engine.as_ref();
         tokio::select! {
@@ -198,11 +166,7 @@ impl Relay<'_> {
 
     /// Forwards the head of a request, or refuses it.
     async fn begin_response(&mut self, request: Request) {
-        self.response = match request {
-            Request::Log { key } => Response::Log(Box::new(LogStream::new(key, Instant::now()))),
-            Request::Events if self.context.has_delays => Response::Events(Box::default()),
-            Request::Events | Request::Other => Response::Other,
-        };
+        self.response = Response::new(request, self.context.has_delays);
         self.inspection = None;
         self.refresh_faults();
         // If an active fault selects containers, the request waits for its container's identity: it may be refused.
@@ -210,9 +174,7 @@ impl Relay<'_> {
             let identity = inspection.await;
             self.set_identity(identity);
         }
-        if let Response::Log(stream) = &mut self.response
-            && let Some(status) = stream.refusal_status()
-        {
+        if let Some(status) = self.response.refusal_status() {
             self.to_client.bytes_mut().extend_from_slice(&refusal(status));
             self.response = Response::Other;
             self.requests.drop_head();
@@ -225,29 +187,25 @@ impl Relay<'_> {
     /// Updates the faults of the current response, and begins to inspect its container if they depend on it.
     fn refresh_faults(&mut self) {
         let active_faults = Arc::clone(&self.active_faults.borrow_and_update());
-        let stream = match &mut self.response {
-            Response::Log(stream) => stream,
-            Response::Events(events) => return events.refresh_faults(&active_faults),
-            Response::Other => return,
+        let Some(container) = self.response.refresh_faults(&active_faults) else {
+            return;
         };
-        if !stream.refresh_faults(&active_faults) || self.inspection.is_some() {
+        if self.inspection.is_some() {
             return;
         }
         let identities = &self.context.identities;
-        if let Some(identity) = identities.cached(stream.container()) {
+        if let Some(identity) = identities.cached(container) {
             return self.set_identity(identity);
         }
-        let container = stream.container().to_owned();
+        let container = container.to_owned();
         self.inspection = Some(Box::pin(async move { identities.resolve(&container).await }));
     }
 
     /// Sets the identity of the log's container.
     fn set_identity(&mut self, identity: Arc<Identity>) {
         self.inspection = None;
-        if let Response::Log(stream) = &mut self.response {
-            stream.set_identity(identity);
-            stream.refresh_faults(&self.active_faults.borrow_and_update());
-        }
+        self.response
+            .set_identity(identity, &self.active_faults.borrow_and_update());
     }
 
     /// Writes what waits for the engine, and connects to it first if necessary.
@@ -265,7 +223,7 @@ impl Relay<'_> {
     /// Reads from the engine, or takes held bytes, and forwards to the client.
     fn read_engine(&mut self, flow: Flow) -> io::Result<()> {
         let mut buffer = [0; READ_SIZE];
-        let held = self.take_held();
+        let held = self.response.take_held();
         let bytes = if held.is_empty() {
             let limit = if matches!(flow, Flow::Drip(_)) { 1 } else { READ_SIZE };
             let Some(engine) = &self.engine else { return Ok(()) };
@@ -281,50 +239,15 @@ impl Relay<'_> {
         } else {
             &held[..]
         };
-        match &mut self.response {
-            Response::Other => self.to_client.write(&self.client.stream, bytes),
-            Response::Events(events) => {
-                events.receive(bytes, Instant::now(), self.to_client.bytes_mut());
-                self.to_client.flush(&self.client.stream)
-            }
-            Response::Log(stream) => {
-                let forward = stream.forward(bytes, flow, Instant::now());
-                self.to_client.write(&self.client.stream, &bytes[..forward.unchanged])?;
-                self.to_client.write(&self.client.stream, &forward.appended)?;
-                self.closing |= forward.closes;
-                if stream.is_busy() {
-                    // The thread sleeps, not the task: the runtime would wake the task for each line that arrives.
-                    std::thread::sleep(BUSY_PAUSE);
-                }
-                if stream.is_done() {
-                    self.response = Response::Other;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Sends the events that are due.
-    fn release_events(&mut self) {
-        if let Response::Events(events) = &mut self.response {
-            events.release(Instant::now(), self.to_client.bytes_mut());
-        }
-    }
-
-    /// Ends a log that is silent now.
-    fn end_at_boundary(&mut self) {
-        if let Response::Log(stream) = &self.response
-            && stream.is_at_boundary()
-            && !self.closing
-        {
-            self.to_client.bytes_mut().extend_from_slice(LAST_CHUNK);
-            self.closing = true;
-        }
+        self.closing |= self
+            .response
+            .forward(bytes, flow, &self.client.stream, &mut self.to_client)?;
+        Ok(())
     }
 
     /// Delivers half of the available bytes and resets the connection.
     fn reset(mut self) -> io::Result<()> {
-        let mut bytes = self.take_held();
+        let mut bytes = self.response.take_held();
         if bytes.is_empty()
             && let Some(engine) = &self.engine
         {

@@ -1,8 +1,8 @@
-//! The ways in which the engine's bytes flow to the client.
+//! Flow control between engine and client.
 
 use tokio::time::Instant;
 
-/// How the engine's bytes flow to the client.
+/// The way in which the engine's bytes flow to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flow {
     Open,
