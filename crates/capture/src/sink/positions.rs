@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -220,7 +220,7 @@ fn load(folder: &Path) -> Result<(Positions, usize), SinkError> {
     Ok((positions, entries))
 }
 
-fn read_if_exists(path: &PathBuf) -> Result<Option<Vec<u8>>, SinkError> {
+fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, SinkError> {
     match fs::read(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -228,8 +228,8 @@ fn read_if_exists(path: &PathBuf) -> Result<Option<Vec<u8>>, SinkError> {
     }
 }
 
-fn failed(what: &'static str, path: &PathBuf) -> impl FnOnce(io::Error) -> SinkError + use<> {
-    let path = path.clone();
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SinkError + use<> {
+    let path = path.to_owned();
     move |source| SinkError::File { what, path, source }
 }
 

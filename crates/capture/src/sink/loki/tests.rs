@@ -255,7 +255,8 @@ async fn lines_of_a_quiet_load_share_pushes() {
     let metrics = metrics();
     let (mut sink, _) = open(address, folder.path(), &metrics);
     let (queue, items) = crate::queue::Queue::new(100, 10_000);
-    let running = tokio::spawn(async move { sink.run(items, &CancellationToken::new()).await });
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(async move { sink.run(items, &CancellationToken::new()).await });
     for number in 0..40 {
         queue
             .send(chunk("web", &[(Stream::Stdout, number, "line")]))
@@ -264,7 +265,7 @@ async fn lines_of_a_quiet_load_share_pushes() {
         tokio::time::sleep(LINGER / 10).await;
     }
     queue.end().await;
-    running.await.unwrap();
+    running.join_all().await;
     let pushes = pushes.load(std::sync::atomic::Ordering::Relaxed);
     assert!(pushes <= 20, "{pushes} pushes for 40 lines");
     assert!(metrics.encode().contains("log_capturer_lines_total 40"));
@@ -285,7 +286,8 @@ async fn a_stalled_push_ends_at_its_timeout_and_only_its_batch_is_repeated_after
         chunk
     };
     let ended = abandon.clone();
-    let running = tokio::spawn(async move { sink.run(items, &ended).await });
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(async move { sink.run(items, &ended).await });
     queue.send(next(1)).await.unwrap();
     let stored = || std::fs::metadata(folder.path().join("capture.positions.journal")).is_ok_and(|file| file.len() > 0);
     while !stored() {
@@ -295,7 +297,7 @@ async fn a_stalled_push_ends_at_its_timeout_and_only_its_batch_is_repeated_after
     queue.send(next(2)).await.unwrap();
     abandon.cancel();
     let start = Instant::now();
-    running.await.unwrap();
+    running.join_all().await;
     assert!(start.elapsed() < SHORT_TIMEOUT * 10, "{:?}", start.elapsed());
     // Not on this thread, which closes the connection of the stalled push.
     let bodies = tokio::task::spawn_blocking(|| serving.join().unwrap()).await.unwrap();
@@ -338,7 +340,8 @@ async fn a_stale_keep_alive_connection_is_not_a_failure() {
     });
     let (mut sink, _) = open(address, folder.path(), &metrics);
     let (queue, items) = crate::queue::Queue::new(100, 10_000);
-    let running = tokio::spawn(async move { sink.run(items, &CancellationToken::new()).await });
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(async move { sink.run(items, &CancellationToken::new()).await });
     for number in [1, 2] {
         queue
             .send(chunk("web", &[(Stream::Stdout, number, "line")]))
@@ -347,7 +350,7 @@ async fn a_stale_keep_alive_connection_is_not_a_failure() {
         tokio::time::sleep(LINGER * 3).await;
     }
     queue.end().await;
-    running.await.unwrap();
+    running.join_all().await;
     serving.join().unwrap();
     assert_eq!(*health.lock().unwrap(), [false, false]);
 }
