@@ -1,35 +1,39 @@
-//! Which request is answered by what.
+//! Routes requests to their handlers.
 
 mod containers;
 mod endpoint;
 mod images;
+mod request;
 mod system;
 
 use std::sync::Arc;
 
-use crate::engine::Engine;
-use crate::failure::Failure;
-use crate::follow;
-use crate::http::{Connection, Content, Framing, Head, Reply, WireError};
+use request::{MAX_BODY, Request};
 
-/// Longest JSON body that is read; a create request of a few hundred variables is under 64 KiB.
-const LONGEST_BODY: usize = 4 << 20;
+use crate::engine::Engine;
+use crate::error::ApiError;
+use crate::follow;
+use crate::http::{Connection, ConnectionError, Content, Head, Reply};
 
 /// Answers one request, whatever it is.
-pub(crate) async fn answer(engine: &Arc<Engine>, connection: &mut Connection, head: &Head) -> Result<(), WireError> {
+pub(crate) async fn answer(
+    engine: &Arc<Engine>,
+    connection: &mut Connection,
+    head: &Head,
+) -> Result<(), ConnectionError> {
     if head.expects_continue {
         connection.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
     }
     let mut body = Vec::new();
-    let length = connection.read_body(head.framing, &mut body, LONGEST_BODY).await?;
+    let length = connection.read_body(head.framing, &mut body, MAX_BODY).await?;
     let request = Request {
         head,
         body: &body,
         length,
     };
     let segments: Vec<&str> = head.path.split('/').filter(|segment| !segment.is_empty()).collect();
-    if let Err(failure) = check(head, &segments) {
-        return Ok(connection.write(&Reply::failure(head, failure).bytes(head)).await?);
+    if let Err(error) = check(head, &segments) {
+        return Ok(connection.write(&Reply::error(head, error).bytes(head)).await?);
     }
     let reply = match (head.method.as_str(), &segments[..]) {
         // Streams write their own heads, as soon as it is sure that they have something to say.
@@ -38,47 +42,38 @@ pub(crate) async fn answer(engine: &Arc<Engine>, connection: &mut Connection, he
                 let following = head.query.flag("follow");
                 return follow::send_logs(connection, head, container, select, following).await;
             }
-            Err(failure) => Reply::failure(head, failure),
+            Err(error) => Reply::error(head, error),
         },
         ("POST", ["containers", key, "attach"]) => match containers::attach(engine, head, key) {
             Ok((container, select)) => return follow::send_attached(connection, head, container, select).await,
-            Err(failure) => Reply::failure(head, failure),
+            Err(error) => Reply::error(head, error),
         },
         ("GET", ["events"]) => match system::events(engine, head) {
             Ok((subscription, filters, until)) => {
                 return follow::send_events(connection, head, subscription, filters, until).await;
             }
-            Err(failure) => Reply::failure(head, failure),
+            Err(error) => Reply::error(head, error),
         },
         ("POST", ["containers", key, "wait"]) => match containers::wait(engine, head, key) {
             Ok((container, what)) => return follow::send_exit(connection, head, container, what).await,
-            Err(failure) => Reply::failure(head, failure),
+            Err(error) => Reply::error(head, error),
         },
         ("POST", ["containers", key, "stop"]) => {
             let stopped = containers::stop(engine, head, key, connection.closed()).await;
-            stopped.unwrap_or_else(|failure| Reply::failure(head, failure))
+            stopped.unwrap_or_else(|error| Reply::error(head, error))
         }
         ("POST", ["containers", key, "restart"]) => {
             let restarted = containers::restart(engine, head, key, connection.closed()).await;
-            restarted.unwrap_or_else(|failure| Reply::failure(head, failure))
+            restarted.unwrap_or_else(|error| Reply::error(head, error))
         }
         (method, segments) => {
-            route(engine, &request, method, segments).unwrap_or_else(|failure| Reply::failure(head, failure))
+            route(engine, &request, method, segments).unwrap_or_else(|error| Reply::error(head, error))
         }
     };
     Ok(connection.write(&reply.bytes(head)).await?)
 }
 
-/// A request whose body has been read.
-struct Request<'a> {
-    head: &'a Head,
-    /// At most [`LONGEST_BODY`] of it.
-    body: &'a [u8],
-    /// How long the body was.
-    length: u64,
-}
-
-fn route(engine: &Arc<Engine>, request: &Request<'_>, method: &str, segments: &[&str]) -> Result<Reply, Failure> {
+fn route(engine: &Arc<Engine>, request: &Request<'_>, method: &str, segments: &[&str]) -> Result<Reply, ApiError> {
     let head = request.head;
     match (method, segments) {
         ("GET" | "HEAD", ["_ping"]) => Ok(ping()),
@@ -108,9 +103,9 @@ fn route(engine: &Arc<Engine>, request: &Request<'_>, method: &str, segments: &[
             200,
             &serde_json::json!({ "Volumes": [], "Warnings": null }),
         )),
-        ("GET", ["volumes", name]) => Err(Failure::not_found(format_args!("get {name}: no such volume"))),
+        ("GET", ["volumes", name]) => Err(ApiError::not_found(format_args!("get {name}: no such volume"))),
         ("GET", ["plugins"]) => Ok(Reply::json(200, &serde_json::json!([]))),
-        ("GET", ["plugins", name, "json"]) => Err(Failure::not_found(format_args!("plugin \"{name}\" not found"))),
+        ("GET", ["plugins", name, "json"]) => Err(ApiError::not_found(format_args!("plugin \"{name}\" not found"))),
         ("GET", ["swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs", ..]) => Err(no_swarm()),
         ("POST", ["volumes", "prune"]) => Ok(Reply::json(
             200,
@@ -129,9 +124,9 @@ fn ping() -> Reply {
     }
 }
 
-/// What a Docker engine says that is in no swarm.
-fn no_swarm() -> Failure {
-    Failure::new(
+/// Returns the error of an engine that is in no swarm.
+fn no_swarm() -> ApiError {
+    ApiError::new(
         503,
         "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to \
          swarm and try again.",
@@ -144,49 +139,32 @@ const OLDEST: &[u32] = &[1, 12];
 
 /// Refuses what no Docker engine has, and versions of the API that Docker 20.10 refuses (moby,
 /// `api/server/middleware/version.go`).
-fn check(head: &Head, segments: &[&str]) -> Result<(), Failure> {
+fn check(head: &Head, segments: &[&str]) -> Result<(), ApiError> {
     if endpoint::known(&head.method, segments).is_none() {
-        return Err(Failure::not_found("page not found"));
+        return Err(ApiError::not_found("page not found"));
     }
     let (Some(version), Some(numbers)) = (&head.version, head.version_numbers()) else {
         return Ok(());
     };
     if &numbers[..] < OLDEST {
-        return Err(Failure::bad(format_args!(
+        return Err(ApiError::bad(format_args!(
             "client version {version} is too old. Minimum supported API version is 1.12, please upgrade your client to a \
              newer version"
         )));
     }
     if &numbers[..] > NEWEST {
-        return Err(Failure::bad(format_args!(
+        return Err(ApiError::bad(format_args!(
             "client version {version} is too new. Maximum supported API version is 1.41"
         )));
     }
     Ok(())
 }
 
-/// What a Docker engine has and this one has not.
-fn missing(method: &str, segments: &[&str]) -> Failure {
+/// Returns the error for an endpoint of Docker that is not simulated.
+fn missing(method: &str, segments: &[&str]) -> ApiError {
     let path = endpoint::known(method, segments).unwrap_or_else(|| segments.join("/"));
-    Failure::new(
+    ApiError::new(
         501,
         format_args!("not implemented by the simulated engine: {method} /{path}"),
     )
-}
-
-impl Request<'_> {
-    /// The body as JSON.
-    fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Failure> {
-        let kind = self.head.content_type.split(';').next().unwrap_or_default().trim();
-        if kind != "application/json" && !(kind.is_empty() && self.head.framing == Framing::Length(0)) {
-            return Err(Failure::bad(format_args!(
-                "Content-Type specified ({kind}) must be 'application/json'"
-            )));
-        }
-        if self.length > LONGEST_BODY as u64 {
-            return Err(Failure::bad("the request's body is too long"));
-        }
-        let text = String::from_utf8_lossy(self.body);
-        serde_json::from_str(&text).map_err(|error| crate::filter::json_error(&text, &error))
-    }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 /// Nanoseconds since the Unix epoch; fits until 2262.
 pub(crate) type Nanos = i64;
 
-/// How Docker writes a time that never was.
+/// Docker's text for a time that never was.
 pub(crate) const NEVER: &str = "0001-01-01T00:00:00Z";
 
 pub(crate) fn now() -> Nanos {
@@ -57,7 +57,7 @@ impl Stamper {
     }
 }
 
-/// How long something has lasted, in the words of `docker ps` (docker/go-units, `HumanDuration`).
+/// Formats a duration like `docker ps` (docker/go-units, `HumanDuration`).
 pub(crate) fn human(nanos: Nanos) -> String {
     let seconds = nanos.max(0) / 1_000_000_000;
     let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);

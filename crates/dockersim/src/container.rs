@@ -29,7 +29,7 @@ pub(crate) struct Container {
     pub(crate) changed: Notify,
 }
 
-/// What a container is doing.
+/// The status of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Created,
@@ -40,7 +40,7 @@ pub(crate) enum Status {
     Exited,
 }
 
-/// What changes about a container.
+/// The mutable state of a container.
 #[derive(Debug)]
 pub(crate) struct State {
     /// Without the slash that Docker shows.
@@ -49,7 +49,7 @@ pub(crate) struct State {
     pub(crate) process: Option<Process>,
     /// Signals that it gets when it is not paused any more, each number once, as the kernel keeps them.
     pub(crate) signals: Vec<u8>,
-    /// Counts its starts, so that what was meant for an earlier one is told apart.
+    /// Number of its starts, by which turns of an earlier start are recognized.
     pub(crate) run: u32,
     /// Counts starts and unpauses: a turn in the queue that was meant for an earlier one is dropped.
     pub(crate) turn: u32,
@@ -101,7 +101,7 @@ impl Container {
         &self.id[..12]
     }
 
-    /// Where its process writes.
+    /// Returns the output of its process.
     pub(crate) fn output(&self) -> Output<'_> {
         Output {
             log: &self.log,
@@ -116,12 +116,12 @@ impl Container {
 }
 
 impl State {
-    /// Whether Docker says that it runs: also when it is between two starts by its restart policy.
+    /// Returns true if Docker reports it as running, which includes the time between two starts by its restart policy.
     pub(crate) fn runs(&self) -> bool {
         self.is_alive() || self.status == Status::Restarting
     }
 
-    /// Whether there is a process.
+    /// Returns true if it has a process.
     pub(crate) fn is_alive(&self) -> bool {
         matches!(self.status, Status::Running | Status::Paused)
     }

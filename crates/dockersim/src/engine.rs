@@ -7,8 +7,8 @@ use leakcheck_model::scenario::{LineBytes, Rate};
 
 use crate::clock;
 use crate::container::{Config, Container, CreateBody};
+use crate::error::ApiError;
 use crate::event::Bus;
-use crate::failure::Failure;
 use crate::image::{Image, Images};
 use crate::log::{Budget, Log};
 use crate::network::Networks;
@@ -33,7 +33,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, ApiError> {
         let ids = Ids::new();
         let engine = Self {
             networks: Networks::new(&ids),
@@ -60,29 +60,29 @@ impl Engine {
         self.images.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn find(&self, key: &str) -> Result<Arc<Container>, Failure> {
+    pub(crate) fn find(&self, key: &str) -> Result<Arc<Container>, ApiError> {
         self.registry().find(key)
     }
 
     /// Creates a container.
-    pub(crate) fn create(&self, name: &str, body: CreateBody) -> Result<Arc<Container>, Failure> {
+    pub(crate) fn create(&self, name: &str, body: CreateBody) -> Result<Arc<Container>, ApiError> {
         let name = name.strip_prefix('/').unwrap_or(name);
         if !name.is_empty() && !is_name(name) {
-            return Err(Failure::bad(format_args!(
+            return Err(ApiError::bad(format_args!(
                 "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
             )));
         }
         let wanted = body.image.clone().unwrap_or_default();
         let image = self.images().find(&wanted).cloned();
         let image = image
-            .ok_or_else(|| Failure::not_found(format_args!("No such image: {}", crate::image::with_tag(&wanted))))?;
+            .ok_or_else(|| ApiError::not_found(format_args!("No such image: {}", crate::image::with_tag(&wanted))))?;
         let config = body.complete(&image)?;
         self.insert(name, config)
     }
 
-    fn insert(&self, name: &str, config: Config) -> Result<Arc<Container>, Failure> {
+    fn insert(&self, name: &str, config: Config) -> Result<Arc<Container>, ApiError> {
         if self.networks.named(&config.host.network).is_none() {
-            return Err(Failure::not_found(format_args!(
+            return Err(ApiError::not_found(format_args!(
                 "network {} not found",
                 config.host.network
             )));
@@ -103,7 +103,7 @@ impl Engine {
         Ok(container)
     }
 
-    fn run_first_containers(&self, count: u32, rate: Rate) -> Result<(), Failure> {
+    fn run_first_containers(&self, count: u32, rate: Rate) -> Result<(), ApiError> {
         let image = Image {
             id: format!("sha256:{}", self.ids.next()),
             layer: format!("sha256:{}", self.ids.next()),

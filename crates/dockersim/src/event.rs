@@ -1,4 +1,4 @@
-//! What happens to containers, networks and images, as `/events` tells it.
+//! The events of containers, networks and images, as `/events` reports them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use tokio::sync::broadcast;
 
 use crate::clock::{self, Nanos};
 
-/// How many events can be asked for again by `since` (moby, `daemon/events/events.go`: `eventsLimit`).
+/// Number of events kept for `since` (moby, `daemon/events/events.go`: `eventsLimit`).
 const KEPT: usize = 256;
 
-/// How many events a subscriber may be behind before it loses some (moby buffers 1024 and then waits 100 ms).
+/// Number of events that a subscriber may be behind before it loses some (moby buffers 1024 and then waits 100 ms).
 const BEHIND: usize = 4096;
 
 /// One event in Docker's own shape.
@@ -35,7 +35,7 @@ pub(crate) struct Event {
     pub(crate) time_nano: Nanos,
 }
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Actor {
     #[serde(rename = "ID")]
@@ -44,7 +44,7 @@ pub(crate) struct Actor {
     pub(crate) attributes: BTreeMap<String, String>,
 }
 
-/// Where events are announced and heard.
+/// The event bus.
 pub(crate) struct Bus {
     kept: Mutex<VecDeque<Arc<Event>>>,
     sender: broadcast::Sender<Arc<Event>>,
@@ -108,7 +108,7 @@ impl Bus {
         }
     }
 
-    /// How many listen.
+    /// Returns the number of subscribers.
     pub(crate) fn listeners(&self) -> usize {
         self.sender.receiver_count()
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::clock::Nanos;
-use crate::failure::Failure;
-use crate::moment;
+use crate::error::ApiError;
 use crate::query::Query;
+use crate::time_param;
 
 /// Decoded filters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Filters {
     ///
     /// # Errors
     /// 500 with Go's words if it is no JSON, 400 for a name that is not in `known` (empty: any is taken).
-    pub(crate) fn parse(query: &Query, known: &[&str]) -> Result<Self, Failure> {
+    pub(crate) fn parse(query: &Query, known: &[&str]) -> Result<Self, ApiError> {
         let text = query.text("filters");
         if text.is_empty() {
             return Ok(Self::default());
@@ -27,7 +27,7 @@ impl Filters {
         let mut filters = BTreeMap::new();
         for (name, value) in values {
             if !known.is_empty() && !known.contains(&name.as_str()) {
-                return Err(Failure::bad(format_args!("Invalid filter '{name}'")));
+                return Err(ApiError::bad(format_args!("Invalid filter '{name}'")));
             }
             let words = match value {
                 Value::Array(words) => words
@@ -35,7 +35,7 @@ impl Filters {
                     .filter_map(|word| word.as_str().map(str::to_owned))
                     .collect(),
                 Value::Object(words) => words.into_iter().map(|(word, _)| word).collect(),
-                _ => return Err(Failure::internal("filters must be lists of texts")),
+                _ => return Err(ApiError::internal("filters must be lists of texts")),
             };
             filters.insert(name, words);
         }
@@ -51,27 +51,27 @@ impl Filters {
         !self.values(name).is_empty()
     }
 
-    /// Whether no value is given for the name, or one of them satisfies `test`.
+    /// Returns true if the filter has no value, or one that satisfies `test`.
     pub(crate) fn any(&self, name: &str, test: impl FnMut(&str) -> bool) -> bool {
         let values = self.values(name);
         values.is_empty() || values.iter().map(String::as_str).any(test)
     }
 
-    /// The moment up to which something was made that `until` means.
+    /// The time of the `until` filter.
     ///
     /// # Errors
-    /// As Docker's, if it is given twice or is no moment.
-    pub(crate) fn until(&self, now: Nanos) -> Result<Option<Nanos>, Failure> {
+    /// As Docker's, if it is given twice or is not a time.
+    pub(crate) fn until(&self, now: Nanos) -> Result<Option<Nanos>, ApiError> {
         match self.values("until") {
             [] => Ok(None),
-            [one] => moment::read(one, now)
+            [one] => time_param::read(one, now)
                 .map(Some)
-                .ok_or_else(|| Failure::internal(format_args!("failed to parse value as time or duration: {one:?}"))),
-            _ => Err(Failure::internal("more than one until filter specified")),
+                .ok_or_else(|| ApiError::internal(format_args!("failed to parse value as time or duration: {one:?}"))),
+            _ => Err(ApiError::internal("more than one until filter specified")),
         }
     }
 
-    /// Whether the labels have all `label` filters and none of the `label!` filters, each `key` or `key=value`.
+    /// Returns true if the labels match all `label` filters and no `label!` filter, each `key` or `key=value`.
     pub(crate) fn labels(&self, labels: &BTreeMap<String, String>) -> bool {
         let has = |wanted: &String| match wanted.split_once('=') {
             Some((key, value)) => labels.get(key).is_some_and(|v| v == value),
@@ -81,15 +81,15 @@ impl Filters {
     }
 }
 
-/// What Go's JSON decoder says about such bytes.
-pub(crate) fn json_error(text: &str, error: &serde_json::Error) -> Failure {
+/// Returns the message of Go's JSON decoder for such bytes.
+pub(crate) fn json_error(text: &str, error: &serde_json::Error) -> ApiError {
     let first = text.trim_start().chars().next();
     match first {
-        None => Failure::internal("EOF"),
-        Some(first) if !matches!(first, '{' | '[' | '"' | 't' | 'f' | 'n' | '0'..='9' | '-') => Failure::internal(
+        None => ApiError::internal("EOF"),
+        Some(first) if !matches!(first, '{' | '[' | '"' | 't' | 'f' | 'n' | '0'..='9' | '-') => ApiError::internal(
             format_args!("invalid character '{first}' looking for beginning of value"),
         ),
-        Some(_) => Failure::internal(format_args!("invalid JSON: {error}")),
+        Some(_) => ApiError::internal(format_args!("invalid JSON: {error}")),
     }
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn json_error(text: &str, error: &serde_json::Error) -> Failure {
 mod tests {
     use super::*;
 
-    fn filters(text: &str) -> Result<Filters, Failure> {
+    fn filters(text: &str) -> Result<Filters, ApiError> {
         Filters::parse(&Query::parse(&format!("filters={text}")), &["label", "name"])
     }
 
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn an_unknown_filter_is_refused_in_dockers_words() {
-        assert_eq!(filters("{\"foo\":[\"x\"]}"), Err(Failure::bad("Invalid filter 'foo'")));
+        assert_eq!(filters("{\"foo\":[\"x\"]}"), Err(ApiError::bad("Invalid filter 'foo'")));
         assert_eq!(
             filters("zzz"),
-            Err(Failure::internal(
+            Err(ApiError::internal(
                 "invalid character 'z' looking for beginning of value"
             ))
         );

@@ -13,7 +13,7 @@ use crate::clock::{self, Nanos};
 use crate::container::{Container, Status};
 use crate::event::{Event, Subscription};
 use crate::filter::Filters;
-use crate::http::{Connection, Head, JSON, Reply, WireError};
+use crate::http::{Connection, ConnectionError, Head, JSON, Reply};
 use crate::log::{Progress, Reader, Select};
 
 /// Bytes of a log that are copied at a time, so that a container's lock is held for microseconds.
@@ -29,7 +29,7 @@ pub(crate) async fn send_logs(
     container: Arc<Container>,
     select: Select,
     follow: bool,
-) -> Result<(), WireError> {
+) -> Result<(), ConnectionError> {
     // Docker follows a container only if it runs now.
     let run = {
         let state = container.state();
@@ -72,7 +72,7 @@ pub(crate) async fn send_logs(
     Ok(connection.write_last_chunk().await?)
 }
 
-/// How often an attached client that sends nothing more is looked at, whether it is still there.
+/// Interval at which an attached, silent client is checked for being connected.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Gives the connection up to what a container writes, from its next start on if it does not run, until it ends.
@@ -81,7 +81,7 @@ pub(crate) async fn send_attached(
     head: &Head,
     container: Arc<Container>,
     select: Select,
-) -> Result<(), WireError> {
+) -> Result<(), ConnectionError> {
     let run = {
         let state = container.state();
         if state.is_alive() { state.run } else { state.run + 1 }
@@ -103,7 +103,7 @@ pub(crate) async fn send_attached(
         drop(out);
         match progress {
             Progress::More => continue,
-            _ if ended => return Err(WireError::Detached),
+            _ if ended => return Err(ConnectionError::Detached),
             _ => {}
         }
         tokio::select! {
@@ -111,7 +111,7 @@ pub(crate) async fn send_attached(
             () = connection.closed(), if !says_nothing_more => says_nothing_more = true,
             () = tokio::time::sleep(LOOK), if says_nothing_more => {
                 if connection.is_abandoned().await {
-                    return Err(WireError::Detached);
+                    return Err(ConnectionError::Detached);
                 }
             }
         }
@@ -136,7 +136,7 @@ pub(crate) async fn send_events(
     subscription: Subscription,
     filters: Filters,
     until: Option<Nanos>,
-) -> Result<(), WireError> {
+) -> Result<(), ConnectionError> {
     let Subscription { earlier, mut coming } = subscription;
     connection.write(&Reply::streaming(head, JSON)).await?;
     for event in earlier {
@@ -169,7 +169,7 @@ async fn send_event(connection: &mut Connection, event: &Event, filters: &Filter
     connection.write_chunk(&line).await
 }
 
-/// Whether an event passes the filters (moby, `daemon/events/filter.go`).
+/// Returns true if an event passes the filters (moby, `daemon/events/filter.go`).
 fn matches(event: &Event, filters: &Filters) -> bool {
     let attributes = &event.actor.attributes;
     let name = attributes.get("name").map_or("", String::as_str);
@@ -194,7 +194,7 @@ fn matches(event: &Event, filters: &Filters) -> bool {
         && filters.labels(attributes)
 }
 
-/// What a client waits for.
+/// The condition that a client of `/wait` waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitFor {
     NotRunning,
@@ -208,7 +208,7 @@ pub(crate) async fn send_exit(
     head: &Head,
     container: Arc<Container>,
     what: WaitFor,
-) -> Result<(), WireError> {
+) -> Result<(), ConnectionError> {
     let first = {
         let state = container.state();
         (state.run, state.is_alive(), state.finished)

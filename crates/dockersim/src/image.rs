@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::clock::{self, Nanos};
-use crate::failure::Failure;
+use crate::error::ApiError;
 
 /// An image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub(crate) fn with_tag(name: &str) -> String {
 
 impl Image {
     /// Applies a line of a Dockerfile, as `docker import --change` takes them.
-    pub(crate) fn change(&mut self, line: &str) -> Result<(), Failure> {
+    pub(crate) fn change(&mut self, line: &str) -> Result<(), ApiError> {
         let (word, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         match word.to_ascii_uppercase().as_str() {
@@ -99,7 +99,7 @@ impl Image {
                 .extend(pairs_of(rest).map(|(key, value)| format!("{key}={value}"))),
             "LABEL" => self.labels.extend(pairs_of(rest)),
             "USER" | "WORKDIR" | "EXPOSE" | "VOLUME" | "ONBUILD" | "STOPSIGNAL" | "HEALTHCHECK" => {}
-            _ => return Err(Failure::bad(format_args!("{word} is not a valid change command"))),
+            _ => return Err(ApiError::bad(format_args!("{word} is not a valid change command"))),
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::clock;
 use crate::container::{Container, Restart, State, Status};
 use crate::engine::Engine;
-use crate::failure::Failure;
+use crate::error::ApiError;
 use crate::process::{Next, Process};
 use crate::registry::is_name;
 use crate::signal::SIGKILL;
@@ -20,7 +20,7 @@ const LAST_RESTART: Duration = Duration::from_secs(60);
 /// A process that ends at once does so a little later, so that its start is seen before its end.
 const HEAD_START: Duration = Duration::from_millis(5);
 
-/// Whether there was anything to do (304 if not).
+/// Whether the request changed anything (304 if not).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
     Changed,
@@ -51,13 +51,13 @@ impl Engine {
         }
     }
 
-    pub(crate) fn start(&self, container: &Arc<Container>) -> Result<Done, Failure> {
+    pub(crate) fn start(&self, container: &Arc<Container>) -> Result<Done, ApiError> {
         let turn = {
             let mut state = container.state();
             match state.status {
                 Status::Running | Status::Restarting => return Ok(Done::AlreadySo),
                 Status::Paused => {
-                    return Err(Failure::conflict(
+                    return Err(ApiError::conflict(
                         "cannot start a paused container, try unpause instead",
                     ));
                 }
@@ -149,22 +149,22 @@ impl Engine {
             self.schedule
                 .at(Instant::now() + after, Arc::downgrade(container), turn);
         } else if container.config.host.auto_remove {
-            // Nothing to tell: somebody else may have removed it already.
+            // No error: another client may have removed it already.
             let _ = self.remove(container, false);
         }
     }
 
-    pub(crate) fn rename(&self, container: &Container, name: &str) -> Result<(), Failure> {
+    pub(crate) fn rename(&self, container: &Container, name: &str) -> Result<(), ApiError> {
         let name = name.strip_prefix('/').unwrap_or(name);
         if name.is_empty() {
-            return Err(Failure::bad("Neither old nor new names may be empty"));
+            return Err(ApiError::bad("Neither old nor new names may be empty"));
         }
-        let named = |failure: Failure| Failure {
-            message: format!("Error when allocating new name: {}", failure.message),
-            ..failure
+        let named = |error: ApiError| ApiError {
+            message: format!("Error when allocating new name: {}", error.message),
+            ..error
         };
         if !is_name(name) {
-            return Err(named(Failure::bad(format_args!(
+            return Err(named(ApiError::bad(format_args!(
                 "Invalid container name (/{name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
             ))));
         }
@@ -172,7 +172,7 @@ impl Engine {
             let mut registry = self.registry();
             let mut state = container.state();
             if state.name == name {
-                return Err(Failure::bad(
+                return Err(ApiError::bad(
                     "Renaming a container with the same name as its current name",
                 ));
             }
@@ -185,7 +185,7 @@ impl Engine {
     }
 
     /// Removes a container, a running one only by force.
-    pub(crate) fn remove(&self, container: &Arc<Container>, force: bool) -> Result<(), Failure> {
+    pub(crate) fn remove(&self, container: &Arc<Container>, force: bool) -> Result<(), ApiError> {
         let status = container.state().status;
         let alive = matches!(status, Status::Running | Status::Paused | Status::Restarting);
         if alive && !force {
@@ -194,7 +194,7 @@ impl Engine {
             } else {
                 "Stop"
             };
-            return Err(Failure::conflict(format_args!(
+            return Err(ApiError::conflict(format_args!(
                 "You cannot remove a {} container {}. {advice} the container before attempting removal or force remove",
                 status.name(),
                 container.id

@@ -1,4 +1,4 @@
-//! One container's log: what it wrote, with time and stream, as long as there is room for it.
+//! The log of one container: its output with time and stream, within bounds.
 //!
 //! The bounds are those of Docker's json-file driver (`max-size`, `max-file`): the log is a row of files, a file that is
 //! full is followed by a new one, and the oldest is dropped. In memory a file is a row of small segments, so that a log
@@ -14,31 +14,28 @@ use leakcheck_model::stamp::Stream;
 
 pub(crate) use budget::Budget;
 pub(crate) use read::{Progress, Reader, Select};
-use segment::Segment;
+use segment::{SEGMENT, Segment};
 
 use crate::clock::Nanos;
 
-/// What a line longer than this is split into: Docker's copier reads 16 KiB at a time (moby, `daemon/logger/copier.go`).
+/// Longest entry; longer lines are split. Docker's copier reads 16 KiB at a time (moby, `daemon/logger/copier.go`).
 const PIECE: usize = 16 << 10;
 
-/// What a log without `max-size` is bounded to: sixteen files of 1 MiB, so that little is lost when the oldest goes.
+/// Bound of a log without `max-size`: sixteen files of 1 MiB, so that little is lost with the oldest.
 const DEFAULT_FILE: u64 = 1 << 20;
 const DEFAULT_FILES: usize = 16;
 
-/// Memory is given up in pieces of this size, whatever a file's: four of the longest entries.
-const SEGMENT: usize = 64 << 10;
-
-/// How far a writer that is as fast as its readers may be ahead of them: half of what a log without `max-size` keeps.
+/// Bytes by which a `max` writer may be ahead of its readers: half of a log without `max-size`.
 const AHEAD: u64 = DEFAULT_FILE * DEFAULT_FILES as u64 / 2;
 
-/// How much of a log is kept.
+/// The retention of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retention {
     /// A file's size at which the next begins.
     pub(crate) file: u64,
-    /// How many files are kept.
+    /// Number of files that are kept.
     pub(crate) files: usize,
-    /// Whether the container was created with these bounds; if not, what they drop is told.
+    /// True if the container was created with these bounds. Otherwise dropped lines are counted.
     pub(crate) asked: bool,
 }
 
@@ -76,7 +73,7 @@ struct Files {
     end: u64,
     /// Time of the last entry; the next is later, so that every line has a time of its own.
     last: Nanos,
-    /// Where each follower is, for those writers that wait for their readers.
+    /// Positions of the followers, for writers that wait for them.
     followers: Vec<(u64, u64)>,
     next_follower: u64,
 }
@@ -151,7 +148,7 @@ impl Log {
         }
     }
 
-    /// Tells the budget, once for many lines: all logs share it.
+    /// Reports the growth to the shared budget, once for many lines.
     fn count(&self, files: &mut Files) {
         self.budget.grew(std::mem::take(&mut files.uncounted));
     }
@@ -169,14 +166,14 @@ impl Log {
         }
     }
 
-    /// How many bytes the slowest follower has still to read; `None` without followers.
+    /// Returns the bytes that the slowest follower has not read; `None` without followers.
     pub(crate) fn behind(&self) -> Option<u64> {
         let files = self.files();
         let slowest = files.followers.iter().map(|(_, position)| *position).min()?;
         Some(files.end.saturating_sub(slowest))
     }
 
-    /// How far a writer may be ahead of the slowest follower without losing it lines.
+    /// Returns the bytes by which a writer may be ahead of the slowest follower without loss.
     pub(crate) fn room_ahead(&self) -> u64 {
         let own = self.retention.file.saturating_mul(self.retention.files as u64) / 2;
         own.min(AHEAD).min(self.budget.share())

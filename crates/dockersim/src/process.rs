@@ -1,4 +1,4 @@
-//! What runs in a simulated container: the noise, a few commands that everyone uses in tests, or nothing.
+//! The process in a simulated container: noise, one of a few common test commands, or nothing.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::signal::{SIGINT, SIGKILL, SIGTERM};
 /// takes at best (docs/benchmarks.md).
 const MAX_AT_A_TURN: u64 = 3000;
 
-/// Lines of a paced emitter at a turn, so that one that must catch up leaves room for others.
+/// Lines of a paced emitter per turn, so that one that catches up does not block others.
 const PACED_AT_A_TURN: u64 = 5000;
 
 /// Bytes of lines that are handed to the log at one time: a buffer that stays in the processor's cache, and in the allocator's hands.
@@ -24,13 +24,13 @@ const WRITE: usize = 32 << 10;
 /// An emitter that fell behind by more than this (it was paused) forgives the rest, as the noise process does.
 const FORGIVE: Duration = Duration::from_secs(1);
 
-/// Steps of a script at a turn, so that a loop without a pause leaves room for others.
+/// Steps of a script per turn, so that a loop without a pause does not block others.
 const STEPS_AT_A_TURN: usize = 100;
 
-/// How long a `max` emitter waits for its slowest reader before it goes on without it.
+/// Longest time that a `max` emitter waits for its slowest reader.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// When a process has something to do again.
+/// The next turn of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     At(Instant),
@@ -38,7 +38,7 @@ pub(crate) enum Next {
     Never,
 }
 
-/// What runs.
+/// The kind of process.
 #[derive(Debug)]
 pub(crate) enum Process {
     Noise(Box<NoiseProcess>),
@@ -81,7 +81,7 @@ impl Process {
         }
     }
 
-    /// Whether words are a command of which nothing runs: its container is silent until it is stopped.
+    /// Returns true if the command is not simulated: its container is silent until it is stopped.
     pub(crate) fn is_idle(words: &[String]) -> bool {
         matches!(Self::spawn(words, Instant::now()), Self::Idle)
     }
@@ -234,7 +234,7 @@ impl NoiseProcess {
         Next::At(at.max(now))
     }
 
-    /// Whether a `max` emitter waits, because the log would drop what its slowest reader has not read.
+    /// Returns true if a `max` emitter must wait, because the log would drop unread lines.
     fn must_wait(&mut self, log: &Log, now: Instant) -> bool {
         if log.behind().unwrap_or(0) < log.room_ahead() {
             self.waiting_since = None;
@@ -244,7 +244,7 @@ impl NoiseProcess {
     }
 }
 
-/// Where a process writes.
+/// The output of a process.
 pub(crate) struct Output<'a> {
     pub(crate) log: &'a Log,
     /// A terminal has one stream, and ends its lines with `\r\n`.

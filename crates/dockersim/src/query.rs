@@ -1,7 +1,7 @@
 //! The query of a request, and Docker's ways of writing booleans, numbers and times in it.
 
 use crate::clock::Nanos;
-use crate::failure::Failure;
+use crate::error::ApiError;
 
 /// The decoded parameters of a query; the first of a name counts, as in Go's `FormValue`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,25 +31,25 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether a flag is set (moby, `httputils.BoolValue`: anything but these words is true).
+    /// Returns true if a flag is set (moby, `httputils.BoolValue`: anything but these words is true).
     pub(crate) fn flag(&self, name: &str) -> bool {
         let value = self.text(name).trim().to_ascii_lowercase();
         !matches!(value.as_str(), "" | "0" | "no" | "false" | "none")
     }
 
     /// A whole number, if it is given.
-    pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, Failure> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
         match self.text(name) {
             "" => Ok(None),
             text => text
                 .parse()
                 .map(Some)
-                .map_err(|_| Failure::internal(format_args!("strconv.Atoi: parsing {text:?}: invalid syntax"))),
+                .map_err(|_| ApiError::internal(format_args!("strconv.Atoi: parsing {text:?}: invalid syntax"))),
         }
     }
 
     /// A time as `SECONDS[.FRACTION]`, if it is given. Whether 0 means "no time" is for the caller to say.
-    pub(crate) fn time(&self, name: &str) -> Result<Option<Nanos>, Failure> {
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Nanos>, ApiError> {
         let text = self.text(name);
         if text.is_empty() {
             return Ok(None);
@@ -59,8 +59,8 @@ impl Query {
 }
 
 /// `SECONDS[.FRACTION]` in nanoseconds.
-pub(crate) fn nanos_of(text: &str) -> Result<Nanos, Failure> {
-    let wrong = |part: &str| Failure::internal(format_args!("strconv.ParseInt: parsing {part:?}: invalid syntax"));
+pub(crate) fn nanos_of(text: &str) -> Result<Nanos, ApiError> {
+    let wrong = |part: &str| ApiError::internal(format_args!("strconv.ParseInt: parsing {part:?}: invalid syntax"));
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
     let seconds: i64 = seconds.parse().map_err(|_| wrong(seconds))?;
     let mut nanos = 0;
@@ -151,7 +151,7 @@ mod tests {
         let error = Query::parse("since=abc").time("since").expect_err("no number");
         assert_eq!(
             error,
-            Failure::internal("strconv.ParseInt: parsing \"abc\": invalid syntax")
+            ApiError::internal("strconv.ParseInt: parsing \"abc\": invalid syntax")
         );
     }
 

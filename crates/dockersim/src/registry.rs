@@ -1,4 +1,4 @@
-//! Which containers there are, by id and by name, and where new ids come from.
+//! The containers by id and by name, and the source of new ids.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock;
 use crate::container::Container;
-use crate::failure::Failure;
+use crate::error::ApiError;
 
 /// Makes ids of 64 hexadecimal digits, as Docker's: splitmix64 (Steele, Lea & Flood 2014) from time and process.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Registry {
     }
 
     /// Finds by full id, name (with or without slash), or the beginning of an id, in this order.
-    pub(crate) fn find(&self, key: &str) -> Result<Arc<Container>, Failure> {
+    pub(crate) fn find(&self, key: &str) -> Result<Arc<Container>, ApiError> {
         let name = key.strip_prefix('/').unwrap_or(key);
         let id = if self.by_id.contains_key(key) {
             Some(key)
@@ -63,17 +63,17 @@ impl Registry {
             .take_while(|(id, _)| id.starts_with(key) && !key.is_empty());
         match (matches.next(), matches.next()) {
             (Some((_, container)), None) => Ok(Arc::clone(container)),
-            (Some(_), Some(_)) => Err(Failure::bad(format_args!(
+            (Some(_), Some(_)) => Err(ApiError::bad(format_args!(
                 "Multiple IDs found with provided prefix: {key}"
             ))),
-            (None, _) => Err(Failure::not_found(format_args!("No such container: {key}"))),
+            (None, _) => Err(ApiError::not_found(format_args!("No such container: {key}"))),
         }
     }
 
     /// Takes a name for an id.
-    pub(crate) fn claim(&mut self, name: &str, id: &str) -> Result<(), Failure> {
+    pub(crate) fn claim(&mut self, name: &str, id: &str) -> Result<(), ApiError> {
         if let Some(holder) = self.by_name.get(name) {
-            return Err(Failure::conflict(format_args!(
+            return Err(ApiError::conflict(format_args!(
                 "Conflict. The container name \"/{name}\" is already in use by container \"{holder}\". You have to remove \
                  (or rename) that container to be able to reuse that name."
             )));
@@ -123,7 +123,7 @@ impl Registry {
     }
 }
 
-/// Whether Docker takes this as a container's name.
+/// Returns true for a valid container name.
 pub(crate) fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())

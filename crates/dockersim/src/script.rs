@@ -11,7 +11,7 @@ pub(crate) enum Step {
     Say(Stream, Vec<u8>),
     /// `None` is for good.
     Sleep(Option<Duration>),
-    /// What the script ends with, if nothing comes after it.
+    /// Exit code of the script if nothing follows.
     Code(i32),
     Exit(i32),
 }
@@ -25,7 +25,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// What these words do; `None` if it is not known.
+    /// Parses a command; `None` if it is not known.
     pub(crate) fn parse(words: &[String]) -> Option<Self> {
         let (name, arguments) = words.split_first()?;
         match (name.rsplit('/').next().unwrap_or(name), arguments) {

@@ -13,14 +13,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::api;
 use crate::engine::Engine;
-use crate::failure::Failure;
-use crate::http::{Connection, Reply, WireError};
+use crate::error::ApiError;
+use crate::http::{Connection, ConnectionError, Reply};
 use crate::settings::Settings;
 
 /// As many as the kernel lets (`net.core.somaxconn` is 4096 by default): thousands connect at once.
 const BACKLOG: u32 = 4096;
 
-/// How long accepting rests after it failed for want of descriptors.
+/// Pause of the listener after it ran out of descriptors.
 const BREATH: Duration = Duration::from_millis(50);
 
 /// Why the engine could not be started.
@@ -35,7 +35,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// Another engine answers on the socket.
-    #[error("somebody is listening on {0} already")]
+    #[error("another process listens on {0} already")]
     Taken(PathBuf),
     /// The first containers could not be made.
     #[error("failed to make the first containers: {0}")]
@@ -73,7 +73,7 @@ impl Server {
         let socket = UnixSocket::new_stream().map_err(listen)?;
         socket.bind(path).map_err(listen)?;
         let listener = socket.listen(BACKLOG).map_err(listen)?;
-        let engine = Engine::new(settings).map_err(|Failure { message, .. }| ServeError::Containers(message))?;
+        let engine = Engine::new(settings).map_err(|ApiError { message, .. }| ServeError::Containers(message))?;
         Ok(Self {
             listener,
             engine: Arc::new(engine),
@@ -81,7 +81,7 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// Returns the path of the socket.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
@@ -104,7 +104,7 @@ impl Server {
                     let (engine, shutdown) = (Arc::clone(&self.engine), shutdown.clone());
                     tasks.spawn(async move {
                         engine.connections.fetch_add(1, Ordering::Relaxed);
-                        // A client that goes away or talks nonsense concerns nobody else.
+                        // A client that disconnects or sends nonsense does not affect others.
                         let ended = shutdown.run_until_cancelled(converse(&engine, stream)).await;
                         if let Some(Err(error)) = ended {
                             tracing::debug!(%error, "a connection ended");
@@ -131,7 +131,7 @@ impl Drop for Server {
 }
 
 /// Answers one request after another.
-async fn converse(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), WireError> {
+async fn converse(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), ConnectionError> {
     let mut connection = Connection::new(stream);
     loop {
         let head = match connection.next_head().await {
@@ -150,15 +150,15 @@ async fn converse(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), WireEr
     }
 }
 
-async fn refuse(connection: &mut Connection, error: &WireError) {
-    if let WireError::Malformed(what) = error {
-        let reply = Reply::from(Failure::bad(format_args!("malformed HTTP request: {what}")));
+async fn refuse(connection: &mut Connection, error: &ConnectionError) {
+    if let ConnectionError::Malformed(what) = error {
+        let reply = Reply::from(ApiError::bad(format_args!("malformed HTTP request: {what}")));
         // The client may be gone already.
         let _ = connection.write(&reply.closing_bytes()).await;
     }
 }
 
-/// Removes a socket that nobody listens on any more; anything else in its place is left alone.
+/// Removes a socket without a listener; anything else in its place stays.
 fn remove_stale(path: &Path) -> Result<(), ServeError> {
     let Ok(found) = std::fs::symlink_metadata(path) else {
         return Ok(());

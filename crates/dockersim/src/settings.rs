@@ -1,4 +1,4 @@
-//! What the engine is asked for.
+//! The settings of the engine.
 
 use std::path::PathBuf;
 
@@ -7,9 +7,9 @@ use leakcheck_model::scenario::Rate;
 /// What the engine is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Where it listens; an old socket there that nobody answers on is replaced.
+    /// Path of its socket; an old socket without a listener is replaced.
     pub socket: PathBuf,
-    /// How many containers run to begin with.
+    /// Number of containers that run from the start.
     pub containers: u32,
     /// Lines a second of each of those.
     pub lines_per_second: Rate,
@@ -37,7 +37,7 @@ impl Settings {
 /// The arguments of `leakcheck engine`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
-    /// Where to listen; its address is printed on standard output [default: a new socket in the runtime folder]
+    /// Path of the socket; its address is printed on standard output [default: a new socket in the runtime folder]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     /// Containers that run to begin with.

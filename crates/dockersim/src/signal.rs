@@ -4,7 +4,7 @@
 pub(crate) const SIGKILL: u8 = 9;
 /// Ctrl-C.
 pub(crate) const SIGINT: u8 = 2;
-/// What `docker stop` sends first.
+/// The first signal of `docker stop`.
 pub(crate) const SIGTERM: u8 = 15;
 
 /// `SIGTERM`, `TERM` or `15`.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use regex_lite::Regex;
 use serde_json::json;
 
-use super::Request;
+use super::request::Request;
 use crate::clock;
 use crate::container::{Container, CreateBody, Status};
 use crate::engine::Engine;
-use crate::failure::Failure;
+use crate::error::ApiError;
 use crate::filter::Filters;
 use crate::follow::WaitFor;
 use crate::http::{Head, Reply};
@@ -38,7 +38,7 @@ const FILTERS: [&str; 15] = [
     "volume",
 ];
 
-pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
+pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, ApiError> {
     let filters = Filters::parse(&head.query, &FILTERS)?;
     for status in filters.values("status") {
         if ![
@@ -52,12 +52,12 @@ pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
         ]
         .contains(&status.as_str())
         {
-            return Err(Failure::bad(format_args!("Invalid filter 'status={status}'")));
+            return Err(ApiError::bad(format_args!("Invalid filter 'status={status}'")));
         }
     }
     let limit = usize::try_from(head.query.number("limit")?.unwrap_or(0)).unwrap_or(0);
     for code in filters.values("exited") {
-        let wrong = |_| Failure::internal(format_args!("strconv.Atoi: parsing {code:?}: invalid syntax"));
+        let wrong = |_| ApiError::internal(format_args!("strconv.Atoi: parsing {code:?}: invalid syntax"));
         code.parse::<i32>().map_err(wrong)?;
     }
     if let Some(wrong) = filters
@@ -65,7 +65,7 @@ pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
         .iter()
         .find(|value| !matches!(value.as_str(), "true" | "false" | "0" | "1"))
     {
-        return Err(Failure::bad(format_args!("Invalid filter 'is-task=[{wrong}]'")));
+        return Err(ApiError::bad(format_args!("Invalid filter 'is-task=[{wrong}]'")));
     }
     // Of all filters only this one shows what does not run (moby, `daemon/list.go`).
     let all = head.query.flag("all") || limit > 0 || filters.has("status");
@@ -98,14 +98,14 @@ struct Matcher<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    fn new(engine: &Engine, filters: &'a Filters) -> Result<Self, Failure> {
+    fn new(engine: &Engine, filters: &'a Filters) -> Result<Self, ApiError> {
         let created = |name: &str| {
             filters
                 .values(name)
                 .first()
                 .map(|key| {
                     let created = engine.find(key).map(|c| c.created);
-                    created.map_err(|_| Failure::internal(format_args!("no such container {key}")))
+                    created.map_err(|_| ApiError::internal(format_args!("no such container {key}")))
                 })
                 .transpose()
         };
@@ -160,7 +160,7 @@ impl<'a> Matcher<'a> {
     }
 }
 
-pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, Failure> {
+pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, ApiError> {
     let body: CreateBody = request.json()?;
     let container = engine.create(request.head.query.text("name"), body)?;
     let words = container.config.words();
@@ -173,7 +173,7 @@ pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, Fa
     Ok(Reply::json(201, &json!({ "Id": container.id, "Warnings": warnings })))
 }
 
-pub(super) fn inspect(engine: &Engine, key: &str) -> Result<Reply, Failure> {
+pub(super) fn inspect(engine: &Engine, key: &str) -> Result<Reply, ApiError> {
     Ok(Reply::json(200, &engine.find(key)?.inspect(&engine.networks)))
 }
 
@@ -181,7 +181,7 @@ fn done(done: Done) -> Reply {
     Reply::empty(if done == Done::Changed { 204 } else { 304 })
 }
 
-pub(super) fn start(engine: &Engine, key: &str) -> Result<Reply, Failure> {
+pub(super) fn start(engine: &Engine, key: &str) -> Result<Reply, ApiError> {
     Ok(done(engine.start(&engine.find(key)?)?))
 }
 
@@ -190,7 +190,7 @@ pub(super) async fn stop(
     head: &Head,
     key: &str,
     gone: impl Future<Output = ()>,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, ApiError> {
     let container = engine.find(key)?;
     Ok(done(engine.stop(&container, head.query.number("t")?, gone).await?))
 }
@@ -200,7 +200,7 @@ pub(super) async fn restart(
     head: &Head,
     key: &str,
     gone: impl Future<Output = ()>,
-) -> Result<Reply, Failure> {
+) -> Result<Reply, ApiError> {
     let container = engine.find(key)?;
     engine.stop(&container, head.query.number("t")?, gone).await?;
     engine.start(&container)?;
@@ -208,37 +208,37 @@ pub(super) async fn restart(
     Ok(Reply::empty(204))
 }
 
-pub(super) fn kill(engine: &Engine, head: &Head, key: &str) -> Result<Reply, Failure> {
+pub(super) fn kill(engine: &Engine, head: &Head, key: &str) -> Result<Reply, ApiError> {
     let name = Some(head.query.text("signal"))
         .filter(|name| !name.is_empty())
         .unwrap_or("KILL");
-    let signal = signal_number(name).ok_or_else(|| Failure::bad(format_args!("Invalid signal: {name}")))?;
+    let signal = signal_number(name).ok_or_else(|| ApiError::bad(format_args!("Invalid signal: {name}")))?;
     engine.kill(&engine.find(key)?, key, signal)?;
     Ok(Reply::empty(204))
 }
 
-pub(super) fn pause(engine: &Engine, key: &str) -> Result<Reply, Failure> {
+pub(super) fn pause(engine: &Engine, key: &str) -> Result<Reply, ApiError> {
     engine.pause(&*engine.find(key)?)?;
     Ok(Reply::empty(204))
 }
 
-pub(super) fn unpause(engine: &Engine, key: &str) -> Result<Reply, Failure> {
+pub(super) fn unpause(engine: &Engine, key: &str) -> Result<Reply, ApiError> {
     engine.unpause(&engine.find(key)?)?;
     Ok(Reply::empty(204))
 }
 
-pub(super) fn rename(engine: &Engine, head: &Head, key: &str) -> Result<Reply, Failure> {
+pub(super) fn rename(engine: &Engine, head: &Head, key: &str) -> Result<Reply, ApiError> {
     engine.rename(&*engine.find(key)?, head.query.text("name"))?;
     Ok(Reply::empty(204))
 }
 
-pub(super) fn remove(engine: &Engine, head: &Head, key: &str) -> Result<Reply, Failure> {
+pub(super) fn remove(engine: &Engine, head: &Head, key: &str) -> Result<Reply, ApiError> {
     engine.remove(&engine.find(key)?, head.query.flag("force"))?;
     Ok(Reply::empty(204))
 }
 
 /// Removes what does not run, as far as the labels match.
-pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
+pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, ApiError> {
     let filters = Filters::parse(&head.query, &["label", "label!", "until"])?;
     let until = filters.until(clock::now())?;
     let containers = engine.registry().newest_first();
@@ -262,16 +262,16 @@ pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
     ))
 }
 
-/// What `/logs` asks for.
-pub(super) fn logs(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Container>, Select), Failure> {
+/// Parses the parameters of `/logs`.
+pub(super) fn logs(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Container>, Select), ApiError> {
     let query = &head.query;
     let (stdout, stderr) = (query.flag("stdout"), query.flag("stderr"));
     if !stdout && !stderr {
-        return Err(Failure::bad("Bad parameters: you must choose at least one stream"));
+        return Err(ApiError::bad("Bad parameters: you must choose at least one stream"));
     }
     let container = engine.find(key)?;
     if !container.config.host.log_is_readable() {
-        return Err(Failure::new(501, "configured logging driver does not support reading"));
+        return Err(ApiError::new(501, "configured logging driver does not support reading"));
     }
     let select = Select {
         stdout,
@@ -289,11 +289,11 @@ pub(super) fn logs(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Conta
     Ok((container, select))
 }
 
-/// What `/attach` asks for: what is written from now on, and with `logs` what was written before. Input goes nowhere.
-pub(super) fn attach(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Container>, Select), Failure> {
+/// Parses the parameters of `/attach`: output from now on, with `logs` also earlier output. Input is discarded.
+pub(super) fn attach(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Container>, Select), ApiError> {
     let container = engine.find(key)?;
     if container.state().status == Status::Paused {
-        return Err(Failure::conflict(format_args!(
+        return Err(ApiError::conflict(format_args!(
             "container {key} is paused, unpause the container before attach"
         )));
     }
@@ -309,7 +309,7 @@ pub(super) fn attach(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Con
     Ok((container, select))
 }
 
-pub(super) fn wait(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Container>, WaitFor), Failure> {
+pub(super) fn wait(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Container>, WaitFor), ApiError> {
     let what = match head.query.text("condition") {
         "next-exit" => WaitFor::NextExit,
         "removed" => WaitFor::Removed,
@@ -318,7 +318,7 @@ pub(super) fn wait(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Conta
     Ok((engine.find(key)?, what))
 }
 
-/// How many containers are in each state.
+/// Returns the number of containers in each state.
 pub(super) fn count(engine: &Engine) -> BTreeMap<&'static str, usize> {
     let mut count = BTreeMap::new();
     for container in engine.registry().newest_first() {

@@ -1,4 +1,4 @@
-//! Which requests Docker Engine 20.10 knows (moby, `api/server/router`): what it knows and this engine does not is 501
+//! The endpoints of Docker Engine 20.10 (moby, `api/server/router`): what it knows and this engine does not is 501
 //! with its name, what it does not know is 404.
 
 /// `{}` is one name, `{*}` one with slashes in it.

@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::Request;
+use super::request::Request;
 use crate::clock;
 use crate::engine::Engine;
-use crate::failure::Failure;
+use crate::error::ApiError;
 use crate::filter::Filters;
 use crate::http::{Content, Head, Reply};
 use crate::image::{Image, with_tag};
 
-pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
+pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, ApiError> {
     let filters = Filters::parse(&head.query, &["before", "dangling", "label", "reference", "since"])?;
     let images = engine.images();
-    let made = |name: &str| -> Result<Option<clock::Nanos>, Failure> {
+    let made = |name: &str| -> Result<Option<clock::Nanos>, ApiError> {
         let Some(key) = filters.values(name).first() else {
             return Ok(None);
         };
         let found = images.find(key).map(|image| Some(image.created));
-        found.ok_or_else(|| Failure::not_found(format_args!("No such image: {}", with_tag(key))))
+        found.ok_or_else(|| ApiError::not_found(format_args!("No such image: {}", with_tag(key))))
     };
     let (before, since) = (made("before")?, made("since")?);
     let wanted = images.all().filter(|image| {
@@ -41,7 +41,7 @@ pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
     Ok(Reply::json(200, &wanted.map(Image::summary).collect::<Vec<_>>()))
 }
 
-/// Whether a text is what a pattern with `*` and `?` means; a `*` stops at a slash (Go, `path.Match`).
+/// Returns true if a text matches a pattern with `*` and `?`; a `*` stops at a slash (Go, `path.Match`).
 fn glob(pattern: &str, text: &str) -> bool {
     match (pattern.chars().next(), text.chars().next()) {
         (None, first) => first.is_none(),
@@ -58,11 +58,11 @@ fn glob(pattern: &str, text: &str) -> bool {
 }
 
 /// An image by import (its layers are the body) or by pull, which needs no registry here.
-pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, Failure> {
+pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = &request.head.query;
     let (source, from) = (query.text("fromSrc"), query.text("fromImage"));
     if source.is_empty() == from.is_empty() {
-        return Err(Failure::bad("one of fromImage and fromSrc is needed"));
+        return Err(ApiError::bad("one of fromImage and fromSrc is needed"));
     }
     let (name, tag) = if from.is_empty() {
         (query.text("repo"), query.text("tag"))
@@ -133,21 +133,21 @@ fn progress(lines: &[String]) -> Reply {
     }
 }
 
-fn find(engine: &Engine, name: &str) -> Result<Image, Failure> {
+fn find(engine: &Engine, name: &str) -> Result<Image, ApiError> {
     let found = engine.images().find(name).cloned();
-    found.ok_or_else(|| Failure::not_found(format_args!("No such image: {}", with_tag(name))))
+    found.ok_or_else(|| ApiError::not_found(format_args!("No such image: {}", with_tag(name))))
 }
 
-pub(super) fn inspect(engine: &Engine, name: &str) -> Result<Reply, Failure> {
-    let missing = |failure: Failure| Failure::not_found(format_args!("no such image: {name}: {}", failure.message));
+pub(super) fn inspect(engine: &Engine, name: &str) -> Result<Reply, ApiError> {
+    let missing = |error: ApiError| ApiError::not_found(format_args!("no such image: {name}: {}", error.message));
     Ok(Reply::json(200, &find(engine, name).map_err(missing)?.inspect()))
 }
 
-pub(super) fn tag(engine: &Engine, head: &Head, name: &str) -> Result<Reply, Failure> {
+pub(super) fn tag(engine: &Engine, head: &Head, name: &str) -> Result<Reply, ApiError> {
     let image = find(engine, name)?;
     let (repo, tag) = (head.query.text("repo"), head.query.text("tag"));
     if repo.is_empty() {
-        return Err(Failure::internal("repository name must have at least one component"));
+        return Err(ApiError::internal("repository name must have at least one component"));
     }
     let tag = if tag.is_empty() {
         with_tag(repo)
@@ -160,7 +160,7 @@ pub(super) fn tag(engine: &Engine, head: &Head, name: &str) -> Result<Reply, Fai
 }
 
 /// Takes a name away, and with the last name the image.
-pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, Failure> {
+pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, ApiError> {
     let image = find(engine, name)?;
     let tag = with_tag(name);
     let by_tag = image.tags.contains(&tag);
@@ -186,7 +186,7 @@ pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, 
             (_, _, true) => String::new(),
         };
         if !why.is_empty() {
-            return Err(Failure::conflict(format_args!("conflict: unable to {why}")));
+            return Err(ApiError::conflict(format_args!("conflict: unable to {why}")));
         }
     }
     let mut images = engine.images();
@@ -209,7 +209,7 @@ pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, 
 }
 
 /// Removes images that no container uses: those without a name, or all with `dangling=false`.
-pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, Failure> {
+pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, ApiError> {
     let filters = Filters::parse(&head.query, &["dangling", "label", "label!", "until"])?;
     let until = filters.until(clock::now())?;
     let all = filters.has("dangling") && filters.any("dangling", |value| matches!(value, "0" | "false"));

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::containers;
 use crate::clock::{self, Nanos};
 use crate::engine::Engine;
+use crate::error::ApiError;
 use crate::event::Subscription;
-use crate::failure::Failure;
 use crate::filter::Filters;
 use crate::http::{Head, Reply};
-use crate::{MARK, VERSION};
+use crate::{SIMULATED_LABEL, VERSION};
 
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -29,7 +29,7 @@ pub(super) fn version() -> Reply {
                         "MinAPIVersion": "1.12", "Os": "linux",
                     },
                 },
-                { "Name": MARK, "Version": OWN_VERSION, "Details": {} },
+                { "Name": SIMULATED_LABEL, "Version": OWN_VERSION, "Details": {} },
             ],
             "Version": VERSION, "ApiVersion": "1.41", "MinAPIVersion": "1.12", "GitCommit": "", "GoVersion": "",
             "Os": "linux", "Arch": arch, "KernelVersion": kernel, "BuildTime": "",
@@ -56,7 +56,7 @@ pub(super) fn info(engine: &Engine) -> Reply {
         "KernelVersion": kernel(), "OperatingSystem": "leakcheck simulated engine", "OSVersion": OWN_VERSION,
         "OSType": "linux", "Architecture": arch().0, "IndexServerAddress": "", "RegistryConfig": {},
         "NCPU": std::thread::available_parallelism().map_or(1, usize::from), "MemTotal": memory(),
-        "DockerRootDir": "", "Name": "leakcheck", "Labels": [format!("{MARK}=true")], "ServerVersion": VERSION,
+        "DockerRootDir": "", "Name": "leakcheck", "Labels": [format!("{SIMULATED_LABEL}=true")], "ServerVersion": VERSION,
         "Runtimes": { "runc": { "path": "none" } }, "DefaultRuntime": "runc",
         "Swarm": { "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "", "RemoteManagers": null },
         "InitBinary": "", "ContainerdCommit": { "ID": "", "Expected": "" }, "RuncCommit": { "ID": "", "Expected": "" },
@@ -90,21 +90,21 @@ pub(super) fn disk_usage(engine: &Engine) -> Reply {
     )
 }
 
-pub(super) fn network(engine: &Engine, name: &str) -> Result<Reply, Failure> {
+pub(super) fn network(engine: &Engine, name: &str) -> Result<Reply, ApiError> {
     let found = engine.networks.named(name).filter(|_| name != "default");
-    let found = found.ok_or_else(|| Failure::not_found(format_args!("network {name} not found")))?;
+    let found = found.ok_or_else(|| ApiError::not_found(format_args!("network {name} not found")))?;
     Ok(Reply::json(200, &engine.networks.inspect(found)))
 }
 
-/// What `/events` asks for.
-pub(super) fn events(engine: &Engine, head: &Head) -> Result<(Subscription, Filters, Option<Nanos>), Failure> {
+/// Parses the parameters of `/events`.
+pub(super) fn events(engine: &Engine, head: &Head) -> Result<(Subscription, Filters, Option<Nanos>), ApiError> {
     let filters = Filters::parse(&head.query, &[])?;
     let (since, until) = (head.query.time("since")?, head.query.time("until")?);
     if let (Some(from), Some(to)) = (since, until)
         && to < from
     {
         let (since, until) = (head.query.text("since"), head.query.text("until"));
-        return Err(Failure::bad(format_args!(
+        return Err(ApiError::bad(format_args!(
             "`since` time ({since}) cannot be after `until` time ({until})"
         )));
     }

@@ -1,4 +1,4 @@
-//! What a container is created as: the client's request, completed by its image.
+//! The configuration of a container: the client's request, completed by its image.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::host::HostOptions;
-use crate::failure::Failure;
+use crate::error::ApiError;
 use crate::image::Image;
 use crate::query::query_escape;
 
@@ -47,7 +47,7 @@ impl Words {
     }
 }
 
-/// What a container was created as.
+/// The configuration of a container.
 #[derive(Debug, Default)]
 pub(crate) struct Config {
     pub(crate) image: String,
@@ -83,7 +83,7 @@ impl CreateBody {
     }
 
     /// Completes the request by its image.
-    pub(crate) fn complete(self, image: &Image) -> Result<Config, Failure> {
+    pub(crate) fn complete(self, image: &Image) -> Result<Config, ApiError> {
         let host = HostOptions::read(self.host_config.unwrap_or_default())?;
         let given_entrypoint = self.entrypoint.map(Words::into_vec);
         // `[""]` and an own entrypoint both set the image's command aside.
@@ -97,7 +97,7 @@ impl CreateBody {
             given => given,
         };
         if entrypoint.is_none() && cmd.is_none() {
-            return Err(Failure::bad("No command specified"));
+            return Err(ApiError::bad("No command specified"));
         }
         let mut labels = image.labels.clone();
         labels.extend(self.labels.unwrap_or_default());
@@ -135,7 +135,7 @@ impl Config {
         both.flatten().cloned().collect()
     }
 
-    /// What `details` puts before each line, if the log options name labels or variables.
+    /// The prefix of each line for `details`, if the log options name labels or variables.
     pub(crate) fn details(&self) -> String {
         let named = |option: &str| self.host.log_options.get(option).map_or("", String::as_str).split(',');
         let mut pairs: Vec<(&str, &str)> = named("labels")
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::log::Retention;
 
-    fn created(body: &str, image: &Image) -> Result<Config, Failure> {
+    fn created(body: &str, image: &Image) -> Result<Config, ApiError> {
         serde_json::from_str::<CreateBody>(body).expect("JSON").complete(image)
     }
 

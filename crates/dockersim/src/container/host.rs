@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::error::ApiError;
 use crate::log::Retention;
 
-/// What of the host configuration is acted on, and the rest as the client wrote it.
+/// The host configuration: the parts with an effect, and the rest as the client sent it.
 #[derive(Debug, Default)]
 pub(crate) struct HostOptions {
     pub(crate) network: String,
@@ -19,7 +19,7 @@ pub(crate) struct HostOptions {
     pub(crate) given: String,
 }
 
-/// When an ended container is started again.
+/// The restart policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Restart {
     #[default]
@@ -30,7 +30,7 @@ pub(crate) enum Restart {
 }
 
 impl HostOptions {
-    pub(super) fn read(given: Map<String, Value>) -> Result<Self, Failure> {
+    pub(super) fn read(given: Map<String, Value>) -> Result<Self, ApiError> {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let log = given.get("LogConfig");
         let log_driver = Some(text(log.and_then(|log| log.get("Type")))).filter(|driver| !driver.is_empty());
@@ -43,12 +43,12 @@ impl HostOptions {
         let restart = match text(policy.and_then(|p| p.get("Name"))).as_str() {
             "" | "no" => Restart::No,
             "always" | "unless-stopped" => Restart::Always,
-            "on-failure" => Restart::OnFailure(u32::try_from(times).unwrap_or(u32::MAX)),
-            other => return Err(Failure::bad(format_args!("invalid restart policy '{other}'"))),
+            "on-error" => Restart::OnFailure(u32::try_from(times).unwrap_or(u32::MAX)),
+            other => return Err(ApiError::bad(format_args!("invalid restart policy '{other}'"))),
         };
         let auto_remove = given.get("AutoRemove").and_then(Value::as_bool).unwrap_or(false);
         if auto_remove && restart != Restart::No {
-            return Err(Failure::bad("can't create 'AutoRemove' container with restart policy"));
+            return Err(ApiError::bad("can't create 'AutoRemove' container with restart policy"));
         }
         let options = Self {
             network: Some(text(given.get("NetworkMode")))
@@ -71,19 +71,19 @@ impl HostOptions {
         Ok(options)
     }
 
-    /// Whether the engine can show the log.
+    /// Returns true if the engine can read the log.
     pub(crate) fn log_is_readable(&self) -> bool {
         matches!(self.log_driver.as_str(), "json-file" | "local" | "journald")
     }
 
-    /// How much of the log is kept.
-    pub(crate) fn retention(&self) -> Result<Retention, Failure> {
+    /// Returns the retention of the log.
+    pub(crate) fn retention(&self) -> Result<Retention, ApiError> {
         let defaults = Retention::default();
         let Some(size) = self.log_options.get("max-size").filter(|size| *size != "-1") else {
             return Ok(defaults);
         };
         let file = size_in_bytes(size).ok_or_else(|| {
-            Failure::bad(format_args!(
+            ApiError::bad(format_args!(
                 "failed to create task for container: invalid size: '{size}'"
             ))
         })?;
@@ -93,7 +93,7 @@ impl HostOptions {
             .map_or(Some(1), |files| files.parse().ok());
         let files = files
             .filter(|files| *files > 0)
-            .ok_or_else(|| Failure::bad("max-file cannot be less than 1"))?;
+            .ok_or_else(|| ApiError::bad("max-file cannot be less than 1"))?;
         let asked = true;
         Ok(Retention { file, files, asked })
     }

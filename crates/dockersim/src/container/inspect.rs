@@ -112,7 +112,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// What Docker 20.10 shows of a container whose request has no `HostConfig`.
+/// Docker 20.10's host configuration of a container that was created without one.
 fn default_host_config() -> Map<String, Value> {
     let names = [
         (

@@ -2,32 +2,12 @@
 
 use tokio::time::timeout;
 
-use super::{Connection, READ_SIZE, REQUEST_DEADLINE, WireError};
-
-/// How a body is delimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    Length(u64),
-    Chunked,
-}
+use super::connection::{Connection, READ_SIZE, REQUEST_DEADLINE};
+use super::error::ConnectionError;
+use super::framing::Framing;
 
 /// Longest line before a chunk (size and extensions).
 const LONGEST_CHUNK_LINE: usize = 1 << 10;
-
-impl Framing {
-    pub(super) fn of(transfer_encoding: &str, content_length: &str) -> Result<Self, WireError> {
-        match (transfer_encoding, content_length) {
-            ("", "") => Ok(Self::Length(0)),
-            ("", length) => length
-                .parse()
-                .map(Self::Length)
-                .map_err(|_| WireError::Malformed("its length is no number")),
-            (encoding, _) if encoding.eq_ignore_ascii_case("chunked") => Ok(Self::Chunked),
-            (encoding, _) if encoding.eq_ignore_ascii_case("identity") => Self::of("", content_length),
-            _ => Err(WireError::Malformed("its transfer encoding is unknown")),
-        }
-    }
-}
 
 impl Connection {
     /// Reads a whole body and keeps at most `limit` bytes of it; returns how long it was.
@@ -36,7 +16,7 @@ impl Connection {
         framing: Framing,
         kept: &mut Vec<u8>,
         limit: usize,
-    ) -> Result<u64, WireError> {
+    ) -> Result<u64, ConnectionError> {
         let mut total = 0;
         match framing {
             Framing::Length(length) => {
@@ -52,20 +32,20 @@ impl Connection {
                 self.take(size, kept, limit).await?;
                 total += size;
                 if !self.line().await?.is_empty() {
-                    return Err(WireError::Malformed("a chunk is longer than it says"));
+                    return Err(ConnectionError::Malformed("a chunk is longer than it says"));
                 }
             },
         }
         Ok(total)
     }
 
-    async fn chunk_size(&mut self) -> Result<u64, WireError> {
+    async fn chunk_size(&mut self) -> Result<u64, ConnectionError> {
         let line = self.line().await?;
         let digits = line.split(';').next().unwrap_or_default().trim();
-        u64::from_str_radix(digits, 16).map_err(|_| WireError::Malformed("a chunk has no size"))
+        u64::from_str_radix(digits, 16).map_err(|_| ConnectionError::Malformed("a chunk has no size"))
     }
 
-    async fn line(&mut self) -> Result<String, WireError> {
+    async fn line(&mut self) -> Result<String, ConnectionError> {
         loop {
             if let Some(end) = self.ahead.windows(2).position(|pair| pair == b"\r\n") {
                 let line = String::from_utf8_lossy(&self.ahead[..end]).into_owned();
@@ -73,13 +53,13 @@ impl Connection {
                 return Ok(line);
             }
             if self.ahead.len() > LONGEST_CHUNK_LINE.max(READ_SIZE) {
-                return Err(WireError::Malformed("a chunk's size is too long"));
+                return Err(ConnectionError::Malformed("a chunk's size is too long"));
             }
             self.more().await?;
         }
     }
 
-    async fn take(&mut self, length: u64, kept: &mut Vec<u8>, limit: usize) -> Result<(), WireError> {
+    async fn take(&mut self, length: u64, kept: &mut Vec<u8>, limit: usize) -> Result<(), ConnectionError> {
         let mut left = length;
         while left > 0 {
             if self.ahead.is_empty() {
@@ -94,11 +74,11 @@ impl Connection {
         Ok(())
     }
 
-    async fn more(&mut self) -> Result<(), WireError> {
+    async fn more(&mut self) -> Result<(), ConnectionError> {
         match timeout(REQUEST_DEADLINE, self.read_some()).await {
-            Ok(Ok(0)) => Err(WireError::Malformed("it ends within its body")),
+            Ok(Ok(0)) => Err(ConnectionError::Malformed("it ends within its body")),
             Ok(result) => Ok(result.map(|_| ())?),
-            Err(_) => Err(WireError::Deadline),
+            Err(_) => Err(ConnectionError::Deadline),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The head of a request.
 
-use super::WireError;
-use super::body::Framing;
+use super::error::ConnectionError;
+use super::framing::Framing;
 use crate::query::{Query, percent_decode};
 
 /// Go's `http.DefaultMaxHeaderBytes` is 1 MiB; no client of the Docker API comes near 64 KiB.
@@ -19,26 +19,26 @@ pub(crate) struct Head {
     pub(crate) query: Query,
     pub(crate) content_type: String,
     pub(crate) framing: Framing,
-    /// Whether the client wants the bare connection instead of HTTP.
+    /// True if the client wants the raw connection instead of HTTP.
     pub(crate) upgrades: bool,
-    /// Whether the client waits for `100 Continue` before it sends the body.
+    /// True if the client waits for `100 Continue` before it sends the body.
     pub(crate) expects_continue: bool,
-    /// Whether the connection serves another request after this one.
+    /// True if the connection serves another request after this one.
     pub(crate) keep_alive: bool,
-    /// Whether the client speaks HTTP/1.0, which has no chunks: what is streamed ends with the connection.
+    /// True for HTTP/1.0, which has no chunks: a stream ends with the connection.
     pub(crate) is_old: bool,
 }
 
 impl Head {
     /// The head at the beginning of `bytes` with its length; `None` if it is not all there yet.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, WireError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ConnectionError> {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         let length = match request.parse(bytes) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) if bytes.len() < LONGEST => return Ok(None),
-            Ok(httparse::Status::Partial) => return Err(WireError::Malformed("its head is too long")),
-            Err(_) => return Err(WireError::Malformed("its head cannot be parsed")),
+            Ok(httparse::Status::Partial) => return Err(ConnectionError::Malformed("its head is too long")),
+            Err(_) => return Err(ConnectionError::Malformed("its head cannot be parsed")),
         };
         let header = |name: &str| {
             let found = request.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));

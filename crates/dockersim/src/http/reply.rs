@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
-use super::Head;
+use super::head::Head;
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ApiError;
 
-/// What an answer's body is.
+/// The body of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Nothing,
@@ -44,18 +44,18 @@ impl Reply {
         }
     }
 
-    /// What a client is told whose request failed: JSON, and plain text if it names a version of the API that did not know
-    /// JSON errors yet (moby, `api/server/httputils/errors.go`).
-    pub(crate) fn failure(head: &Head, failure: Failure) -> Self {
+    /// Makes an error response: JSON, or plain text for versions of the API before JSON errors (moby,
+    /// `api/server/httputils/errors.go`).
+    pub(crate) fn error(head: &Head, error: ApiError) -> Self {
         if head
             .version_numbers()
             .is_none_or(|version| version[..] > LAST_WITH_TEXT_ERRORS[..])
         {
-            return failure.into();
+            return error.into();
         }
         Self {
-            status: failure.status,
-            content: Content::Text((failure.message + "\n").into()),
+            status: error.status,
+            content: Content::Text((error.message + "\n").into()),
             headers: "X-Content-Type-Options: nosniff\r\n",
         }
     }
@@ -116,9 +116,9 @@ const LAST_WITH_TEXT_ERRORS: [u32; 2] = [1, 23];
 /// The content type of everything that is not plain text.
 pub(crate) const JSON: &str = "Content-Type: application/json\r\n";
 
-impl From<Failure> for Reply {
-    fn from(failure: Failure) -> Self {
-        Self::json(failure.status, &serde_json::json!({ "message": failure.message }))
+impl From<ApiError> for Reply {
+    fn from(error: ApiError) -> Self {
+        Self::json(error.status, &serde_json::json!({ "message": error.message }))
     }
 }
 

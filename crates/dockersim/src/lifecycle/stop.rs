@@ -1,4 +1,4 @@
-//! How a container is held up or brought to its end from outside: signals, stop, pause.
+//! Signals, stop and pause of a container.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Done;
 use crate::container::{Container, State, Status};
 use crate::engine::Engine;
-use crate::failure::Failure;
+use crate::error::ApiError;
 use crate::signal::{SIGKILL, SIGTERM, signal_number};
 
 /// Docker's own default before a stopped container is killed.
@@ -14,14 +14,14 @@ const STOP_AFTER: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Sends a signal.
-    pub(crate) fn kill(&self, container: &Arc<Container>, key: &str, signal: u8) -> Result<(), Failure> {
+    pub(crate) fn kill(&self, container: &Arc<Container>, key: &str, signal: u8) -> Result<(), ApiError> {
         let stop_signal = container.config.stop_signal.as_deref().and_then(signal_number);
         // With a signal of its own only that one, and SIGKILL, count as a wish that it end (moby, `daemon/kill.go`).
         let is_last = signal == SIGKILL || stop_signal.is_none_or(|own| own == signal);
         let (run, resumed, ended) = {
             let mut state = container.state();
             if !state.runs() {
-                return Err(Failure::conflict(format_args!(
+                return Err(ApiError::conflict(format_args!(
                     "Cannot kill container: {key}: Container {} is not running",
                     container.id
                 )));
@@ -54,13 +54,13 @@ impl Engine {
     /// Asks a container to end, and after `patience` seconds makes it; below 0 it is waited for until the client has `gone`.
     ///
     /// # Errors
-    /// If the client has gone, who is told nothing any more.
+    /// If the client has disconnected.
     pub(crate) async fn stop(
         &self,
         container: &Arc<Container>,
         patience: Option<i64>,
         gone: impl Future<Output = ()>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<Done, ApiError> {
         let run = {
             let mut state = container.state();
             state.stopped = true;
@@ -97,7 +97,7 @@ impl Engine {
                 () = container.ended(run) => {}
                 () = too_late => {
                     if patience.is_none() {
-                        return Err(Failure::internal("the client has gone"));
+                        return Err(ApiError::internal("the client has gone"));
                     }
                     let _ = self.kill(container, container.short_id(), SIGKILL);
                 }
@@ -107,24 +107,24 @@ impl Engine {
         Ok(Done::Changed)
     }
 
-    pub(crate) fn pause(&self, container: &Container) -> Result<(), Failure> {
+    pub(crate) fn pause(&self, container: &Container) -> Result<(), ApiError> {
         let mut state = container.state();
         match state.status {
             Status::Running => state.status = Status::Paused,
             Status::Paused => {
-                return Err(Failure::conflict(format_args!(
+                return Err(ApiError::conflict(format_args!(
                     "Container {} is already paused",
                     container.id
                 )));
             }
             Status::Restarting => {
-                return Err(Failure::conflict(format_args!(
+                return Err(ApiError::conflict(format_args!(
                     "Container {} is restarting, wait until the container is running",
                     container.id
                 )));
             }
             _ => {
-                return Err(Failure::conflict(format_args!(
+                return Err(ApiError::conflict(format_args!(
                     "Container {} is not running",
                     container.id
                 )));
@@ -135,10 +135,10 @@ impl Engine {
         Ok(())
     }
 
-    pub(crate) fn unpause(&self, container: &Arc<Container>) -> Result<(), Failure> {
+    pub(crate) fn unpause(&self, container: &Arc<Container>) -> Result<(), ApiError> {
         let mut state = container.state();
         if state.status != Status::Paused {
-            return Err(Failure::internal(format_args!(
+            return Err(ApiError::internal(format_args!(
                 "Container {} is not paused",
                 container.id
             )));

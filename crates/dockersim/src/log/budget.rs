@@ -1,5 +1,4 @@
-//! What all logs hold together, and who gives when it is too much: the longest, so that a quiet container keeps its few
-//! lines next to a noisy one.
+//! The common memory budget of all logs. The longest logs are shortened first, so that a quiet container keeps its few lines.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::{Files, lock};
 
-/// Room is made for a sixteenth of the budget at a time, because finding the longest logs means looking at all of them.
+/// Share of the budget that is released at a time (1/16), because finding the longest logs reads all lengths.
 const AT_A_TIME: u64 = 16;
 
 /// The logs of an engine by number.
@@ -53,7 +52,7 @@ impl Budget {
         )
     }
 
-    /// How far one log may be ahead of its readers: an eighth, because others write too.
+    /// Returns the bytes by which one log may be ahead of its readers: an eighth, because others write too.
     pub(super) fn share(&self) -> u64 {
         self.limit / 8
     }
@@ -122,7 +121,7 @@ impl Budget {
     }
 }
 
-/// How many of the longest have to give, and to which length, so that they give `excess` together; `lengths` fall.
+/// Returns how many of the longest logs are shortened, and to which length, to release `excess`. `lengths` descend.
 fn level(lengths: &[u64], excess: u64) -> (usize, u64) {
     let mut together = 0;
     for (at, length) in lengths.iter().enumerate() {

@@ -10,7 +10,7 @@ use crate::clock::{Nanos, Stamper};
 use crate::container::Container;
 use crate::http::push_chunk;
 
-/// What of a log is wanted, and how.
+/// The requested part of a log, and its form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Select {
     pub(crate) stdout: bool,
@@ -18,7 +18,7 @@ pub(crate) struct Select {
     pub(crate) since: Option<Nanos>,
     pub(crate) until: Option<Nanos>,
     pub(crate) timestamps: bool,
-    /// What `details` puts before each line (labels and variables that the log options name).
+    /// The prefix of each line for `details`: labels and variables that the log options name.
     pub(crate) details: Option<String>,
     /// Only the last so many entries, counted before anything else is left out (as Docker counts).
     pub(crate) tail: Option<usize>,
@@ -28,14 +28,14 @@ pub(crate) struct Select {
     pub(crate) bare: bool,
 }
 
-/// How far a read came.
+/// The progress of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// There is more.
     More,
     /// Everything that there is was read.
     CaughtUp,
-    /// What was wanted ends here.
+    /// The requested part ends here.
     Ended,
 }
 
@@ -167,7 +167,7 @@ impl Select {
 }
 
 impl Files {
-    /// Where reading begins: the first entry, or the one from which on there are `tail`.
+    /// Returns the start position: the first entry, or the one that leaves `tail` entries.
     fn start(&self, select: &Select) -> u64 {
         let Some(mut left) = select.tail else { return 0 };
         let mut from = self.end;

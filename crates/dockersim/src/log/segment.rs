@@ -2,8 +2,10 @@
 
 use leakcheck_model::stamp::Stream;
 
-use super::SEGMENT;
 use crate::clock::Nanos;
+
+/// Size of a segment, the unit in which memory is released: four of the longest entries.
+pub(super) const SEGMENT: usize = 64 << 10;
 
 /// Time (8), length (4), stream and newline (1).
 pub(super) const ENTRY_HEAD: usize = 13;
@@ -11,7 +13,7 @@ pub(super) const ENTRY_HEAD: usize = 13;
 const STDERR: u8 = 1;
 const NEWLINE: u8 = 2;
 
-/// What json-file writes around a line: `{"log":"…\n","stream":"stdout","time":"2026-…Z"}` and a newline.
+/// Bytes that json-file adds to a line: `{"log":"…\n","stream":"stdout","time":"2026-…Z"}` and a newline.
 const JSON_AROUND: u64 = 77;
 
 /// A piece of one file of a log.
@@ -65,7 +67,7 @@ impl Segment {
         self.bytes.shrink_to_fit();
     }
 
-    /// How many of its entries begin at `position` or later.
+    /// Returns the number of entries that begin at `position` or later.
     pub(super) fn entries_from(&self, position: u64) -> u64 {
         let (mut at, mut before) = (self.base, 0);
         while at < position
@@ -81,7 +83,7 @@ impl Segment {
     pub(super) fn push(&mut self, stream: Stream, at: Nanos, text: &[u8], newline: bool) -> Grown {
         let flags = if stream == Stream::Stderr { STDERR } else { 0 } | if newline { NEWLINE } else { 0 };
         let (len, more) = (self.bytes.len(), ENTRY_HEAD + text.len());
-        // Room is doubled as it is needed, but the last doubling would be given back when the segment is full.
+        // Capacity doubles as needed, except for the last time, which would be released when the segment is full.
         if len >= SEGMENT / 2 && self.bytes.capacity() - len < more {
             self.bytes.reserve_exact(SEGMENT.saturating_sub(len) + more);
         }

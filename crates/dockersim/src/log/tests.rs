@@ -28,7 +28,7 @@ fn asked(file: u64, files: usize) -> Retention {
     }
 }
 
-/// What `leakcheck run` asks for: json-file is to drop nothing.
+/// The options of `leakcheck run`: json-file drops nothing.
 const EVERYTHING: Retention = Retention {
     file: 1000 << 30,
     files: 1,

@@ -50,7 +50,7 @@ impl Cli {
     }
 }
 
-/// What a command says; one that has no end is killed and named.
+/// Returns the output of a command; one that does not end is killed and named.
 pub(crate) fn within(child: Child, what: &str) -> Output {
     let pid = child.id().to_string();
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -74,7 +74,7 @@ fn is_installed() -> bool {
     found
 }
 
-/// What the CLI shows of a container's life.
+/// The life of a container in the CLI.
 fn story(socket: &Path) -> Vec<(String, Said)> {
     let session = Session::new(socket);
     let cli = Cli {
@@ -211,7 +211,7 @@ fn story(socket: &Path) -> Vec<(String, Said)> {
     said
 }
 
-/// What `docker events` shows of a start and a kill while they happen.
+/// The output of `docker events` during a start and a kill.
 fn live_events(cli: &Cli, filter: &str, container: &str) -> Said {
     use std::io::{BufRead as _, BufReader};
     let format = "{{.Action}} {{.Actor.Attributes.name}}";
@@ -265,7 +265,7 @@ fn live_events(cli: &Cli, filter: &str, container: &str) -> Said {
     (shown.join("\n"), String::new(), Some(0))
 }
 
-/// A moment after everything that has happened, as `--until` takes it.
+/// A time after everything that has happened, as `--until` takes it.
 fn now() -> String {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)

@@ -1,4 +1,4 @@
-//! Raw HTTP on a Unix socket, so that nothing of a client library is between the test and the wire.
+//! Raw HTTP on a Unix socket, without a client library in between.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

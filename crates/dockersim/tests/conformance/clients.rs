@@ -8,7 +8,7 @@ use crate::engines::{Simulated, real};
 use crate::exchanges::Session;
 use crate::normal::Normal;
 
-/// Whether a program is there and works; said aloud if not.
+/// Returns true if a program works; prints a message otherwise.
 fn works(program: &str, words: &[&str], what: &str) -> bool {
     let mut command = Command::new(program);
     command.args(words).stdout(Stdio::null()).stderr(Stdio::null());
@@ -52,7 +52,7 @@ fn dockers_python_sdk_sees_the_same_of_both_engines() {
     assert_eq!(python(&socket), found);
 }
 
-/// What curl shows of some answers: the status, and the body where it does not belong to the machine.
+/// Status, and the body where it does not depend on the machine, as curl shows them.
 fn curl(socket: &Path) -> String {
     let session = Session::new(socket);
     let normal = Normal::new(&session.prefix);

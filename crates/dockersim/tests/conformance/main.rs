@@ -22,7 +22,7 @@ use serde_json::Value;
 use engines::{Simulated, real};
 use exchanges::Session;
 
-/// What was asked, in words, and what was answered.
+/// A request, described, with its response.
 type Answers = BTreeMap<String, Value>;
 
 fn recorded_path() -> PathBuf {

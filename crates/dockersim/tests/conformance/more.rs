@@ -145,7 +145,7 @@ impl Session {
             .ask("DELETE", &format!("/containers/{}?force=1", self.name("again")));
     }
 
-    /// Which signals are a wish that a container stay down.
+    /// Signals after which a container stays stopped.
     pub(crate) fn stopped_by_hand(&mut self) {
         for (name, own, signal, stays_down) in [
             ("hand-any", None, "USR1", true),

@@ -3,7 +3,7 @@
 use regex_lite::Regex;
 use serde_json::{Map, Value, json};
 
-/// What belongs to the machine, its storage or its kernel, and not to the API.
+/// Fields that depend on the machine, its storage or its kernel, not on the API.
 const LEFT_OUT: [&str; 12] = [
     "Driver",
     "GraphDriver",

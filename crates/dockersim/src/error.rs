@@ -2,17 +2,17 @@
 
 use std::fmt::Display;
 
-/// An error that the client is told.
+/// An error response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{status}: {message}")]
-pub(crate) struct Failure {
+pub(crate) struct ApiError {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// What the client is told.
+    /// The message for the client.
     pub(crate) message: String,
 }
 
-impl Failure {
+impl ApiError {
     pub(crate) fn new(status: u16, message: impl Display) -> Self {
         Self {
             status,

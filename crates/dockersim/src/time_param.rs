@@ -1,4 +1,4 @@
-//! A moment as people write it in filters: so long ago, a time of Unix, a date (moby, `timetypes.GetTimestamp`).
+//! A time in a filter: a duration ago, Unix time, or a date (moby, `timetypes.GetTimestamp`).
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::Nanos;
 use crate::query::nanos_of;
 
-/// The moment in nanoseconds, if it is one; what has no zone is meant in the zone of this machine.
+/// Parses a time, in nanoseconds; without a zone it is in the zone of this machine.
 pub(crate) fn read(text: &str, now: Nanos) -> Option<Nanos> {
     if let Some(ago) = go_duration(text) {
         return Some(now.saturating_sub(ago));
