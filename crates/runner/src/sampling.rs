@@ -6,7 +6,7 @@ use leakcheck_model::Scenario;
 use leakcheck_model::event::{EventKind, SampleCost, SelfCost};
 use leakcheck_model::scenario::MetricSource;
 use leakcheck_model::verdict::{Reason, ReasonCode};
-use leakcheck_probe::{Liveness, TargetHandles, Row, Sampler};
+use leakcheck_probe::{Liveness, Row, Sampler, TargetHandles};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -75,7 +75,12 @@ impl Sources {
     /// # Errors
     /// If the record cannot be written.
     pub(crate) fn record_faults(&mut self, recorder: &mut RunRecorder) -> Result<(), leakcheck_report::Error> {
-        for (t_s, kind) in self.fault_proxy.as_mut().map(FaultProxy::take_events).unwrap_or_default() {
+        for (t_s, kind) in self
+            .fault_proxy
+            .as_mut()
+            .map(FaultProxy::take_events)
+            .unwrap_or_default()
+        {
             recorder.event_at(t_s, kind)?;
         }
         Ok(())

@@ -213,9 +213,7 @@ impl Target {
             return Some(format!("port {port} does not accept: {error}"));
         }
         if let (Some(text), Some(process)) = (&ready.log, &self.process) {
-            let search = self
-                .ready_text
-                .get_or_insert_with(|| LogWait::new(process.log(), text));
+            let search = self.ready_text.get_or_insert_with(|| LogWait::new(process.log(), text));
             if !search.poll() {
                 return Some(format!("`{text}` is not in its output"));
             }

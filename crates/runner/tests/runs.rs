@@ -189,13 +189,13 @@ async fn an_end_by_the_user_before_the_minimum_is_an_interruption() {
     }
 }
 
-/// Puts a folder in the place of a report while the run goes on.
+/// Creates a folder in the place of a report, given the parent of the run folder.
 struct BlockReport(PathBuf);
 
 impl RunObserver for BlockReport {
     fn update(&mut self, update: Update<'_>) {
         if let Update::Sample(..) = update {
-            for run in std::fs::read_dir(&self.0).expect("a folder").flatten() {
+            for run in std::fs::read_dir(&self.0).expect("the runs of the scenario").flatten() {
                 let _ = std::fs::create_dir(run.path().join("report.html"));
             }
         }
@@ -205,7 +205,7 @@ impl RunObserver for BlockReport {
 #[tokio::test]
 async fn a_report_that_cannot_be_written_leaves_the_verdict() {
     let mut blocked = Run::new("measure = \"4s\"\nextend = \"0s\"", "max < 100");
-    blocked.observer = Box::new(BlockReport(blocked.reports.path().to_owned()));
+    blocked.observer = Box::new(BlockReport(blocked.reports.path().join("a")));
     let outcome = blocked.run().await;
     assert_eq!((outcome.result.verdict, outcome.result.exit_code), (Verdict::Pass, 0));
     let error = outcome.report_error.expect("the report is blocked").to_string();

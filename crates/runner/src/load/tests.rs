@@ -45,7 +45,7 @@ impl FakeEngine {
                 if self.refused.contains(&number) {
                     (500, r#"{"message":"no space left"}"#.to_owned())
                 } else {
-                    let name = rest.split("name=").nth(1).unwrap_or_default().to_owned();
+                    let name = rest.split(['=', '&']).nth(1).unwrap_or_default().to_owned();
                     self.containers().push(name.clone());
                     (201, format!(r#"{{"Id":"{name}","Warnings":[]}}"#))
                 }
