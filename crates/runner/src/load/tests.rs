@@ -24,9 +24,10 @@ impl FakeEngine {
         let listener = UnixListener::bind(&socket).expect("a socket");
         let engine = Arc::new(self);
         let serving = Arc::clone(&engine);
-        tokio::spawn(async move {
+        let tasks = TaskTracker::new();
+        tasks.clone().spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(Arc::clone(&serving).answer(stream));
+                tasks.spawn(Arc::clone(&serving).answer(stream));
             }
         });
         let docker = Docker::connect(EngineAddress::Unix(socket)).expect("the socket exists");
