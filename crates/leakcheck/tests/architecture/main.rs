@@ -179,7 +179,7 @@ fn doc_comments_name_the_thing_first() {
         for (number, line) in source.text.lines().enumerate() {
             let line = line.trim_start();
             let doc = line.strip_prefix("/// ").or_else(|| line.strip_prefix("//! "));
-            let continued = ["///", "//!"].iter().any(|c| before.starts_with(c) && before != *c);
+            let continued = ["///", "//!"].iter().any(|c| before.starts_with(c));
             before = line;
             let Some(text) = doc.filter(|_| !continued) else {
                 continue;
