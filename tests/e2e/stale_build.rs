@@ -164,10 +164,7 @@ fn a_target_without_a_build_table_is_checked_too() {
     let notes = result["target"]["build_notes"].to_string();
     assert!(notes.contains("runs the executable that is on disk"), "{notes}");
     assert!(result["target"]["built_at"].is_string(), "{result}");
-    assert!(
-        result["warnings"].to_string().contains("during the run"),
-        "{result}"
-    );
+    assert!(result["warnings"].to_string().contains("during the run"), "{result}");
 }
 
 fn await_measuring(folder: &Path) {

@@ -44,7 +44,8 @@ impl<'a> RecordedRun<'a> {
         for wrong in ["lost", "duplicated", "reordered", "torn"] {
             assert_eq!(lines[wrong], 0, "{}: {lines}", self.name);
         }
-        let planned = self.scenario.lines_per_second().expect("a paced load") * self.scenario.schedule.measure.as_secs();
+        let planned =
+            self.scenario.lines_per_second().expect("a paced load") * self.scenario.schedule.measure.as_secs();
         let sent = lines["sent"].as_f64().expect("a number");
         assert!(sent > WRITTEN * planned, "{}: {sent} lines of {planned}", self.name);
         assert_eq!(lines["sent"], lines["delivered"], "{}", self.name);
@@ -62,7 +63,11 @@ impl<'a> RecordedRun<'a> {
                     .is_some_and(|rule| rule.starts_with("increase >= "))
         });
         let measured: Vec<f64> = minimums.filter_map(|limit| limit["measured"].as_f64()).collect();
-        assert!(!measured.is_empty(), "{} has no lower limit that shows a fault", self.name);
+        assert!(
+            !measured.is_empty(),
+            "{} has no lower limit that shows a fault",
+            self.name
+        );
         assert!(
             measured.iter().all(|count| *count >= 1.0),
             "{}: {measured:?}",
@@ -158,7 +163,11 @@ impl<'a> RecordedRun<'a> {
                 self.name
             );
         }
-        let first = self.intervals().iter().map(|(from, _)| *from).fold(f64::INFINITY, f64::min);
+        let first = self
+            .intervals()
+            .iter()
+            .map(|(from, _)| *from)
+            .fold(f64::INFINITY, f64::min);
         let mut before = rows.iter().filter(|(t, _)| *t < first - CLOSE);
         assert!(before.all(|(_, faults)| *faults == 0.0), "{}: {rows:?}", self.name);
     }

@@ -146,7 +146,10 @@ fn a_proxy_on_the_socket_of_a_running_engine_is_refused_and_the_engine_keeps_run
     std::fs::write(&script, "").expect("written");
     let other = folder.path().join("other.sock").display().to_string();
     let socket = upstream.display().to_string();
-    for (behind, why) in [(&other, "another process is listening"), (&socket, "the engine's own socket")] {
+    for (behind, why) in [
+        (&other, "another process is listening"),
+        (&socket, "the engine's own socket"),
+    ] {
         let refused = leakcheck()
             .args(["chaos", "--listen", &socket, "--upstream", behind, "--script"])
             .arg(&script)

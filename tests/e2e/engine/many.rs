@@ -103,7 +103,9 @@ fn a_proxy_without_free_files_serves_again_when_streams_end() {
     let scene = Scene::new(1);
     let (proxy, listen) = scene.proxy(Some(NARROW));
     let open: Vec<_> = (0..2 * NARROW).map(|_| follow(&listen, "noise-00001")).collect();
-    wait_until("the limit of open files", || descriptors(proxy.id()) >= NARROW as usize - 1);
+    wait_until("the limit of open files", || {
+        descriptors(proxy.id()) >= NARROW as usize - 1
+    });
     drop(open);
     wait_until("an answer", || get(&listen, "/_ping").ends_with("OK"));
     proxy.end();

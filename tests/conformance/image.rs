@@ -24,7 +24,7 @@ pub(crate) fn tar(mark: &str) -> Result<Vec<u8>, String> {
 
 fn compile() -> Result<Vec<u8>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/shell.c");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/shell.c");
     let program = folder.path().join("shell");
     let compiled = Command::new("gcc")
         .args(["-static", "-O1", "-s", "-o"])

@@ -32,7 +32,7 @@ fn said(command: &mut Command, normal: &Normal, what: &str) -> String {
 
 fn python(socket: &Path) -> String {
     let session = Session::new(socket);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance/story.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/story.py");
     let mut command = Command::new("python3");
     command
         .args([script, &session.prefix])

@@ -26,7 +26,7 @@ use exchanges::Session;
 type Answers = BTreeMap<String, Value>;
 
 fn recorded_path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/recorded.json")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("conformance/recorded.json")
 }
 
 fn recorded() -> Answers {

@@ -223,7 +223,7 @@ fn log_writer() -> &'static Path {
             folder.join(format!("log_writer-{}", std::process::id())),
             folder.join("log_writer"),
         );
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_engine/log_writer.rs");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("capture/log_writer.rs");
         let compiled = Command::new(std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into()))
             .args(["--edition", "2024", "-O", "-C", "strip=symbols"])
             .args(["-C", "target-feature=+crt-static", "-o"])
