@@ -14,6 +14,7 @@ mod hostile_metrics;
 mod init;
 mod integrations;
 mod load_image;
+mod origins;
 mod preflight;
 mod readme;
 mod retry;

@@ -1,9 +1,9 @@
 //! Sentences and table cells that all reports for people share: the verdict's meaning, the setting, attribution, limits.
 
 use leakcheck_model::event::{Attribution, ImageFacts};
-use leakcheck_model::origins::{Frame, Origin, Resource};
 use leakcheck_model::format::{count, duration};
 use leakcheck_model::limit::{Limit, Statistic};
+use leakcheck_model::origins::{Frame, Origin, Resource};
 use leakcheck_model::result::{Checkpoint, LimitResult};
 use leakcheck_model::{Bound, Phase, ReasonCode, Record, RunResult, Unit, Verdict};
 
@@ -128,7 +128,12 @@ pub fn origin(origin: &Origin) -> String {
     }
     if let Some(place) = origin.place() {
         text.push_str(&format!(": {verb} by {}", function_at(place)));
-        let caller = origin.stack.iter().skip_while(|f| *f != place).skip(1).find(|f| !f.library);
+        let caller = origin
+            .stack
+            .iter()
+            .skip_while(|f| *f != place)
+            .skip(1)
+            .find(|f| !f.library);
         if let Some(caller) = caller {
             text.push_str(&format!(", called by {}", function_at(caller)));
         }
