@@ -1,18 +1,23 @@
-# Conveniences; `cargo run` and `cargo test` do everything without them.
+# Shortcuts; `cargo run` and `cargo test` do everything without them.
 
-# what CI runs
+# the quick tests, lints and a short run
 check: test lint smoke
 
-# the tests; those that need Docker are skipped out loud where none answers
+# the quick tests
 test:
+    cargo test
+
+# all tests; those that need Docker or a tool are skipped with a message without it
+test-all:
     cargo test --workspace
 
-# format, lints and house rules
+# format, lints and documentation
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# the main job, short
+# a run of one minute
 smoke:
     cargo run --release -- run scenarios/smoke.toml
 
@@ -24,8 +29,8 @@ run:
 schema:
     cargo run --quiet -- schema > schema/scenario.schema.json
 
-# the judge's error rates on generated traces, in twenty parts, as many at once as there are processors; goes on where it was
-# ended. About an hour of a core; `quality="--traces 100 --key-traces 1000 …"` is a tenth of it
+# docs/judge-quality.md: error rates on generated traces. Twenty parts, one per CPU at a time; continues where it stopped.
+# About an hour of one core. A tenth of it: `just quality="--traces 100 --key-traces 1000 --minutes 3,10,30,60 --seed 1" judge-quality`
 judge-quality:
     cargo build --release -p leakcheck-judge --example judge_quality
     seq 20 | xargs -P "$(nproc)" -I PART nice -n 10 target/release/examples/judge_quality {{quality}} --shard PART/20 --state target/judge-quality.PART.tsv > /dev/null
@@ -33,20 +38,19 @@ judge-quality:
 
 quality := "--traces 1000 --key-traces 10000 --watched 100 --minutes 3,10,30,60 --seed 20261127"
 
-# mutants of the judge and whether its quick tests notice (needs cargo-mutants; three seconds for each of 2,882 on a quiet machine): docs/mutants.md;
-# `just mutants rises belief` only of those files
+# mutants of the judge (needs cargo-mutants, two hours); `just mutants posterior blocks` only of these files
 mutants *files:
     nice -n 19 cargo mutants -j 1 --no-shuffle -p leakcheck-judge -o target {{ prepend("-f crates/judge/src/", append(".rs", files)) }}
 
-# leakcheck beside what one would use instead: docs/benchmarks.md (25 minutes on a quiet machine)
+# docs/benchmarks.md: leakcheck beside its peers (25 minutes on an idle machine)
 bench:
     bench/run
 
-# the same with fewer rounds (5 minutes): figures to look at
+# the same with fewer rounds (5 minutes), not for quoting
 bench-quick:
     bench/run --quick
 
-# leakcheck watches leakcheck: harness, proxy, engine, capture core
+# leakcheck judges leakcheck: harness, proxy, engine, capture daemon
 self:
     cargo run --release -- run scenarios/self.toml
 
