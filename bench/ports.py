@@ -12,7 +12,7 @@ def free_port():
 
 
 def metric(port, series):
-    """The sum of a series at 127.0.0.1:port/metrics; 0 if nobody answers yet or there is none."""
+    """The sum of a series at 127.0.0.1:port/metrics; 0 without an answer or a series."""
     try:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", "/metrics")

@@ -20,7 +20,7 @@ The numbers of a stamp are written without `format!`, and its checksum uses the 
 PATHS = {
     "sample": ("a look at a process in /proc", 50_000, 500),
     "exposition": ("a scrape of 165 series, 3 wanted", 5_000, 50),
-    "ledger": ("the check of a delivered line", 500_000, 10_000),
+    "line_check": ("the check of a delivered line", 500_000, 10_000),
     "stamp": ("a stamped line of 100 bytes", 1_000_000, 10_000),
     "judge": ("the judgement of a main job (3 growth limits, 360 rows)", 40, 2),
 }

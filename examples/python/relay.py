@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_):
-        """A line for each request helps nobody here."""
+        """No line for each request."""
 
 
 def main():

@@ -20,7 +20,7 @@ type Fallible = Result<(), Box<dyn std::error::Error>>;
 fn main() -> Fallible {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (Some(name), Some(Ok(count))) = (words.first(), words.get(1).map(|w| w.parse::<u64>())) else {
-        return Err("usage: hot-paths sample|exposition|ledger|judge|stamp COUNT [PID]".into());
+        return Err("usage: hot-paths sample|exposition|line_check|judge|stamp COUNT [PID]".into());
     };
     let pid = words.get(2).map_or(Ok(std::process::id()), |w| w.parse())?;
     match name.as_str() {
@@ -29,8 +29,8 @@ fn main() -> Fallible {
             exposition(count);
             Ok(())
         }
-        "ledger" => {
-            ledger(count);
+        "line_check" => {
+            line_check(count);
             Ok(())
         }
         "judge" => evaluation(count),
@@ -101,7 +101,7 @@ fn exposition(count: u64) {
 }
 
 /// One delivered line of 250 bytes through the check, from 40 emitters.
-fn ledger(count: u64) {
+fn line_check(count: u64) {
     const BLOCK: u64 = 20_000;
     let mut block = Vec::new();
     for n in 0..BLOCK {
