@@ -189,7 +189,7 @@ fn a_port_in_use_is_a_usage_error_and_not_a_verdict() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert_eq!(
-        stderr.matches(&format!("port {port} of 127.0.0.1 is served")).count(),
+        stderr.matches(&format!("port {port} of 127.0.0.1 is in use")).count(),
         1,
         "{stderr}"
     );

@@ -81,7 +81,7 @@ fn scratch_name(file_name: &str) -> Option<&str> {
     let (name, random) = file_name.strip_prefix(PREFIX)?.rsplit_once('-')?;
     let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
     let is_ours = match name.split('-').collect::<Vec<_>>()[..] {
-        ["selftest", process] => process.parse::<u32>().is_ok(),
+        ["selftest" | "explain", process] => process.parse::<u32>().is_ok(),
         [date, time, letters] => digits(date, 8) && digits(time, 6) && letters.len() == 4,
         _ => false,
     };

@@ -45,7 +45,7 @@ fn the_report_has_all_parts_and_the_browser_logs_no_error() {
         "<h2>Lines</h2>",
         "<h2>Checkpoints</h2>",
         "Environment",
-        "<h2>Again</h2>",
+        "<h2>Repeat</h2>",
         "group noisy",
         ">noisy-03<",
         "target's command",

@@ -11,9 +11,9 @@ use leakcheck_judge::{judge, summarize};
 use leakcheck_model::event::{Event, EventKind};
 use leakcheck_model::origins::Origins;
 use leakcheck_model::scenario::{AttributionMode, OriginsMode, TargetKind};
-use leakcheck_model::{Facts, HumanDuration, Record, RunResult, Scenario, Verdict};
+use leakcheck_model::{Facts, HumanDuration, Record, RunResult, Scenario, Verdict, error_chain};
 use leakcheck_report::{RunFolder, text};
-use leakcheck_runner::{NoopObserver, Request};
+use leakcheck_runner::{NoopObserver, Request, Scratch};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -125,12 +125,9 @@ fn trace(
     docker_host: Option<String>,
     stop: CancellationToken,
 ) -> Result<Origins, Failure> {
-    let scratch = std::env::temp_dir().join(format!("leakcheck-explain-{}", std::process::id()));
-    std::fs::create_dir(&scratch).map_err(anyhow::Error::from)?;
-    let origins = traced_run(runtime, scenario, measure, docker_host, stop, &scratch);
-    // Best effort: the folder is in the temporary folder anyway.
-    let _ = std::fs::remove_dir_all(&scratch);
-    origins
+    let scratch = Scratch::new(&format!("explain-{}", std::process::id()))
+        .map_err(|error| Failure::no_verdict(error_chain(&error)))?;
+    traced_run(runtime, scenario, measure, docker_host, stop, scratch.path())
 }
 
 fn traced_run(
@@ -155,7 +152,7 @@ fn traced_run(
     // The verdict of a traced run means nothing: the target is slower, and has no limits.
     runtime
         .block_on(leakcheck_runner::run(request))
-        .map_err(|error| Failure::no_verdict(format!("the traced run failed: {error}")))?;
+        .map_err(|error| Failure::no_verdict(format!("the traced run failed: {}", error_chain(&error))))?;
     let text = std::fs::read(&out).map_err(|_| {
         Failure::no_verdict("the traced target did not start, or was killed before its resources could be listed")
     })?;
