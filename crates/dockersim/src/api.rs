@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::follow;
 use crate::http::{Connection, ConnectionError, Content, Head, Reply};
 
-/// Answers one request, whatever it is.
+/// Answers one request.
 pub(crate) async fn answer(
     engine: &Arc<Engine>,
     connection: &mut Connection,
@@ -36,7 +36,7 @@ pub(crate) async fn answer(
         return Ok(connection.write(&Reply::error(head, error).bytes(head)).await?);
     }
     let reply = match (head.method.as_str(), &segments[..]) {
-        // Streams write their own heads, as soon as it is sure that they have something to say.
+        // Streams write their own response heads.
         ("GET", ["containers", key, "logs"]) => match containers::logs(engine, head, key) {
             Ok((container, select)) => {
                 let following = head.query.flag("follow");
@@ -133,11 +133,11 @@ fn no_swarm() -> ApiError {
     )
 }
 
-/// The newest version of the API that is spoken, and the oldest.
+/// The newest and the oldest supported version of the API.
 const NEWEST: &[u32] = &[1, 41];
 const OLDEST: &[u32] = &[1, 12];
 
-/// Refuses what no Docker engine has, and versions of the API that Docker 20.10 refuses (moby,
+/// Rejects unknown endpoints, and versions of the API that Docker 20.10 rejects (moby,
 /// `api/server/middleware/version.go`).
 fn check(head: &Head, segments: &[&str]) -> Result<(), ApiError> {
     if endpoint::known(&head.method, segments).is_none() {

@@ -1,4 +1,4 @@
-//! Wall-clock time in nanoseconds, and how Docker writes it.
+//! Wall-clock time in nanoseconds, and Docker's formats for it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 /// Nanoseconds since the Unix epoch; fits until 2262.
 pub(crate) type Nanos = i64;
 
-/// Docker's text for a time that never was.
+/// Docker's text for a missing time.
 pub(crate) const NEVER: &str = "0001-01-01T00:00:00Z";
 
 pub(crate) fn now() -> Nanos {
@@ -19,18 +19,18 @@ fn timestamp(at: Nanos) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(at)).unwrap_or_default()
 }
 
-/// RFC 3339 with as many digits as needed, as in inspect.
+/// Formats a time as RFC 3339 with as many digits as needed, as `docker inspect` does.
 pub(crate) fn rfc3339(at: Nanos) -> String {
     timestamp(at).to_string()
 }
 
-/// As in an HTTP `Date` header.
+/// Returns the current time as an HTTP `Date` header writes it.
 pub(crate) fn http_date() -> String {
     timestamp(now()).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// Writes log timestamps: RFC 3339 with exactly nine digits. Remembers the last second, because a log has many
-/// lines in each.
+/// A formatter for log timestamps: RFC 3339 with nine digits. It caches the text of the last second, which many lines
+/// share.
 #[derive(Default)]
 pub(crate) struct Stamper {
     second: Option<i64>,

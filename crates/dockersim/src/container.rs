@@ -1,4 +1,4 @@
-//! One simulated container: what it was created as, what it is now, what it has written.
+//! One simulated container: its configuration, state and log.
 
 mod config;
 mod host;
@@ -25,7 +25,7 @@ pub(crate) struct Container {
     pub(crate) config: Config,
     pub(crate) log: Log,
     state: Mutex<State>,
-    /// Its state or its log has changed.
+    /// Notified when its state or its log changes.
     pub(crate) changed: Notify,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Status {
     Created,
     Running,
     Paused,
-    /// It ended and its restart policy will start it again.
+    /// Ended; its restart policy will start it again.
     Restarting,
     Exited,
 }
@@ -47,19 +47,19 @@ pub(crate) struct State {
     pub(crate) name: String,
     pub(crate) status: Status,
     pub(crate) process: Option<Process>,
-    /// Signals that it gets when it is not paused any more, each number once, as the kernel keeps them.
+    /// Pending signals of a paused container, each number once, as in the kernel.
     pub(crate) signals: Vec<u8>,
-    /// Number of its starts, by which turns of an earlier start are recognized.
+    /// Number of its starts.
     pub(crate) run: u32,
-    /// Counts starts and unpauses: a turn in the queue that was meant for an earlier one is dropped.
-    pub(crate) turn: u32,
-    /// Starts by its restart policy since it was last started by hand.
+    /// Number of its starts and unpauses. Queued wakeups of an earlier generation are ignored.
+    pub(crate) generation: u32,
+    /// Number of starts by its restart policy since a client started it.
     pub(crate) restarts: u32,
     pub(crate) started: Option<Nanos>,
     pub(crate) finished: Option<Nanos>,
     pub(crate) exit_code: i32,
     pub(crate) endpoint: Option<String>,
-    /// It was stopped by hand: its restart policy does not apply.
+    /// True if a client stopped it: its restart policy does not apply.
     pub(crate) stopped: bool,
     pub(crate) removed: bool,
 }
@@ -72,7 +72,7 @@ impl Container {
             process: None,
             signals: Vec::new(),
             run: 0,
-            turn: 0,
+            generation: 0,
             restarts: 0,
             started: None,
             finished: None,
@@ -96,7 +96,7 @@ impl Container {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first twelve digits of the id, as people use it.
+    /// Returns the first twelve digits of the id.
     pub(crate) fn short_id(&self) -> &str {
         &self.id[..12]
     }

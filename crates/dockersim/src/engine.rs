@@ -1,4 +1,4 @@
-//! The engine's whole state, shared by every connection.
+//! The state of the engine, shared by all connections.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +16,10 @@ use crate::registry::{Ids, Registry, is_name};
 use crate::schedule::Schedule;
 use crate::settings::Settings;
 
-/// The image of the containers that run to begin with.
+/// The image of the containers that run from the start.
 const FIRST_IMAGE: &str = "leakcheck-noise:simulated";
 
-/// The whole state. `registry` is locked before `images`, both before any container's state.
+/// The state of the engine. Lock order: `registry`, `images`, then a container's state.
 pub(crate) struct Engine {
     pub(crate) ids: Ids,
     registry: Mutex<Registry>,
@@ -52,7 +52,7 @@ impl Engine {
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
-        // Each change is one insertion or removal; none can be left half done by a panic elsewhere.
+        // Each change is one insertion or removal, so a panic elsewhere leaves no partial change.
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,4 +1,4 @@
-//! An answer that is an error, in Docker's own shape: a status and `{"message": "…"}`.
+//! Error responses in Docker's format: a status and `{"message": "…"}`.
 
 use std::fmt::Display;
 
@@ -32,7 +32,7 @@ impl ApiError {
         Self::new(409, message)
     }
 
-    /// Docker answers 500 to what it could not parse.
+    /// Makes an error with status 500, which Docker uses for parse errors.
     pub(crate) fn internal(message: impl Display) -> Self {
         Self::new(500, message)
     }

@@ -9,12 +9,12 @@ use tokio::sync::broadcast;
 use crate::clock::{self, Nanos};
 
 /// Number of events kept for `since` (moby, `daemon/events/events.go`: `eventsLimit`).
-const KEPT: usize = 256;
+const MAX_KEPT: usize = 256;
 
-/// Number of events that a subscriber may be behind before it loses some (moby buffers 1024 and then waits 100 ms).
-const BEHIND: usize = 4096;
+/// Number of buffered events per subscriber; a slower one loses events (moby buffers 1024 and then waits 100 ms).
+const SUBSCRIBER_BUFFER: usize = 4096;
 
-/// One event in Docker's own shape.
+/// An event in Docker's format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Event {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -50,17 +50,17 @@ pub(crate) struct Bus {
     sender: broadcast::Sender<Arc<Event>>,
 }
 
-/// A subscription: what is asked for again, then what comes.
+/// A subscription: requested past events, then live ones.
 pub(crate) struct Subscription {
-    pub(crate) earlier: Vec<Arc<Event>>,
-    pub(crate) coming: broadcast::Receiver<Arc<Event>>,
+    pub(crate) past: Vec<Arc<Event>>,
+    pub(crate) live: broadcast::Receiver<Arc<Event>>,
 }
 
 impl Default for Bus {
     fn default() -> Self {
         Self {
             kept: Mutex::default(),
-            sender: broadcast::channel(BEHIND).0,
+            sender: broadcast::channel(SUBSCRIBER_BUFFER).0,
         }
     }
 }
@@ -68,7 +68,7 @@ impl Default for Bus {
 impl Bus {
     /// Announces an event; its time is later than that of the one before.
     pub(crate) fn announce(&self, kind: &'static str, action: &str, id: &str, attributes: BTreeMap<String, String>) {
-        // Docker repeats some fields under their names of API 1.21, but not for networks.
+        // Except for networks, Docker repeats some fields under their names in API 1.21.
         let old_names = kind != "network";
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let at = clock::now().max(kept.back().map_or(0, |last| last.time_nano + 1));
@@ -90,21 +90,21 @@ impl Bus {
             time: at / 1_000_000_000,
             time_nano: at,
         });
-        if kept.len() == KEPT {
+        if kept.len() == MAX_KEPT {
             kept.pop_front();
         }
         kept.push_back(Arc::clone(&event));
-        // Nobody may be listening.
+        // An error means that there are no subscribers.
         let _ = self.sender.send(event);
     }
 
-    /// Subscribes, with the kept events since then (inclusive), if that is asked for.
+    /// Subscribes to live events, and returns kept events from `since` on (inclusive).
     pub(crate) fn subscribe(&self, since: Option<Nanos>) -> Subscription {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = |event: &&Arc<Event>| since.is_some_and(|since| event.time_nano >= since);
         Subscription {
-            earlier: kept.iter().filter(wanted).cloned().collect(),
-            coming: self.sender.subscribe(),
+            past: kept.iter().filter(wanted).cloned().collect(),
+            live: self.sender.subscribe(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The `filters` parameter: for each name, the values of which one must match.
+//! The `filters` parameter: names with their accepted values.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ impl Filters {
     /// Reads `{"label": ["a=b"]}` and the older `{"label": {"a=b": true}}`.
     ///
     /// # Errors
-    /// 500 with Go's words if it is no JSON, 400 for a name that is not in `known` (empty: any is taken).
+    /// 500 with Go's message for invalid JSON; 400 for a name outside `known`, unless `known` is empty.
     pub(crate) fn parse(query: &Query, known: &[&str]) -> Result<Self, ApiError> {
         let text = query.text("filters");
         if text.is_empty() {
@@ -35,14 +35,14 @@ impl Filters {
                     .filter_map(|word| word.as_str().map(str::to_owned))
                     .collect(),
                 Value::Object(words) => words.into_iter().map(|(word, _)| word).collect(),
-                _ => return Err(ApiError::internal("filters must be lists of texts")),
+                _ => return Err(ApiError::internal("filters must be lists of strings")),
             };
             filters.insert(name, words);
         }
         Ok(Self(filters))
     }
 
-    /// The values given for a name.
+    /// Returns the values of a name.
     pub(crate) fn values(&self, name: &str) -> &[String] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
@@ -57,10 +57,10 @@ impl Filters {
         values.is_empty() || values.iter().map(String::as_str).any(test)
     }
 
-    /// The time of the `until` filter.
+    /// Returns the time of the `until` filter.
     ///
     /// # Errors
-    /// As Docker's, if it is given twice or is not a time.
+    /// 500, as Docker, if it is given twice or is no time.
     pub(crate) fn until(&self, now: Nanos) -> Result<Option<Nanos>, ApiError> {
         match self.values("until") {
             [] => Ok(None),
@@ -81,7 +81,7 @@ impl Filters {
     }
 }
 
-/// Returns the message of Go's JSON decoder for such bytes.
+/// Returns the error of Go's JSON decoder for an invalid text.
 pub(crate) fn json_error(text: &str, error: &serde_json::Error) -> ApiError {
     let first = text.trim_start().chars().next();
     match first {

@@ -1,6 +1,6 @@
-//! Answers that last: logs and events that are followed, a container that is waited for.
+//! Long-lived responses: followed logs and events, attached output, and `/wait`.
 //!
-//! Each is one task that sleeps until there is something to say, and ends when its client goes away.
+//! Each is one task. It sleeps until there is data, and ends when the client disconnects.
 
 use std::io;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::http::{Connection, ConnectionError, Head, JSON, Reply};
 use crate::log::{Progress, Reader, Select};
 
 /// Bytes of a log that are copied at a time, so that a container's lock is held for microseconds.
-const AT_A_TIME: usize = 32 << 10;
+const READ_BYTES: usize = 32 << 10;
 
-/// A wait for a time far away; a client that wants to wait longer is gone by then.
-const FAR: Duration = Duration::from_secs(400 * 86_400);
+/// Longest sleep: timers have a limit, and `until` may be any time.
+const MAX_SLEEP: Duration = Duration::from_secs(400 * 86_400);
 
-/// Writes a container's log and, if asked to, what is added to it until the container ends.
+/// Writes a container's log; with `follow`, also later lines until the container ends.
 pub(crate) async fn send_logs(
     connection: &mut Connection,
     head: &Head,
@@ -42,13 +42,13 @@ pub(crate) async fn send_logs(
         let changed = container.changed.notified();
         tokio::pin!(changed);
         changed.as_mut().enable();
-        // Looked at before the log is read, so that the last line of an ending container is not missed.
+        // Checked before the log is read, so that the last line of an ending container is not missed.
         let ended = run.is_none_or(|run| {
             let state = container.state();
             state.run != run || !state.is_alive()
         });
         let mut out = Vec::new();
-        let progress = reader.read(&select, &mut out, AT_A_TIME);
+        let progress = reader.read(&select, &mut out, READ_BYTES);
         if !out.is_empty() {
             connection.write(&out).await?;
         }
@@ -57,8 +57,7 @@ pub(crate) async fn send_logs(
         caught_up |= progress != Progress::More;
         match progress {
             Progress::More => continue,
-            // Docker looks at `until` again only when a later line comes: it does not end a follow by time, nor by
-            // what was there before.
+            // Docker checks `until` only against new lines: neither the time nor an old line ends a followed log.
             Progress::Ended if !ended && !has_caught_up => reader.skip_to_end(),
             Progress::Ended => break,
             Progress::CaughtUp if ended => break,
@@ -73,9 +72,9 @@ pub(crate) async fn send_logs(
 }
 
 /// Interval at which an attached, silent client is checked for being connected.
-const LOOK: Duration = Duration::from_secs(1);
+const PEER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Gives the connection up to what a container writes, from its next start on if it does not run, until it ends.
+/// Streams a container's output on the raw connection until it ends. A stopped container is awaited.
 pub(crate) async fn send_attached(
     connection: &mut Connection,
     head: &Head,
@@ -88,7 +87,7 @@ pub(crate) async fn send_attached(
     };
     let mut reader = Reader::new(Arc::clone(&container), &select);
     connection.write(Reply::attached(head)).await?;
-    let mut says_nothing_more = false;
+    let mut half_closed = false;
     loop {
         let changed = container.changed.notified();
         tokio::pin!(changed);
@@ -98,7 +97,7 @@ pub(crate) async fn send_attached(
             state.run > run || (state.run == run && !state.is_alive()) || state.removed
         };
         let mut out = Vec::new();
-        let progress = reader.read(&select, &mut out, AT_A_TIME);
+        let progress = reader.read(&select, &mut out, READ_BYTES);
         connection.write(&out).await?;
         drop(out);
         match progress {
@@ -108,8 +107,8 @@ pub(crate) async fn send_attached(
         }
         tokio::select! {
             () = changed => {}
-            () = connection.closed(), if !says_nothing_more => says_nothing_more = true,
-            () = tokio::time::sleep(LOOK), if says_nothing_more => {
+            () = connection.closed(), if !half_closed => half_closed = true,
+            () = tokio::time::sleep(PEER_CHECK_INTERVAL), if half_closed => {
                 if connection.is_abandoned().await {
                     return Err(ConnectionError::Detached);
                 }
@@ -118,18 +117,18 @@ pub(crate) async fn send_attached(
     }
 }
 
-/// Until that time of the wall clock; without one, for good.
+/// Sleeps until a wall-clock time; without one, forever.
 async fn sleep_until(until: Option<Nanos>) {
     match until {
         None => std::future::pending().await,
         Some(until) => {
             let left = u64::try_from(until.saturating_sub(clock::now())).map_or(Duration::ZERO, Duration::from_nanos);
-            tokio::time::sleep(left.min(FAR)).await;
+            tokio::time::sleep(left.min(MAX_SLEEP)).await;
         }
     }
 }
 
-/// Writes events that match, those asked for again first.
+/// Writes the events that match the filters, past ones first.
 pub(crate) async fn send_events(
     connection: &mut Connection,
     head: &Head,
@@ -137,9 +136,9 @@ pub(crate) async fn send_events(
     filters: Filters,
     until: Option<Nanos>,
 ) -> Result<(), ConnectionError> {
-    let Subscription { earlier, mut coming } = subscription;
+    let Subscription { past, mut live } = subscription;
     connection.write(&Reply::streaming(head, JSON)).await?;
-    for event in earlier {
+    for event in past {
         if until.is_some_and(|until| event.time_nano > until) {
             break;
         }
@@ -147,9 +146,9 @@ pub(crate) async fn send_events(
     }
     loop {
         tokio::select! {
-            event = coming.recv() => match event {
+            event = live.recv() => match event {
                 Ok(event) => send_event(connection, &event, &filters).await?,
-                // As Docker does it: who reads too slowly misses some.
+                // As in Docker, a client that reads too slowly loses events.
                 Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "a client reads events too slowly"),
                 Err(RecvError::Closed) => break,
             },
@@ -174,7 +173,7 @@ fn matches(event: &Event, filters: &Filters) -> bool {
     let attributes = &event.actor.attributes;
     let name = attributes.get("name").map_or("", String::as_str);
     let is = |kind: &str| event.kind == kind;
-    // By the beginning of its id or of its name, whatever kind it is (moby, `fuzzyMatchName`).
+    // A prefix of the id or name, for events of any kind (moby, `fuzzyMatchName`).
     let names = |wanted: &str| event.actor.id.starts_with(wanted) || name.starts_with(wanted);
     filters.any("type", |kind| is(kind))
         && filters.any("event", |action| event.action == action)
@@ -207,17 +206,17 @@ pub(crate) async fn send_exit(
     connection: &mut Connection,
     head: &Head,
     container: Arc<Container>,
-    what: WaitFor,
+    condition: WaitFor,
 ) -> Result<(), ConnectionError> {
     let first = {
         let state = container.state();
         (state.run, state.is_alive(), state.finished)
     };
     connection.write(&Reply::streaming(head, JSON)).await?;
-    let waited = container.until(|state| match what {
+    let waited = container.until(|state| match condition {
         WaitFor::NotRunning => !state.is_alive() && state.status != Status::Restarting,
         WaitFor::Removed => state.removed,
-        // Of the start that is running now, or of the next one.
+        // The exit of the current start, or of the next one.
         WaitFor::NextExit => state.finished != first.2 && (state.run > first.0 || first.1) || state.removed,
     });
     tokio::select! {

@@ -1,4 +1,4 @@
-//! Images: names for what simulated containers are created from. Their layers are read and forgotten.
+//! Images of simulated containers: names and configuration. Layers are read and discarded.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::error::ApiError;
 pub(crate) struct Image {
     /// `sha256:` and 64 hexadecimal digits.
     pub(crate) id: String,
-    /// Its only layer, by the same kind of id.
+    /// Id of its only layer, in the same form.
     pub(crate) layer: String,
     /// `name:tag`, any number of them.
     pub(crate) tags: Vec<String>,
@@ -34,7 +34,7 @@ impl Images {
         self.0.values()
     }
 
-    /// Finds by name (`latest` if no tag is given) or by the beginning of the id.
+    /// Finds an image by name (default tag: `latest`) or by a prefix of its id.
     pub(crate) fn find(&self, name: &str) -> Option<&Image> {
         let tagged = with_tag(name);
         let by_tag = self.0.values().find(|image| image.tags.contains(&tagged));
@@ -47,7 +47,7 @@ impl Images {
         })
     }
 
-    /// Adds an image; its tags are taken from others.
+    /// Adds an image. Its tags are removed from other images.
     pub(crate) fn insert(&mut self, image: Image) {
         for tag in &image.tags {
             self.untag(tag);
@@ -55,7 +55,7 @@ impl Images {
         self.0.insert(image.id.clone(), image);
     }
 
-    /// Gives an image one more tag.
+    /// Adds a tag to an image, and removes it from others.
     pub(crate) fn tag(&mut self, id: &str, tag: &str) {
         self.untag(tag);
         if let Some(image) = self.0.get_mut(id) {
@@ -74,7 +74,7 @@ impl Images {
     }
 }
 
-/// `name` → `name:latest`; a colon in the registry's address is no tag.
+/// Adds `:latest` to a name without a tag. A colon in the registry's address is no tag.
 pub(crate) fn with_tag(name: &str) -> String {
     let name = name.strip_prefix("docker.io/").unwrap_or(name);
     let name = name.strip_prefix("library/").unwrap_or(name);
@@ -87,8 +87,8 @@ pub(crate) fn with_tag(name: &str) -> String {
 }
 
 impl Image {
-    /// Applies a line of a Dockerfile, as `docker import --change` takes them.
-    pub(crate) fn change(&mut self, line: &str) -> Result<(), ApiError> {
+    /// Applies a Dockerfile instruction of `docker import --change`.
+    pub(crate) fn apply_change(&mut self, line: &str) -> Result<(), ApiError> {
         let (word, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         match word.to_ascii_uppercase().as_str() {
@@ -104,7 +104,7 @@ impl Image {
         Ok(())
     }
 
-    /// One entry of `/images/json`.
+    /// Returns an entry of `/images/json`.
     pub(crate) fn summary(&self) -> Value {
         json!({
             "Containers": -1, "Created": self.created / 1_000_000_000, "Id": self.id,
@@ -115,7 +115,7 @@ impl Image {
         })
     }
 
-    /// `/images/{name}/json`.
+    /// Returns the body of `/images/{name}/json`.
     pub(crate) fn inspect(&self) -> Value {
         let empty = Self::default();
         json!({
@@ -139,12 +139,12 @@ impl Image {
     }
 }
 
-/// `["a", "b"]` as it is; anything else is for a shell.
+/// Parses a JSON list such as `["a", "b"]`; any other text becomes a shell command.
 fn words_of(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_else(|_| vec!["/bin/sh".into(), "-c".into(), text.to_owned()])
 }
 
-/// `a=b "c d"=e` or the older `a b`.
+/// Parses pairs: `a=b "c d"=e`, or the older form `a b`.
 fn pairs_of(text: &str) -> impl Iterator<Item = (String, String)> {
     let mut pairs = Vec::new();
     if !text.split(char::is_whitespace).next().unwrap_or_default().contains('=') {
@@ -183,7 +183,7 @@ mod tests {
             "cmd echo hi",
             "USER 1",
         ] {
-            image.change(line).expect(line);
+            image.apply_change(line).expect(line);
         }
         assert_eq!(image.entrypoint, Some(vec!["/leakcheck".to_owned()]));
         assert_eq!(image.cmd, Some(vec!["/bin/sh".into(), "-c".into(), "echo hi".into()]));
@@ -192,7 +192,7 @@ mod tests {
             BTreeMap::from([("a".into(), "b c".into()), ("leakcheck".into(), "1".into())])
         );
         assert_eq!(image.env, ["PATH=/bin"]);
-        assert!(image.change("FROM x").is_err());
+        assert!(image.apply_change("FROM x").is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The life of a container: it is started, has its turns, ends, is renamed and removed.
+//! The lifecycle of a container: start, wakeups, exit, rename and removal.
 
 mod stop;
 
@@ -17,14 +17,14 @@ use crate::signal::SIGKILL;
 const FIRST_RESTART: Duration = Duration::from_millis(100);
 const LAST_RESTART: Duration = Duration::from_secs(60);
 
-/// A process that ends at once does so a little later, so that its start is seen before its end.
+/// Delay of the first wakeup, so that clients see the start of a short process before its end.
 const HEAD_START: Duration = Duration::from_millis(5);
 
-/// Effect of a request: a change, or none (304).
+/// The effect of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Done {
+pub(crate) enum Effect {
     Changed,
-    AlreadySo,
+    Unchanged,
 }
 
 impl Engine {
@@ -37,7 +37,7 @@ impl Engine {
         self.events.announce("container", action, &container.id, attributes);
     }
 
-    /// Announces that what is no longer used was removed.
+    /// Announces that unused objects were removed.
     pub(crate) fn announce_prune(&self, kind: &'static str, reclaimed: u64) {
         let attributes = [("reclaimed".to_owned(), reclaimed.to_string())].into();
         self.events.announce(kind, "prune", "", attributes);
@@ -51,11 +51,11 @@ impl Engine {
         }
     }
 
-    pub(crate) fn start(&self, container: &Arc<Container>) -> Result<Done, ApiError> {
-        let turn = {
+    pub(crate) fn start(&self, container: &Arc<Container>) -> Result<Effect, ApiError> {
+        let generation = {
             let mut state = container.state();
             match state.status {
-                Status::Running | Status::Restarting => return Ok(Done::AlreadySo),
+                Status::Running | Status::Restarting => return Ok(Effect::Unchanged),
                 Status::Paused => {
                     return Err(ApiError::conflict(
                         "cannot start a paused container, try unpause instead",
@@ -67,46 +67,46 @@ impl Engine {
             state.stopped = false;
             self.begin(container, &mut state)
         };
-        self.announce_start(container, turn);
-        Ok(Done::Changed)
+        self.announce_start(container, generation);
+        Ok(Effect::Changed)
     }
 
     fn begin(&self, container: &Container, state: &mut State) -> u32 {
         state.status = Status::Running;
-        state.process = Some(Process::spawn(&container.config.words(), Instant::now()));
+        state.process = Some(Process::spawn(&container.config.argv(), Instant::now()));
         state.signals.clear();
         state.run += 1;
-        state.turn += 1;
+        state.generation += 1;
         state.started = Some(clock::now());
         state.exit_code = 0;
         state.endpoint = Some(self.ids.next());
-        state.turn
+        state.generation
     }
 
-    fn announce_start(&self, container: &Arc<Container>, turn: u32) {
+    fn announce_start(&self, container: &Arc<Container>, generation: u32) {
         self.announce_network(container, "connect");
         self.announce(container, "start", &[]);
         container.changed.notify_waiters();
         let is_idle = matches!(container.state().process, Some(Process::Idle));
         if !is_idle {
             self.schedule
-                .at(Instant::now() + HEAD_START, Arc::downgrade(container), turn);
+                .at(Instant::now() + HEAD_START, Arc::downgrade(container), generation);
         }
     }
 
-    /// Lets a running container do what is due, and start again one whose restart policy says so.
-    pub(crate) fn take_turn(&self, container: &Arc<Container>, turn: u32) {
+    /// Runs the due work of a container, or restarts it if its restart policy requires that.
+    pub(crate) fn wake(&self, container: &Arc<Container>, generation: u32) {
         let mut state = container.state();
-        if state.turn != turn || state.removed {
+        if state.generation != generation || state.removed {
             return;
         }
         match state.status {
             Status::Running => {}
             Status::Restarting => {
                 state.restarts += 1;
-                let turn = self.begin(container, &mut state);
+                let generation = self.begin(container, &mut state);
                 drop(state);
-                return self.announce_start(container, turn);
+                return self.announce_start(container, generation);
             }
             _ => return,
         }
@@ -118,15 +118,15 @@ impl Engine {
         drop(state);
         container.changed.notify_waiters();
         match next {
-            Next::At(at) => self.schedule.at(at, Arc::downgrade(container), turn),
+            Next::At(at) => self.schedule.at(at, Arc::downgrade(container), generation),
             Next::Exit(code) => self.end(container, run, code),
             Next::Never => {}
         }
     }
 
-    /// A process has ended.
+    /// Ends a container whose process has exited, and schedules its restart.
     fn end(&self, container: &Arc<Container>, run: u32, code: i32) {
-        let (turn, again) = {
+        let (generation, again) = {
             let mut state = container.state();
             if state.run != run || !state.is_alive() {
                 return;
@@ -134,22 +134,22 @@ impl Engine {
             state.process = None;
             state.exit_code = code;
             state.finished = Some(clock::now());
-            let again = restarts_again(container, &state);
+            let again = restart_delay(container, &state);
             state.status = if again.is_some() {
                 Status::Restarting
             } else {
                 Status::Exited
             };
-            (state.turn, again)
+            (state.generation, again)
         };
         self.announce(container, "die", &[("exitCode", code.to_string())]);
         self.announce_network(container, "disconnect");
         container.changed.notify_waiters();
         if let Some(after) = again {
             self.schedule
-                .at(Instant::now() + after, Arc::downgrade(container), turn);
+                .at(Instant::now() + after, Arc::downgrade(container), generation);
         } else if container.config.host.auto_remove {
-            // No error: another client may have removed it already.
+            // Another client may have removed it already.
             let _ = self.remove(container, false);
         }
     }
@@ -184,7 +184,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes a container, a running one only by force.
+    /// Removes a container. A running one needs `force`.
     pub(crate) fn remove(&self, container: &Arc<Container>, force: bool) -> Result<(), ApiError> {
         let status = container.state().status;
         let alive = matches!(status, Status::Running | Status::Paused | Status::Restarting);
@@ -201,7 +201,7 @@ impl Engine {
             )));
         }
         if alive {
-            // It may just have ended by itself.
+            // It may have ended by itself meanwhile.
             let _ = self.kill(container, container.short_id(), SIGKILL);
         }
         {
@@ -218,8 +218,8 @@ impl Engine {
     }
 }
 
-/// After how long an ended container is started again, if at all.
-fn restarts_again(container: &Container, state: &State) -> Option<Duration> {
+/// Returns the delay before an ended container is restarted; `None` if it is not.
+fn restart_delay(container: &Container, state: &State) -> Option<Duration> {
     let again = match container.config.host.restart {
         Restart::No => false,
         Restart::Always => true,

@@ -1,8 +1,8 @@
-//! The log of one container: its output with time and stream, within bounds.
+//! The log of one container: its output with times and streams, bounded in size.
 //!
-//! The bounds are those of Docker's json-file driver (`max-size`, `max-file`): the log is a row of files, a file that is
-//! full is followed by a new one, and the oldest is dropped. In memory a file is a row of small segments, so that a log
-//! without bounds of its own can be shortened piece by piece when all logs together are too long.
+//! The bounds are those of Docker's json-file driver (`max-size`, `max-file`): a full file is followed by
+//! a new one, and the oldest is dropped. In memory a file is a list of small segments. If all logs together exceed the
+//! budget, the oldest segments are dropped one by one.
 
 mod budget;
 mod read;
@@ -14,29 +14,29 @@ use leakcheck_model::stamp::Stream;
 
 pub(crate) use budget::Budget;
 pub(crate) use read::{Progress, Reader, Select};
-use segment::{SEGMENT, Segment};
+use segment::{SEGMENT_SIZE, Segment};
 
 use crate::clock::Nanos;
 
 /// Longest entry; longer lines are split. Docker's copier reads 16 KiB at a time (moby, `daemon/logger/copier.go`).
-const PIECE: usize = 16 << 10;
+const MAX_ENTRY: usize = 16 << 10;
 
-/// Bound of a log without `max-size`: sixteen files of 1 MiB, so that little is lost with the oldest.
+/// Bound of a log without `max-size`: sixteen files of 1 MiB, so that one dropped file is a small part.
 const DEFAULT_FILE: u64 = 1 << 20;
 const DEFAULT_FILES: usize = 16;
 
-/// Bytes by which a `max` writer may be ahead of its readers: half of a log without `max-size`.
-const AHEAD: u64 = DEFAULT_FILE * DEFAULT_FILES as u64 / 2;
+/// Largest backlog of a reader before a `max` writer waits: half of a log without `max-size`.
+const MAX_BACKLOG: u64 = DEFAULT_FILE * DEFAULT_FILES as u64 / 2;
 
 /// The retention of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retention {
-    /// A file's size at which the next begins.
+    /// Size at which a new file begins.
     pub(crate) file: u64,
     /// Number of files that are kept.
     pub(crate) files: usize,
-    /// True if the container was created with these bounds. Otherwise dropped lines are counted.
-    pub(crate) asked: bool,
+    /// True if the container was created with these bounds. Otherwise they are defaults, and dropped lines are counted.
+    pub(crate) configured: bool,
 }
 
 impl Default for Retention {
@@ -44,7 +44,7 @@ impl Default for Retention {
         Self {
             file: DEFAULT_FILE,
             files: DEFAULT_FILES,
-            asked: false,
+            configured: false,
         }
     }
 }
@@ -55,23 +55,23 @@ pub(crate) struct Log {
     files: Arc<Mutex<Files>>,
     retention: Retention,
     budget: Arc<Budget>,
-    /// By which the budget knows it.
+    /// Id of this log in the budget.
     number: u64,
 }
 
 #[derive(Debug, Default)]
 struct Files {
-    row: std::collections::VecDeque<Segment>,
-    /// Bytes of the segments in the row.
+    segments: std::collections::VecDeque<Segment>,
+    /// Bytes in all segments.
     held: u64,
-    /// Those of them that the budget does not know of yet.
+    /// Bytes that were not yet added to the budget.
     uncounted: u64,
-    /// The file that is written to, counted from 0, and its size as json-file has it.
+    /// Number of the current file, from 0, and its size in json-file's format.
     file: u64,
     json_bytes: u64,
-    /// Position after the last entry: bytes ever written.
+    /// Position after the last entry: the number of bytes ever written.
     end: u64,
-    /// Time of the last entry; the next is later, so that every line has a time of its own.
+    /// Time of the last line. The next one is later, so that times are unique.
     last: Nanos,
     /// Positions of the followers, for writers that wait for them.
     followers: Vec<(u64, u64)>,
@@ -82,7 +82,7 @@ impl Log {
     pub(crate) fn new(retention: Retention, budget: &Arc<Budget>) -> Self {
         let files = Arc::default();
         Self {
-            number: budget.enter(&files),
+            number: budget.register(&files),
             files,
             retention,
             budget: Arc::clone(budget),
@@ -93,32 +93,32 @@ impl Log {
         lock(&self.files)
     }
 
-    /// Appends what a process wrote to one stream: whole lines and perhaps a last one without a newline.
+    /// Appends output of one stream: lines, of which the last may have no newline.
     pub(crate) fn append(&self, stream: Stream, bytes: &[u8], now: Nanos) {
         let mut files = self.files();
         let mut rest = bytes;
         while !rest.is_empty() {
             let (line, after) = rest.split_at(memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1));
             rest = after;
-            // All pieces of a line have the same time, as Docker's have.
+            // As in Docker, all pieces of a line have the same time.
             let at = now.max(files.last + 1);
             files.last = at;
             let (text, newline) = line.strip_suffix(b"\n").map_or((line, false), |text| (text, true));
-            // A newline that comes after a full piece gets an entry of its own, as the copier's buffer makes it.
+            // As in Docker's copier, a newline after a full piece becomes a separate entry.
             let pieces = if newline {
-                text.len() / PIECE + 1
+                text.len() / MAX_ENTRY + 1
             } else {
-                text.len().div_ceil(PIECE)
+                text.len().div_ceil(MAX_ENTRY)
             };
             for piece in 0..pieces {
-                let part = &text[piece * PIECE..text.len().min((piece + 1) * PIECE)];
+                let part = &text[piece * MAX_ENTRY..text.len().min((piece + 1) * MAX_ENTRY)];
                 let ends = newline && piece + 1 == pieces;
                 self.push(&mut files, stream, at, part, ends);
             }
         }
         self.count(&mut files);
         drop(files);
-        self.budget.keep();
+        self.budget.enforce();
     }
 
     fn push(&self, files: &mut Files, stream: Stream, at: Nanos, part: &[u8], newline: bool) {
@@ -130,68 +130,72 @@ impl Log {
         }
         let (file, end) = (files.file, files.end);
         if files
-            .row
+            .segments
             .back()
-            .is_none_or(|segment| segment.file != file || segment.len() >= SEGMENT as u64)
+            .is_none_or(|segment| segment.file != file || segment.len() >= SEGMENT_SIZE as u64)
         {
-            if let Some(full) = files.row.back_mut() {
+            if let Some(full) = files.segments.back_mut() {
                 full.seal();
             }
-            files.row.push_back(Segment::starting_at(end, file));
+            files.segments.push_back(Segment::starting_at(end, file));
         }
-        if let Some(segment) = files.row.back_mut() {
-            let grown = segment.push(stream, at, part, newline);
-            files.end += grown.bytes;
-            files.held += grown.bytes;
-            files.json_bytes += grown.json_bytes;
-            files.uncounted += grown.bytes;
+        if let Some(segment) = files.segments.back_mut() {
+            let added = segment.push(stream, at, part, newline);
+            files.end += added.bytes;
+            files.held += added.bytes;
+            files.json_bytes += added.json_bytes;
+            files.uncounted += added.bytes;
         }
     }
 
     /// Reports the growth to the shared budget, once for many lines.
     fn count(&self, files: &mut Files) {
-        self.budget.grew(std::mem::take(&mut files.uncounted));
+        self.budget.add(std::mem::take(&mut files.uncounted));
     }
 
-    /// Drops the files that are too many.
+    /// Drops the oldest files beyond `max-file`.
     fn drop_files(&self, files: &mut Files) {
         let kept = self.retention.files as u64;
-        while files.row.front().is_some_and(|first| first.file + kept <= files.file) {
-            if !self.retention.asked {
-                self.budget.drop_first(files);
-            } else if let Some(gone) = files.row.pop_front() {
+        while files
+            .segments
+            .front()
+            .is_some_and(|first| first.file + kept <= files.file)
+        {
+            if !self.retention.configured {
+                self.budget.drop_oldest_segment(files);
+            } else if let Some(gone) = files.segments.pop_front() {
                 files.held -= gone.len();
-                self.budget.shrank(gone.len());
+                self.budget.release(gone.len());
             }
         }
     }
 
     /// Returns the bytes that the slowest follower has not read; `None` without followers.
-    pub(crate) fn behind(&self) -> Option<u64> {
+    pub(crate) fn backlog(&self) -> Option<u64> {
         let files = self.files();
         let slowest = files.followers.iter().map(|(_, position)| *position).min()?;
         Some(files.end.saturating_sub(slowest))
     }
 
-    /// Returns the bytes by which a writer may be ahead of the slowest follower without loss.
-    pub(crate) fn room_ahead(&self) -> u64 {
+    /// Returns the largest backlog of the slowest follower at which no line is dropped.
+    pub(crate) fn max_backlog(&self) -> u64 {
         let own = self.retention.file.saturating_mul(self.retention.files as u64) / 2;
-        own.min(AHEAD).min(self.budget.share())
+        own.min(MAX_BACKLOG).min(self.budget.max_backlog())
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.budget.leave(self.number);
-        // Nobody shortens it any more: what the budget has in hand it has emptied or will find empty.
+        self.budget.unregister(self.number);
+        // The budget may still hold a reference: it has shortened this log already, or finds it empty.
         let mut files = self.files();
-        self.budget.shrank(std::mem::take(&mut files.held));
-        files.row.clear();
+        self.budget.release(std::mem::take(&mut files.held));
+        files.segments.clear();
     }
 }
 
 fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
-    // Every change leaves the row whole, so a panic elsewhere does not spoil it.
+    // Every change keeps the segments consistent, so a panic elsewhere does no harm.
     files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,4 +1,4 @@
-//! The three networks that every Docker engine has. Nothing is connected: they are there to be named.
+//! The three networks that every Docker engine has. They exist by name only; nothing is connected to them.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ impl Networks {
         }
     }
 
-    /// Name, driver and id of the network that a container's mode means.
+    /// Returns name, driver and id of the network for a container's network mode.
     pub(crate) fn named(&self, mode: &str) -> Option<&(&'static str, &'static str, String)> {
         let name = if mode == "default" { "bridge" } else { mode };
         self.all
@@ -67,7 +67,7 @@ impl Networks {
             .find(|(n, _, id)| *n == name || (name.len() >= 12 && id.starts_with(name)))
     }
 
-    /// The `Networks` of a container; `endpoint` is known since it first started, the network's id too.
+    /// Returns the `Networks` of a container. `endpoint` is `None` before its first start.
     pub(crate) fn of(&self, mode: &str, endpoint: Option<&str>, alive: bool) -> BTreeMap<String, Endpoint> {
         let Some((name, _, id)) = self.named(mode) else {
             return BTreeMap::new();
@@ -90,7 +90,7 @@ impl Networks {
         BTreeMap::from([((*name).to_owned(), endpoint)])
     }
 
-    /// `GET /networks`.
+    /// Returns the body of `GET /networks`.
     pub(crate) fn list(&self) -> Value {
         self.all.iter().map(|network| self.inspect(network)).collect()
     }

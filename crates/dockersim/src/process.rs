@@ -11,26 +11,26 @@ use crate::log::Log;
 use crate::script::{Script, Step};
 use crate::signal::{SIGINT, SIGKILL, SIGTERM};
 
-/// Lines that a `max` emitter writes at a turn: with a turn each 5 ms this is 600 000 a second, what a real engine
-/// takes at best (docs/benchmarks.md).
-const MAX_AT_A_TURN: u64 = 3000;
+/// Lines that a `max` emitter writes per wakeup. With a wakeup every 5 ms that is 600 000 a second, the best rate of a real
+/// engine (docs/benchmarks.md).
+const MAX_LINES_PER_WAKEUP: u64 = 3000;
 
-/// Lines of a paced emitter per turn, so that one that catches up does not block others.
-const PACED_AT_A_TURN: u64 = 5000;
+/// Lines of a paced emitter per wakeup, so that one that catches up does not block others.
+const PACED_LINES_PER_WAKEUP: u64 = 5000;
 
-/// Bytes of lines that are handed to the log at one time: a buffer that stays in the processor's cache, and in the allocator's hands.
-const WRITE: usize = 32 << 10;
+/// Bytes per write to the log, so that the buffer fits the processor's cache and is reused by the allocator.
+const WRITE_SIZE: usize = 32 << 10;
 
-/// An emitter that fell behind by more than this (it was paused) forgives the rest, as the noise process does.
-const FORGIVE: Duration = Duration::from_secs(1);
+/// Largest delay that an emitter catches up, for example after a pause. As in the noise process, earlier lines are skipped.
+const MAX_LAG: Duration = Duration::from_secs(1);
 
-/// Steps of a script per turn, so that a loop without a pause does not block others.
-const STEPS_AT_A_TURN: usize = 100;
+/// Steps of a script per wakeup, so that a loop without a pause does not block others.
+const STEPS_PER_WAKEUP: usize = 100;
 
 /// Longest time that a `max` emitter waits for its slowest reader.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_READER_WAIT: Duration = Duration::from_secs(5);
 
-/// The next turn of a process.
+/// The next wakeup of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     At(Instant),
@@ -42,18 +42,18 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) enum Process {
     Noise(Box<NoiseProcess>),
-    Script(Box<Running>),
+    Script(Box<RunningScript>),
     /// Any other command: silent until it is stopped.
     Idle,
 }
 
 /// A running script.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub(crate) struct RunningScript {
     script: Script,
     /// The next step.
     at: usize,
-    /// The exit code of what was done last.
+    /// The exit code of the last step.
     code: i32,
     asleep_until: Option<Instant>,
 }
@@ -64,14 +64,14 @@ pub(crate) struct NoiseProcess {
     emitter: Emitter,
     pace: Pace,
     is_max: bool,
-    wanted: u64,
+    total: u64,
     written: u64,
     started: Instant,
     waiting_since: Option<Instant>,
 }
 
 impl Process {
-    /// The process of a container whose entrypoint and command are these words.
+    /// Starts the process of a container with this argument list.
     pub(crate) fn spawn(words: &[String], now: Instant) -> Self {
         let name = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or(word));
         match (name, words.get(1..).unwrap_or_default()) {
@@ -87,7 +87,7 @@ impl Process {
     }
 
     fn script(script: Script) -> Self {
-        Self::Script(Box::new(Running {
+        Self::Script(Box::new(RunningScript {
             script,
             at: 0,
             code: 0,
@@ -101,15 +101,15 @@ impl Process {
                 emitter: Emitter::new(&settings),
                 pace: Pace::from_settings(&settings),
                 is_max: settings.lines_per_second == Rate::Max,
-                wanted: settings.lines.unwrap_or(u64::MAX),
+                total: settings.lines.unwrap_or(u64::MAX),
                 written: 0,
                 started: now,
                 waiting_since: None,
             })),
-            // Usage errors go to standard error and exit with 2, as those of the real command.
+            // As in the real command, usage errors go to standard error and the exit code is 2.
             Err(error) => Self::script(Script {
                 steps: vec![
-                    Step::Say(Stream::Stderr, format!("error: {error}\n").into_bytes()),
+                    Step::Print(Stream::Stderr, format!("error: {error}\n").into_bytes()),
                     Step::Exit(2),
                 ],
                 is_loop: false,
@@ -117,7 +117,7 @@ impl Process {
         }
     }
 
-    /// Does what is due.
+    /// Runs the steps that are due.
     pub(crate) fn advance(&mut self, log: &Output<'_>, now: Instant) -> Next {
         match self {
             Self::Noise(noise) => noise.advance(log, now),
@@ -126,7 +126,7 @@ impl Process {
         }
     }
 
-    /// Receives a signal; returns the exit code if it ends.
+    /// Handles a signal, and returns the exit code if it ends the process.
     pub(crate) fn signal(&mut self, signal: u8, log: &Output<'_>) -> Option<i32> {
         match (self, signal) {
             (_, SIGKILL) => Some(128 + i32::from(SIGKILL)),
@@ -136,20 +136,20 @@ impl Process {
                 log.write(Stream::Stdout, &last);
                 Some(0)
             }
-            // A shell or a sleep that is process 1 ignores what it does not handle, as in a real container.
+            // As in a real container, a shell or `sleep` as process 1 ignores signals that it does not handle.
             (Self::Idle, SIGTERM | SIGINT) => Some(128 + i32::from(signal)),
             _ => None,
         }
     }
 }
 
-impl Running {
+impl RunningScript {
     fn advance(&mut self, log: &Output<'_>, now: Instant) -> Next {
         if let Some(until) = self.asleep_until.filter(|until| *until > now) {
             return Next::At(until);
         }
         self.asleep_until = None;
-        for _ in 0..STEPS_AT_A_TURN {
+        for _ in 0..STEPS_PER_WAKEUP {
             if self.at == self.script.steps.len() {
                 if !self.script.is_loop {
                     return Next::Exit(self.code);
@@ -161,14 +161,14 @@ impl Running {
             };
             self.at += 1;
             match step {
-                Step::Say(stream, text) => {
+                Step::Print(stream, text) => {
                     log.write(*stream, text);
                     self.code = 0;
                 }
                 Step::Code(code) => self.code = *code,
                 Step::Exit(code) => return Next::Exit(*code),
                 Step::Sleep(None) => {
-                    // Woken without a reason (it was paused), it sleeps on.
+                    // After a pause the same sleep continues.
                     self.at -= 1;
                     return Next::Never;
                 }
@@ -191,15 +191,19 @@ impl NoiseProcess {
         if self.is_max && self.must_wait(log.log, now) {
             return Next::At(now);
         }
-        let limit = if self.is_max { MAX_AT_A_TURN } else { PACED_AT_A_TURN };
+        let limit = if self.is_max {
+            MAX_LINES_PER_WAKEUP
+        } else {
+            PACED_LINES_PER_WAKEUP
+        };
         let due = self
             .pace
             .due(now.saturating_duration_since(self.started))
-            .min(self.wanted);
+            .min(self.total);
         let end = due.min(self.written.saturating_add(limit));
         let (mut lines, mut stream) = (Vec::new(), Stream::Stdout);
         while self.written < end {
-            if lines.len() >= WRITE {
+            if lines.len() >= WRITE_SIZE {
                 log.write(stream, &lines);
                 lines.clear();
             }
@@ -212,7 +216,7 @@ impl NoiseProcess {
             }
             self.written += 1;
         }
-        if self.written >= self.wanted {
+        if self.written >= self.total {
             log.write(stream, &lines);
             let mut last = Vec::new();
             self.emitter.end(&mut last);
@@ -228,7 +232,7 @@ impl NoiseProcess {
             return Next::Never;
         };
         let at = self.started + after;
-        if !self.is_max && now > at + FORGIVE {
+        if !self.is_max && now > at + MAX_LAG {
             self.started += now - at;
         }
         Next::At(at.max(now))
@@ -236,18 +240,18 @@ impl NoiseProcess {
 
     /// Returns true if a `max` emitter must wait, because the log would drop unread lines.
     fn must_wait(&mut self, log: &Log, now: Instant) -> bool {
-        if log.behind().unwrap_or(0) < log.room_ahead() {
+        if log.backlog().unwrap_or(0) < log.max_backlog() {
             self.waiting_since = None;
             return false;
         }
-        now.duration_since(*self.waiting_since.get_or_insert(now)) < PATIENCE
+        now.duration_since(*self.waiting_since.get_or_insert(now)) < MAX_READER_WAIT
     }
 }
 
 /// The output of a process.
 pub(crate) struct Output<'a> {
     pub(crate) log: &'a Log,
-    /// A terminal has one stream, and ends its lines with `\r\n`.
+    /// True for a terminal: one stream, with lines that end in `\r\n`.
     pub(crate) tty: bool,
 }
 

@@ -1,9 +1,9 @@
-//! The query of a request, and Docker's ways of writing booleans, numbers and times in it.
+//! The query of a request, with Docker's formats for booleans, numbers and times.
 
 use crate::clock::Nanos;
 use crate::error::ApiError;
 
-/// The decoded parameters of a query; the first of a name counts, as in Go's `FormValue`.
+/// The decoded parameters of a query. The first value of a name counts, as in Go's `FormValue`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query(Vec<(String, String)>);
 
@@ -18,12 +18,12 @@ impl Query {
         )
     }
 
-    /// The value, or the empty text.
+    /// Returns the value, or an empty text.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
-    /// Every value of a name that may be repeated.
+    /// Returns all values of a repeatable name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0
             .iter()
@@ -31,13 +31,13 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Returns true if a flag is set (moby, `httputils.BoolValue`: anything but these words is true).
+    /// Returns true if a flag is set (moby, `httputils.BoolValue`: any other text is true).
     pub(crate) fn flag(&self, name: &str) -> bool {
         let value = self.text(name).trim().to_ascii_lowercase();
         !matches!(value.as_str(), "" | "0" | "no" | "false" | "none")
     }
 
-    /// A whole number, if it is given.
+    /// Parses a whole number; `None` if it is not given.
     pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
         match self.text(name) {
             "" => Ok(None),
@@ -48,7 +48,7 @@ impl Query {
         }
     }
 
-    /// A time as `SECONDS[.FRACTION]`, if it is given. Whether 0 means "no time" is for the caller to say.
+    /// Parses a time `SECONDS[.FRACTION]`; `None` if it is not given. The caller decides whether 0 means "no time".
     pub(crate) fn time(&self, name: &str) -> Result<Option<Nanos>, ApiError> {
         let text = self.text(name);
         if text.is_empty() {
@@ -58,7 +58,7 @@ impl Query {
     }
 }
 
-/// `SECONDS[.FRACTION]` in nanoseconds.
+/// Parses `SECONDS[.FRACTION]` into nanoseconds.
 pub(crate) fn nanos_of(text: &str) -> Result<Nanos, ApiError> {
     let wrong = |part: &str| ApiError::internal(format_args!("strconv.ParseInt: parsing {part:?}: invalid syntax"));
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::container::Container;
 use crate::error::ApiError;
 
-/// Makes ids of 64 hexadecimal digits, as Docker's: splitmix64 (Steele, Lea & Flood 2014) from time and process.
+/// A generator of ids with 64 hexadecimal digits: splitmix64 (Steele, Lea & Flood 2014), seeded with time and process id.
 #[derive(Debug)]
 pub(crate) struct Ids(AtomicU64);
 
@@ -31,7 +31,7 @@ impl Ids {
     }
 }
 
-/// The containers. `remove` takes out of both maps.
+/// The containers by id, and ids by name.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     by_id: BTreeMap<String, Arc<Container>>,
@@ -39,14 +39,14 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Every container, the newest first, as Docker lists them.
+    /// Returns all containers, newest first, as Docker lists them.
     pub(crate) fn newest_first(&self) -> Vec<Arc<Container>> {
         let mut all: Vec<_> = self.by_id.values().cloned().collect();
         all.sort_by_key(|container| std::cmp::Reverse(container.created));
         all
     }
 
-    /// Finds by full id, name (with or without slash), or the beginning of an id, in this order.
+    /// Finds a container by full id, name (with or without slash) or prefix of an id, in this order.
     pub(crate) fn find(&self, key: &str) -> Result<Arc<Container>, ApiError> {
         let name = key.strip_prefix('/').unwrap_or(key);
         let id = if self.by_id.contains_key(key) {
@@ -70,7 +70,7 @@ impl Registry {
         }
     }
 
-    /// Takes a name for an id.
+    /// Reserves a name for an id.
     pub(crate) fn claim(&mut self, name: &str, id: &str) -> Result<(), ApiError> {
         if let Some(holder) = self.by_name.get(name) {
             return Err(ApiError::conflict(format_args!(
@@ -82,12 +82,12 @@ impl Registry {
         Ok(())
     }
 
-    /// Gives a name up.
+    /// Releases a name.
     pub(crate) fn release(&mut self, name: &str) {
         self.by_name.remove(name);
     }
 
-    /// Adds a container whose name is claimed.
+    /// Adds a container whose name was claimed before.
     pub(crate) fn insert(&mut self, container: Arc<Container>) {
         self.by_id.insert(container.id.clone(), container);
     }
@@ -97,7 +97,7 @@ impl Registry {
         self.by_name.remove(name);
     }
 
-    /// A free name for a container that was given none.
+    /// Returns a free random name.
     pub(crate) fn free_name(&self, ids: &Ids) -> String {
         const FIRST: [&str; 16] = [
             "brisk", "calm", "eager", "gentle", "hidden", "keen", "lively", "mellow", "noisy", "patient", "quiet",

@@ -1,4 +1,4 @@
-//! The queue of turns: which container has something to do, and at what time. An idle container has no entry.
+//! The queue of wakeups by time. An idle container has no entry.
 
 use std::cmp::{self, Reverse};
 use std::collections::BinaryHeap;
@@ -9,60 +9,63 @@ use tokio::sync::Notify;
 
 use crate::container::Container;
 
-/// A container with its next turn. `turn` is the number of its start or unpause; an entry of an earlier one is dropped.
-pub(crate) struct Due {
+/// The next wakeup of a container. It is ignored if the container has a newer generation.
+pub(crate) struct Wakeup {
     at: Instant,
-    pub(crate) turn: u32,
+    pub(crate) generation: u32,
     pub(crate) container: Weak<Container>,
 }
 
-impl PartialEq for Due {
+impl PartialEq for Wakeup {
     fn eq(&self, other: &Self) -> bool {
         self.at == other.at
     }
 }
 
-impl Eq for Due {}
+impl Eq for Wakeup {}
 
-impl PartialOrd for Due {
+impl PartialOrd for Wakeup {
     fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Due {
+impl Ord for Wakeup {
     fn cmp(&self, other: &Self) -> cmp::Ordering {
         self.at.cmp(&other.at)
     }
 }
 
-/// The queue. A running container has at most one entry in it, and an entry outlives its container until
-/// its time at most.
+/// The queue. A running container has at most one valid entry. Entries of removed containers stay until their time.
 #[derive(Default)]
 pub(crate) struct Schedule {
-    queue: Mutex<BinaryHeap<Reverse<Due>>>,
+    queue: Mutex<BinaryHeap<Reverse<Wakeup>>>,
     pub(crate) changed: Notify,
 }
 
 impl Schedule {
-    /// Adds a turn.
-    pub(crate) fn at(&self, at: Instant, container: Weak<Container>, turn: u32) {
+    /// Adds a wakeup.
+    pub(crate) fn at(&self, at: Instant, container: Weak<Container>, generation: u32) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let is_next = queue.peek().is_none_or(|Reverse(first)| at < first.at);
-        queue.push(Reverse(Due { at, turn, container }));
+        queue.push(Reverse(Wakeup {
+            at,
+            generation,
+            container,
+        }));
         if is_next {
             self.changed.notify_one();
         }
     }
 
-    /// Returns the time of the next turn.
+    /// Returns the time of the next wakeup.
     pub(crate) fn next(&self) -> Option<Instant> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.peek().map(|Reverse(due)| due.at)
     }
 
-    /// Removes and returns the turns that are due.
-    pub(crate) fn take_due(&self, now: Instant) -> Vec<Due> {
+    /// Removes and returns the wakeups that are due.
+    pub(crate) fn take_due(&self, now: Instant) -> Vec<Wakeup> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let mut due = Vec::new();
         while queue.peek().is_some_and(|Reverse(first)| first.at <= now) {

@@ -1,4 +1,4 @@
-//! The task that takes the turns of all containers. Turns that take one thread too long are shared by all threads.
+//! The task that wakes all containers. If one thread is too slow, the wakeups are spread over all threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,13 +9,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
-use crate::schedule::Due;
+use crate::schedule::Wakeup;
 
-/// Shortest time between two turns: lines that are due within it are written together.
-const TURN: Duration = Duration::from_millis(5);
+/// Shortest time between two wakeups; lines that are due within it are written together.
+const MIN_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Engine {
-    /// Takes the turns of all containers until the engine ends.
+    /// Wakes containers when they are due, until `shutdown`.
     pub(crate) async fn run_schedule(self: Arc<Self>, shutdown: CancellationToken) {
         let threads = Handle::current().metrics().num_workers();
         let mut is_late = false;
@@ -35,35 +35,35 @@ impl Engine {
             let began = Instant::now();
             let due = self.schedule.take_due(began);
             if is_late {
-                self.take_turns_on(threads, due).await;
+                self.wake_in_parallel(threads, due).await;
             } else {
-                due.iter().for_each(|due| self.take_turn_of(due));
+                due.iter().for_each(|due| self.wake_container(due));
             }
-            is_late = began.elapsed() > TURN;
-            tokio::time::sleep_until((began + TURN).into()).await;
+            is_late = began.elapsed() > MIN_INTERVAL;
+            tokio::time::sleep_until((began + MIN_INTERVAL).into()).await;
         }
     }
 
-    /// Takes turns on all threads of the runtime.
-    async fn take_turns_on(self: &Arc<Self>, threads: usize, due: Vec<Due>) {
+    /// Runs wakeups on all threads of the runtime.
+    async fn wake_in_parallel(self: &Arc<Self>, threads: usize, due: Vec<Wakeup>) {
         let (due, next) = (Arc::new(due), Arc::new(AtomicUsize::new(0)));
-        let mut takers = JoinSet::new();
+        let mut workers = JoinSet::new();
         for _ in 0..threads {
             let (engine, due, next) = (Arc::clone(self), Arc::clone(&due), Arc::clone(&next));
-            takers.spawn(async move {
+            workers.spawn(async move {
                 while let Some(due) = due.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    engine.take_turn_of(due);
-                    // Connections are served in between.
+                    engine.wake_container(due);
+                    // Lets the runtime serve connections.
                     tokio::task::yield_now().await;
                 }
             });
         }
-        while takers.join_next().await.is_some() {}
+        while workers.join_next().await.is_some() {}
     }
 
-    fn take_turn_of(&self, due: &Due) {
+    fn wake_container(&self, due: &Wakeup) {
         if let Some(container) = due.container.upgrade() {
-            self.take_turn(&container, due.turn);
+            self.wake(&container, due.generation);
         }
     }
 }

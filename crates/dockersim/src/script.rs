@@ -1,5 +1,5 @@
-//! The few commands that a simulated container understands besides the noise: `echo`, `sleep`, `true`, `false`, and a
-//! `sh -c` of these, which is what most tests with containers run.
+//! The shell commands that a simulated container runs, as most tests use them: `echo`, `sleep`, `true`, `false`, `exit`,
+//! and `sh -c` with these.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use leakcheck_model::stamp::Stream;
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Step {
-    Say(Stream, Vec<u8>),
-    /// `None` is for good.
+    Print(Stream, Vec<u8>),
+    /// `None` sleeps forever.
     Sleep(Option<Duration>),
-    /// Exit code of the script if nothing follows.
+    /// Sets the exit code of the script, unless a later step sets another.
     Code(i32),
     Exit(i32),
 }
@@ -20,12 +20,12 @@ pub(crate) enum Step {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Script {
     pub(crate) steps: Vec<Step>,
-    /// `while true; do …; done`: from the last step it goes on with the first.
+    /// True for `while true; do …; done`: the steps repeat.
     pub(crate) is_loop: bool,
 }
 
 impl Script {
-    /// Parses a command; `None` if it is not known.
+    /// Parses a command; `None` if it is not supported.
     pub(crate) fn parse(words: &[String]) -> Option<Self> {
         let (name, arguments) = words.split_first()?;
         match (name.rsplit('/').next().unwrap_or(name), arguments) {
@@ -78,8 +78,8 @@ fn command(name: &str, arguments: &[&str], stream: Stream) -> Option<Step> {
     Some(match (name, arguments) {
         ("true" | ":", _) => Step::Code(0),
         ("false", _) => Step::Code(1),
-        ("echo", ["-n", words @ ..]) => Step::Say(stream, words.join(" ").into_bytes()),
-        ("echo", words) => Step::Say(stream, format!("{}\n", words.join(" ")).into_bytes()),
+        ("echo", ["-n", words @ ..]) => Step::Print(stream, words.join(" ").into_bytes()),
+        ("echo", words) => Step::Print(stream, format!("{}\n", words.join(" ")).into_bytes()),
         ("sleep", ["infinity", ..]) => Step::Sleep(None),
         ("sleep", [time, ..]) => {
             let seconds: f64 = time.trim_end_matches('s').parse().ok()?;
@@ -91,7 +91,7 @@ fn command(name: &str, arguments: &[&str], stream: Stream) -> Option<Step> {
     })
 }
 
-/// Words with quotes; `None` if something would have to be expanded.
+/// Splits a text into words and removes quotes; `None` if it needs shell expansion.
 fn words_of(text: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut begun, mut quote) = (Vec::new(), String::new(), false, None);
     for letter in text.trim().chars() {
@@ -126,16 +126,16 @@ mod tests {
     }
 
     fn say(text: &str) -> Step {
-        Step::Say(Stream::Stdout, text.as_bytes().to_vec())
+        Step::Print(Stream::Stdout, text.as_bytes().to_vec())
     }
 
     #[test]
-    fn a_shell_line_is_taken_apart() {
+    fn a_shell_line_is_split_into_steps() {
         let parsed = script(&["/bin/sh", "-c", "echo 'a  b' c; sleep 0.5 && echo -n oops >&2; exit 3"]).expect("known");
         let expected = vec![
             say("a  b c\n"),
             Step::Sleep(Some(Duration::from_millis(500))),
-            Step::Say(Stream::Stderr, b"oops".to_vec()),
+            Step::Print(Stream::Stderr, b"oops".to_vec()),
             Step::Exit(3),
         ];
         assert_eq!(
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_goes_on_for_good() {
+    fn a_loop_repeats() {
         let parsed = script(&["sh", "-c", "while true; do echo hi; sleep 1; done"]).expect("known");
         assert_eq!(
             parsed,
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_need_a_real_shell_is_not_guessed() {
+    fn commands_that_need_a_real_shell_are_not_supported() {
         for text in ["echo $HOME", "echo `date`", "cat x | sort", "nginx", "echo 'open"] {
             assert_eq!(script(&["sh", "-c", text]), None, "{text}");
         }

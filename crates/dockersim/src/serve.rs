@@ -17,39 +17,39 @@ use crate::error::ApiError;
 use crate::http::{Connection, ConnectionError, Reply};
 use crate::settings::Settings;
 
-/// As many as the kernel lets (`net.core.somaxconn` is 4096 by default): thousands connect at once.
+/// Backlog of the socket: the kernel's default maximum (`net.core.somaxconn`), because thousands of clients connect at once.
 const BACKLOG: u32 = 4096;
 
 /// Pause of the listener after it ran out of descriptors.
-const BREATH: Duration = Duration::from_millis(50);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Why the engine could not be started.
+/// An error that prevents the start of the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The socket could not be made.
+    /// The socket could not be created.
     #[error("failed to listen on {path}")]
     Listen {
-        /// Where.
+        /// Path of the socket.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
     /// Another engine answers on the socket.
-    #[error("another process listens on {0} already")]
-    Taken(PathBuf),
-    /// The first containers could not be made.
-    #[error("failed to make the first containers: {0}")]
+    #[error("{0} is in use: another process listens on it")]
+    InUse(PathBuf),
+    /// The initial containers could not be created.
+    #[error("failed to create the initial containers: {0}")]
     Containers(String),
 }
 
-/// An engine that listens already; clients can connect before [`Server::run`] is called.
+/// A listening engine. Clients can connect before [`Server::run`] is called.
 pub struct Server {
     listener: UnixListener,
     engine: Arc<Engine>,
     socket: PathBuf,
 }
 
-/// Runs an engine until `shutdown`; the socket is gone afterwards.
+/// Runs an engine until `shutdown`, and removes its socket.
 ///
 /// # Errors
 /// If the socket cannot be listened on.
@@ -59,7 +59,7 @@ pub async fn serve(settings: Settings, shutdown: CancellationToken) -> Result<()
 }
 
 impl Server {
-    /// Listens, and starts the first containers. Each client is an open file: raising the limit is for the process's owner.
+    /// Listens, and starts the initial containers. Each client takes an open file; the caller raises the limit if needed.
     ///
     /// # Errors
     /// If the socket cannot be listened on.
@@ -104,8 +104,8 @@ impl Server {
                     let (engine, shutdown) = (Arc::clone(&self.engine), shutdown.clone());
                     tasks.spawn(async move {
                         engine.connections.fetch_add(1, Ordering::Relaxed);
-                        // A client that disconnects or sends nonsense does not affect others.
-                        let ended = shutdown.run_until_cancelled(converse(&engine, stream)).await;
+                        // An error of one client does not affect others.
+                        let ended = shutdown.run_until_cancelled(serve_connection(&engine, stream)).await;
                         if let Some(Err(error)) = ended {
                             tracing::debug!(%error, "a connection ended");
                         }
@@ -114,7 +114,7 @@ impl Server {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection");
-                    tokio::time::sleep(BREATH).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -125,13 +125,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already.
+        // The file may have been removed already.
         let _ = std::fs::remove_file(&self.socket);
     }
 }
 
-/// Answers one request after another.
-async fn converse(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), ConnectionError> {
+/// Answers the requests of one connection.
+async fn serve_connection(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), ConnectionError> {
     let mut connection = Connection::new(stream);
     loop {
         let head = match connection.next_head().await {
@@ -142,7 +142,7 @@ async fn converse(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), Connec
                 return Err(error);
             }
         };
-        // On the heap while it lasts, so that a waiting connection is small.
+        // Boxed, so that the task of an idle connection is small.
         Box::pin(api::answer(engine, &mut connection, &head)).await?;
         if !head.keep_alive {
             return Ok(());
@@ -153,12 +153,12 @@ async fn converse(engine: &Arc<Engine>, stream: UnixStream) -> Result<(), Connec
 async fn refuse(connection: &mut Connection, error: &ConnectionError) {
     if let ConnectionError::Malformed(what) = error {
         let reply = Reply::from(ApiError::bad(format_args!("malformed HTTP request: {what}")));
-        // The client may be gone already.
+        // The client may have disconnected already.
         let _ = connection.write(&reply.closing_bytes()).await;
     }
 }
 
-/// Removes a socket without a listener; anything else in its place stays.
+/// Removes a socket without a listener. Other files are left alone.
 fn remove_stale(path: &Path) -> Result<(), ServeError> {
     let Ok(found) = std::fs::symlink_metadata(path) else {
         return Ok(());
@@ -170,11 +170,11 @@ fn remove_stale(path: &Path) -> Result<(), ServeError> {
     if !found.file_type().is_socket() {
         return Err(listen(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            "a file that is no socket is there",
+            "the path is a file that is no socket",
         )));
     }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(ServeError::Taken(path.to_owned()));
+        return Err(ServeError::InUse(path.to_owned()));
     }
     std::fs::remove_file(path).map_err(listen)
 }

@@ -7,22 +7,22 @@ use leakcheck_model::scenario::Rate;
 /// The settings of the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Path of its socket; an old socket without a listener is replaced.
+    /// Path of the socket. An old socket without a listener is replaced.
     pub socket: PathBuf,
     /// Number of containers that run from the start.
     pub containers: u32,
-    /// Lines a second of each of those.
+    /// Lines per second of each of them.
     pub lines_per_second: Rate,
-    /// Bytes that the logs of all containers may hold together; the oldest lines of the longest logs go first, and are
-    /// counted in `/info`. A container whose options set `max-size` is held to that too.
+    /// Limit of the bytes in all logs together. The oldest lines of the longest logs are dropped first and counted in
+    /// `/info`. The `max-size` of a container applies as well.
     pub log_budget: u64,
 }
 
-/// 256 MiB: an hour of 100 containers at 20 lines of 120 bytes a second is 0.9 GiB, a rotation of 30 s is 7 MiB.
+/// Default limit of all logs. 100 containers with 20 lines of 120 bytes a second write 7 MiB in 30 s, 0.9 GiB in an hour.
 const LOG_BUDGET: u64 = 256 << 20;
 
 impl Settings {
-    /// An engine on this socket with no containers.
+    /// Makes settings for an engine without containers.
     #[must_use]
     pub fn new(socket: impl Into<PathBuf>) -> Self {
         Self {
@@ -40,10 +40,10 @@ pub struct Arguments {
     /// Path of the socket; its address is printed on standard output [default: a new socket in the runtime folder]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// Containers that run to begin with.
+    /// Number of containers that run from the start.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub containers: u32,
-    /// Lines a second of each of them; 0 is idle.
+    /// Lines per second of each of them; 0 is idle.
     #[arg(long, value_name = "R", default_value = "1", value_parser = clap::value_parser!(Rate))]
     pub lines_per_second: Rate,
 }

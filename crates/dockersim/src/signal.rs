@@ -1,13 +1,13 @@
 //! Signals by the names and numbers that clients use.
 
-/// The one that cannot be handled.
+/// The signal that cannot be handled.
 pub(crate) const SIGKILL: u8 = 9;
-/// Ctrl-C.
+/// The signal of Ctrl-C.
 pub(crate) const SIGINT: u8 = 2;
 /// The first signal of `docker stop`.
 pub(crate) const SIGTERM: u8 = 15;
 
-/// `SIGTERM`, `TERM` or `15`.
+/// Parses a signal: `SIGTERM`, `TERM` or `15`.
 pub(crate) fn signal_number(name: &str) -> Option<u8> {
     const NAMES: [&str; 31] = [
         "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",

@@ -1,4 +1,4 @@
-//! A time in a filter: a duration ago, Unix time, or a date (moby, `timetypes.GetTimestamp`).
+//! Times in filters: a duration before now, a Unix time, or a date (moby, `timetypes.GetTimestamp`).
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::Nanos;
 use crate::query::nanos_of;
 
-/// Parses a time, in nanoseconds; without a zone it is in the zone of this machine.
+/// Parses a time into nanoseconds. A date without a zone is in the zone of this machine.
 pub(crate) fn read(text: &str, now: Nanos) -> Option<Nanos> {
     if let Some(ago) = go_duration(text) {
         return Some(now.saturating_sub(ago));
@@ -22,7 +22,7 @@ pub(crate) fn read(text: &str, now: Nanos) -> Option<Nanos> {
     Nanos::try_from(at.as_nanosecond()).ok()
 }
 
-/// `1h30m`, `1.5s`, `300ms`, `0` (Go, `time.ParseDuration`).
+/// Parses `1h30m`, `1.5s`, `300ms` or `0` (Go, `time.ParseDuration`).
 fn go_duration(text: &str) -> Option<Nanos> {
     if text == "0" {
         return Some(0);
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_an_age_a_time_of_unix_or_a_date() {
+    fn a_time_is_an_age_a_unix_time_or_a_date() {
         const SECOND: Nanos = 1_000_000_000;
         let now = 1_800_000_000 * SECOND;
         for (text, expected) in [

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Longer than anything here takes; a test that needs it has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 struct Scene {
     folder: TempDir,
@@ -51,7 +51,7 @@ impl Scene {
     async fn ask(&self, method: &str, path: &str) -> String {
         let mut bytes = Vec::new();
         let mut stream = self.open(method, path).await;
-        timeout(PATIENCE, stream.read_to_end(&mut bytes))
+        timeout(TEST_TIMEOUT, stream.read_to_end(&mut bytes))
             .await
             .expect("an end")
             .expect("no error");
@@ -68,7 +68,7 @@ impl Scene {
 
     async fn end(self) -> TempDir {
         self.shutdown.cancel();
-        timeout(PATIENCE, self.tasks.wait())
+        timeout(TEST_TIMEOUT, self.tasks.wait())
             .await
             .expect("every connection ends");
         self.folder
@@ -79,7 +79,7 @@ impl Scene {
 async fn lines(stream: &mut UnixStream, count: usize) -> Vec<(String, u64)> {
     let (mut seen, mut buffer) = (Vec::new(), vec![0; 8192]);
     loop {
-        let read = timeout(PATIENCE, stream.read(&mut buffer))
+        let read = timeout(TEST_TIMEOUT, stream.read(&mut buffer))
             .await
             .expect("in time")
             .expect("no error");
@@ -137,13 +137,15 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_several_write_at_full_speed_is_in_order_whichever_thread_gives_the_turns() {
+async fn lines_written_at_full_speed_stay_in_order_on_all_threads() {
     let scene = Scene::new(4, "max");
     for number in 1..=4 {
         let path = logs("follow=1").replace("noise-00001", &format!("noise-{number:05}"));
-        // More than two turns of 3000 lines of 120 bytes.
+        // More than two wakeups of 3000 lines of 120 bytes.
         let (mut stream, mut seen) = (scene.open("GET", &path).await, vec![0; 1 << 20]);
-        let read = timeout(PATIENCE, stream.read_exact(&mut seen)).await.expect("in time");
+        let read = timeout(TEST_TIMEOUT, stream.read_exact(&mut seen))
+            .await
+            .expect("in time");
         read.expect("so much is written");
         let found = stamped(&seen);
         assert!(found.len() > 6000, "noise-{number:05}: {} lines", found.len());
@@ -165,11 +167,11 @@ async fn followers_are_gone_with_their_clients() {
         followers.push(scene.open("GET", &logs("follow=1")).await);
     }
     let until = async |holds: fn(u64) -> bool| while !holds(scene.connections().await) {};
-    timeout(PATIENCE, until(|count| count >= 201))
+    timeout(TEST_TIMEOUT, until(|count| count >= 201))
         .await
         .expect("all are counted");
     drop(followers);
-    timeout(PATIENCE, until(|count| count <= 1))
+    timeout(TEST_TIMEOUT, until(|count| count <= 1))
         .await
         .expect("all are gone");
     scene.end().await;
@@ -185,13 +187,15 @@ async fn the_end_of_the_engine_ends_every_stream_and_removes_the_socket() {
     for stream in [&mut log, &mut events] {
         let mut rest = Vec::new();
         // Cut like by an engine that is killed.
-        let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("an end");
+        let _ = timeout(TEST_TIMEOUT, stream.read_to_end(&mut rest))
+            .await
+            .expect("an end");
     }
     assert!(!folder.path().join("engine.sock").exists());
 }
 
 #[tokio::test]
-async fn a_restarted_container_says_both_of_its_ends() {
+async fn a_restarted_container_logs_both_of_its_ends() {
     let scene = Scene::new(1, "100").await_lines().await;
     let stopped = scene.ask("POST", "/containers/noise-00001/restart").await;
     assert!(stopped.starts_with("HTTP/1.1 204"), "{stopped}");
@@ -226,7 +230,7 @@ async fn what_is_missing_is_named_and_nonsense_is_refused() {
         .expect("it listens");
     stream.write_all(b"\x00\x01 nonsense\r\n\r\n").await.expect("sent");
     let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer))
+    timeout(TEST_TIMEOUT, stream.read_to_string(&mut answer))
         .await
         .expect("an end")
         .expect("text");
@@ -238,7 +242,7 @@ async fn what_is_missing_is_named_and_nonsense_is_refused() {
 async fn a_socket_that_is_in_use_or_no_socket_is_left_alone() {
     let scene = Scene::new(0, "0");
     let taken = Server::bind(&Settings::new(scene.folder.path().join("engine.sock")));
-    assert!(matches!(taken.err(), Some(ServeError::Taken(_))));
+    assert!(matches!(taken.err(), Some(ServeError::InUse(_))));
     let file: &Path = &scene.folder.path().join("file");
     std::fs::write(file, "mine").expect("written");
     assert!(matches!(
@@ -288,7 +292,7 @@ async fn who_creates_a_container_whose_program_does_not_run_is_warned() {
         let answer = create(&scene, name, &format!(r#"{{"Image":"any","Cmd":{command}}}"#)).await;
         assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
         assert_eq!(
-            answer.contains("runs no programs: `ls` says nothing"),
+            answer.contains("runs no programs: `ls` prints nothing"),
             warns,
             "{answer}"
         );
@@ -311,7 +315,7 @@ async fn a_signal_to_a_paused_container_acts_when_it_goes_on() {
     let inspected = scene.ask("GET", "/containers/own/json").await;
     assert!(inspected.contains("\"Paused\":true"), "{inspected}");
     scene.ask("POST", "/containers/own/unpause").await;
-    let waited = timeout(PATIENCE, scene.ask("POST", "/containers/own/wait")).await;
+    let waited = timeout(TEST_TIMEOUT, scene.ask("POST", "/containers/own/wait")).await;
     let waited = waited.expect("it ends");
     assert!(
         waited.contains("\"StatusCode\":0"),
@@ -326,9 +330,13 @@ async fn a_stop_without_end_lasts_as_long_as_its_client() {
     start_own(&scene, r#"{"Image":"any","Cmd":["sleep","infinity"]}"#).await;
     let stopping = scene.open("POST", "/containers/own/stop?t=-1").await;
     let until = async |holds: fn(u64) -> bool| while !holds(scene.connections().await) {};
-    timeout(PATIENCE, until(|count| count >= 2)).await.expect("it waits");
+    timeout(TEST_TIMEOUT, until(|count| count >= 2))
+        .await
+        .expect("it waits");
     drop(stopping);
-    timeout(PATIENCE, until(|count| count <= 1)).await.expect("it is over");
+    timeout(TEST_TIMEOUT, until(|count| count <= 1))
+        .await
+        .expect("it is over");
     let inspected = scene.ask("GET", "/containers/own/json").await;
     assert!(inspected.contains("\"Running\":true"), "not killed: {inspected}");
     scene.end().await;

@@ -14,12 +14,12 @@ use crate::error::ApiError;
 use crate::filter::Filters;
 use crate::follow::WaitFor;
 use crate::http::{Head, Reply};
-use crate::lifecycle::Done;
+use crate::lifecycle::Effect;
 use crate::log::Select;
 use crate::process::Process;
 use crate::signal::signal_number;
 
-/// The filters of `docker ps` that 20.10 takes.
+/// The filters of `docker ps` in Docker 20.10.
 const FILTERS: [&str; 15] = [
     "ancestor",
     "before",
@@ -67,13 +67,13 @@ pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, ApiError> {
     {
         return Err(ApiError::bad(format_args!("Invalid filter 'is-task=[{wrong}]'")));
     }
-    // Of all filters only this one shows what does not run (moby, `daemon/list.go`).
+    // Only the `status` filter implies `all` (moby, `daemon/list.go`).
     let all = head.query.flag("all") || limit > 0 || filters.has("status");
     let matcher = Matcher::new(engine, &filters)?;
     let containers = engine.registry().newest_first();
     let mut wanted: Vec<_> = containers
         .into_iter()
-        .filter(|container| matcher.wants(container, all))
+        .filter(|container| matcher.matches(container, all))
         .collect();
     if limit > 0 {
         wanted.truncate(limit);
@@ -112,7 +112,7 @@ impl<'a> Matcher<'a> {
         let images = engine.images();
         Ok(Self {
             filters,
-            // What is no expression matches nothing.
+            // An invalid regular expression matches nothing.
             names: filters
                 .values("name")
                 .iter()
@@ -126,14 +126,14 @@ impl<'a> Matcher<'a> {
                 .collect(),
             after: created("since")?,
             before: created("before")?,
-            // Nothing here has a health, a volume or a port.
+            // Simulated containers have no health check, volume or port.
             never: ["volume", "publish", "expose"].iter().any(|name| filters.has(name))
                 || !filters.any("health", |health| health == "none")
                 || !filters.any("is-task", |task| matches!(task, "false" | "0")),
         })
     }
 
-    fn wants(&self, container: &Container, all: bool) -> bool {
+    fn matches(&self, container: &Container, all: bool) -> bool {
         let state = container.state();
         let filters = self.filters;
         let network = &container.config.host.network;
@@ -163,10 +163,10 @@ impl<'a> Matcher<'a> {
 pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, ApiError> {
     let body: CreateBody = request.json()?;
     let container = engine.create(request.head.query.text("name"), body)?;
-    let words = container.config.words();
+    let words = container.config.argv();
     let warnings = match words.first() {
         Some(program) if Process::is_idle(&words) => vec![format!(
-            "a simulated engine runs no programs: `{program}` says nothing and goes on until it is stopped"
+            "the simulated engine runs no programs: `{program}` prints nothing and runs until it is stopped"
         )],
         _ => Vec::new(),
     };
@@ -177,32 +177,34 @@ pub(super) fn inspect(engine: &Engine, key: &str) -> Result<Reply, ApiError> {
     Ok(Reply::json(200, &engine.find(key)?.inspect(&engine.networks)))
 }
 
-fn done(done: Done) -> Reply {
-    Reply::empty(if done == Done::Changed { 204 } else { 304 })
+fn effect_reply(effect: Effect) -> Reply {
+    Reply::empty(if effect == Effect::Changed { 204 } else { 304 })
 }
 
 pub(super) fn start(engine: &Engine, key: &str) -> Result<Reply, ApiError> {
-    Ok(done(engine.start(&engine.find(key)?)?))
+    Ok(effect_reply(engine.start(&engine.find(key)?)?))
 }
 
 pub(super) async fn stop(
     engine: &Engine,
     head: &Head,
     key: &str,
-    gone: impl Future<Output = ()>,
+    disconnected: impl Future<Output = ()>,
 ) -> Result<Reply, ApiError> {
     let container = engine.find(key)?;
-    Ok(done(engine.stop(&container, head.query.number("t")?, gone).await?))
+    Ok(effect_reply(
+        engine.stop(&container, head.query.number("t")?, disconnected).await?,
+    ))
 }
 
 pub(super) async fn restart(
     engine: &Engine,
     head: &Head,
     key: &str,
-    gone: impl Future<Output = ()>,
+    disconnected: impl Future<Output = ()>,
 ) -> Result<Reply, ApiError> {
     let container = engine.find(key)?;
-    engine.stop(&container, head.query.number("t")?, gone).await?;
+    engine.stop(&container, head.query.number("t")?, disconnected).await?;
     engine.start(&container)?;
     engine.announce(&container, "restart", &[]);
     Ok(Reply::empty(204))
@@ -237,7 +239,7 @@ pub(super) fn remove(engine: &Engine, head: &Head, key: &str) -> Result<Reply, A
     Ok(Reply::empty(204))
 }
 
-/// Removes what does not run, as far as the labels match.
+/// Removes stopped containers that match the filters.
 pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, ApiError> {
     let filters = Filters::parse(&head.query, &["label", "label!", "until"])?;
     let until = filters.until(clock::now())?;
@@ -276,15 +278,15 @@ pub(super) fn logs(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Conta
     let select = Select {
         stdout,
         stderr,
-        // Of logs, 0 is no bound (moby, `daemon/logs.go`); of events it is the epoch.
+        // For logs, 0 means no bound (moby, `daemon/logs.go`); for events it is the epoch.
         since: query.time("since")?.filter(|at| *at != 0),
         until: query.time("until")?.filter(|at| *at != 0),
         timestamps: query.flag("timestamps"),
         details: query.flag("details").then(|| container.config.details()),
-        // What is no number means everything, as does "all".
+        // "all" and anything that is no number select the whole log.
         tail: query.text("tail").parse().ok(),
         raw: container.config.tty,
-        bare: head.is_old,
+        unchunked: head.is_http10,
     };
     Ok((container, select))
 }
@@ -302,7 +304,7 @@ pub(super) fn attach(engine: &Engine, head: &Head, key: &str) -> Result<(Arc<Con
         stderr: head.query.flag("stderr"),
         tail: (!head.query.flag("logs")).then_some(0),
         raw: container.config.tty,
-        bare: true,
+        unchunked: true,
         ..Select::default()
     };
     engine.announce(&container, "attach", &[]);

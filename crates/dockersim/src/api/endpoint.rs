@@ -1,7 +1,7 @@
-//! The endpoints of Docker Engine 20.10 (moby, `api/server/router`): what it knows and this engine does not is 501
-//! with its name, what it does not know is 404.
+//! The endpoints of Docker Engine 20.10 (moby, `api/server/router`). Those that are not simulated answer 501 with their
+//! name; unknown paths answer 404.
 
-/// `{}` is one name, `{*}` one with slashes in it.
+/// Methods and paths. `{}` is a name, `{*}` a name that may contain slashes.
 const ENDPOINTS: [(&str, &str); 110] = [
     ("GET", "_ping"),
     ("HEAD", "_ping"),
@@ -115,7 +115,7 @@ const ENDPOINTS: [(&str, &str); 110] = [
     ("OPTIONS", "{*}"),
 ];
 
-/// The endpoint that a request is for, as it stands in Docker's own documentation (with `{id}` for a name).
+/// Returns the endpoint of a request as Docker's documentation writes it, with `{id}` for a name.
 pub(super) fn known(method: &str, segments: &[&str]) -> Option<String> {
     let found = ENDPOINTS
         .iter()

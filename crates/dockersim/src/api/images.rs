@@ -15,14 +15,14 @@ use crate::image::{Image, with_tag};
 pub(super) fn list(engine: &Engine, head: &Head) -> Result<Reply, ApiError> {
     let filters = Filters::parse(&head.query, &["before", "dangling", "label", "reference", "since"])?;
     let images = engine.images();
-    let made = |name: &str| -> Result<Option<clock::Nanos>, ApiError> {
+    let created_at = |name: &str| -> Result<Option<clock::Nanos>, ApiError> {
         let Some(key) = filters.values(name).first() else {
             return Ok(None);
         };
         let found = images.find(key).map(|image| Some(image.created));
         found.ok_or_else(|| ApiError::not_found(format_args!("No such image: {}", with_tag(key))))
     };
-    let (before, since) = (made("before")?, made("since")?);
+    let (before, since) = (created_at("before")?, created_at("since")?);
     let wanted = images.all().filter(|image| {
         let named = |name: &str| {
             image
@@ -57,7 +57,7 @@ fn glob(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// An image by import (its layers are the body) or by pull, which needs no registry here.
+/// Creates an image by import, with the body as its layer, or by a pull without a registry.
 pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = &request.head.query;
     let (source, from) = (query.text("fromSrc"), query.text("fromImage"));
@@ -95,11 +95,11 @@ pub(super) fn create(engine: &Engine, request: &Request<'_>) -> Result<Reply, Ap
         ..Image::default()
     };
     if !from.is_empty() {
-        // What a pulled image would run is not known; this runs until it is stopped.
+        // The command of a pulled image is not known; this one runs until it is stopped.
         image.cmd = Some(vec!["simulated".into()]);
     }
     for change in query.all("changes").flat_map(str::lines) {
-        image.change(change)?;
+        image.apply_change(change)?;
     }
     let id = image.id.clone();
     engine.images().insert(image.clone());
@@ -123,7 +123,7 @@ fn announce(engine: &Engine, image: &Image, action: &str, name: &str) {
     engine.events.announce("image", action, &image.id, attributes);
 }
 
-/// Lines of progress as Docker streams them.
+/// Returns a response with progress lines in Docker's format.
 fn progress(lines: &[String]) -> Reply {
     let lines = lines.iter().map(|line| format!("{}\r\n", json!({ "status": line })));
     Reply {
@@ -159,7 +159,7 @@ pub(super) fn tag(engine: &Engine, head: &Head, name: &str) -> Result<Reply, Api
     Ok(Reply::empty(201))
 }
 
-/// Takes a name away, and with the last name the image.
+/// Removes a tag, and the image with its last tag.
 pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, ApiError> {
     let image = find(engine, name)?;
     let tag = with_tag(name);
@@ -191,12 +191,12 @@ pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, 
     }
     let mut images = engine.images();
     let untagged: Vec<String> = if by_tag { vec![tag] } else { image.tags.clone() };
-    let mut said: Vec<_> = untagged.iter().map(|tag| json!({ "Untagged": tag })).collect();
+    let mut changes: Vec<_> = untagged.iter().map(|tag| json!({ "Untagged": tag })).collect();
     untagged.iter().for_each(|tag| images.untag(tag));
-    // A container keeps what it runs from.
+    // An image stays while a container uses it.
     if last && user.is_none() {
         images.remove(&image.id);
-        said.extend([json!({ "Deleted": image.id }), json!({ "Deleted": image.layer })]);
+        changes.extend([json!({ "Deleted": image.id }), json!({ "Deleted": image.layer })]);
     }
     drop(images);
     for _ in &untagged {
@@ -205,7 +205,7 @@ pub(super) fn remove(engine: &Engine, head: &Head, name: &str) -> Result<Reply, 
     if last && user.is_none() {
         announce(engine, &image, "delete", &image.id);
     }
-    Ok(Reply::json(200, &said))
+    Ok(Reply::json(200, &changes))
 }
 
 /// Removes images that no container uses: those without a name, or all with `dangling=false`.
@@ -226,18 +226,22 @@ pub(super) fn prune(engine: &Engine, head: &Head) -> Result<Reply, ApiError> {
         .filter(|image| until.is_none_or(|until| image.created <= until))
         .cloned()
         .collect();
-    let mut said = Vec::new();
+    let mut changes = Vec::new();
     for image in &unused {
         images.remove(&image.id);
-        said.extend(image.tags.iter().map(|tag| json!({ "Untagged": tag })));
-        said.extend([json!({ "Deleted": image.id }), json!({ "Deleted": image.layer })]);
+        changes.extend(image.tags.iter().map(|tag| json!({ "Untagged": tag })));
+        changes.extend([json!({ "Deleted": image.id }), json!({ "Deleted": image.layer })]);
     }
     let reclaimed: u64 = unused.iter().map(|image| image.size).sum();
     drop(images);
     engine.announce_prune("image", reclaimed);
-    let said = if said.is_empty() { json!(null) } else { json!(said) };
+    let changes = if changes.is_empty() {
+        json!(null)
+    } else {
+        json!(changes)
+    };
     Ok(Reply::json(
         200,
-        &json!({ "ImagesDeleted": said, "SpaceReclaimed": reclaimed }),
+        &json!({ "ImagesDeleted": changes, "SpaceReclaimed": reclaimed }),
     ))
 }

@@ -9,7 +9,7 @@ pub(super) const MAX_BODY: usize = 4 << 20;
 /// A request whose body has been read.
 pub(super) struct Request<'a> {
     pub(super) head: &'a Head,
-    /// At most [`MAX_BODY`] bytes of it.
+    /// The first [`MAX_BODY`] bytes of the body.
     pub(super) body: &'a [u8],
     /// Length of the whole body.
     pub(super) length: u64,

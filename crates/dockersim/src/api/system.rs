@@ -1,4 +1,4 @@
-//! `/version`, `/info`, `/events` and the like: the engine about itself.
+//! `/version`, `/info`, `/events` and other endpoints about the engine.
 
 use std::sync::atomic::Ordering;
 
@@ -61,19 +61,19 @@ pub(super) fn info(engine: &Engine) -> Reply {
         "Swarm": { "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "", "RemoteManagers": null },
         "InitBinary": "", "ContainerdCommit": { "ID": "", "Expected": "" }, "RuncCommit": { "ID": "", "Expected": "" },
         "InitCommit": { "ID": "", "Expected": "" }, "SecurityOptions": [], "Warnings": null,
-        // What a client that leaks makes grow: a descriptor and a task for each connection. With them the listener.
+        // Each connection is a descriptor and a task, so a leaking client makes both grow. The listener adds one.
         "NFd": connections + 1, "NGoroutines": connections + 1,
         "NEventsListener": engine.events.listeners(),
     });
-    for yes in
+    for enabled in
         "MemoryLimit SwapLimit CpuCfsPeriod CpuCfsQuota CPUShares CPUSet PidsLimit IPv4Forwarding BridgeNfIptables \
                 BridgeNfIp6tables OomKillDisable KernelMemory KernelMemoryTCP Debug"
             .split_whitespace()
     {
-        info[yes] = json!(true);
+        info[enabled] = json!(true);
     }
-    for no in ["ExperimentalBuild", "LiveRestoreEnabled"] {
-        info[no] = json!(false);
+    for disabled in ["ExperimentalBuild", "LiveRestoreEnabled"] {
+        info[disabled] = json!(false);
     }
     for empty in ["HttpProxy", "HttpsProxy", "NoProxy", "Isolation"] {
         info[empty] = json!("");
@@ -108,7 +108,7 @@ pub(super) fn events(engine: &Engine, head: &Head) -> Result<(Subscription, Filt
             "`since` time ({since}) cannot be after `until` time ({until})"
         )));
     }
-    // Docker gives the past only to those who name a beginning.
+    // Docker sends past events only to clients that give `since`.
     Ok((engine.events.subscribe(since), filters, until))
 }
 
@@ -116,7 +116,7 @@ fn kernel() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
-/// The machine's architecture in the kernel's word and in Go's.
+/// Returns the machine's architecture by the kernel's name and by Go's.
 fn arch() -> (&'static str, &'static str) {
     match std::env::consts::ARCH {
         "x86_64" => ("x86_64", "amd64"),

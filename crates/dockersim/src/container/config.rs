@@ -10,8 +10,7 @@ use crate::error::ApiError;
 use crate::image::Image;
 use crate::query::query_escape;
 
-/// The body of `POST /containers/create`, as far as it means something without containers; the rest is taken and
-/// forgotten, as an older engine would.
+/// The body of `POST /containers/create`. Keys without an effect in the simulation are ignored.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct CreateBody {
@@ -30,7 +29,7 @@ pub(crate) struct CreateBody {
     host_config: Option<Map<String, Value>>,
 }
 
-/// Docker takes a list or a single word.
+/// A command: a list of words, or a single word.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Words {
@@ -67,7 +66,7 @@ pub(crate) struct Config {
 }
 
 impl CreateBody {
-    /// A request for this image and command.
+    /// Makes a request for an image and a command.
     pub(crate) fn of(image: &str, cmd: Vec<String>) -> Self {
         Self {
             image: Some(image.to_owned()),
@@ -82,11 +81,11 @@ impl CreateBody {
             .insert(key.to_owned(), value.to_owned());
     }
 
-    /// Completes the request by its image.
+    /// Completes the request with the defaults of its image.
     pub(crate) fn complete(self, image: &Image) -> Result<Config, ApiError> {
         let host = HostOptions::read(self.host_config.unwrap_or_default())?;
         let given_entrypoint = self.entrypoint.map(Words::into_vec);
-        // `[""]` and an own entrypoint both set the image's command aside.
+        // Any given entrypoint, also `[""]`, replaces the image's command.
         let cmd = match self.cmd.map(Words::into_vec).filter(|words| !words.is_empty()) {
             None if given_entrypoint.is_none() => image.cmd.clone(),
             cmd => cmd,
@@ -129,13 +128,13 @@ impl CreateBody {
 }
 
 impl Config {
-    /// Entrypoint and command in one.
-    pub(crate) fn words(&self) -> Vec<String> {
+    /// Returns entrypoint and command as one argument list.
+    pub(crate) fn argv(&self) -> Vec<String> {
         let both = self.entrypoint.iter().chain(&self.cmd);
         both.flatten().cloned().collect()
     }
 
-    /// The prefix of each line for `details`, if the log options name labels or variables.
+    /// Returns the `details` prefix of log lines: the labels and variables that the log options name.
     pub(crate) fn details(&self) -> String {
         let named = |option: &str| self.host.log_options.get(option).map_or("", String::as_str).split(',');
         let mut pairs: Vec<(&str, &str)> = named("labels")
@@ -178,14 +177,14 @@ mod tests {
         };
         let config = created(r#"{"Env":["A=2"]}"#, &image).expect("good");
         assert_eq!(
-            (config.words(), config.env),
+            (config.argv(), config.env),
             (
                 vec!["/leakcheck".into(), "noise".into()],
                 vec!["A=2".into(), "PATH=/bin".into()]
             )
         );
         let config = created(r#"{"Entrypoint":"sleep","Cmd":["1"]}"#, &image).expect("good");
-        assert_eq!(config.words(), ["sleep", "1"]);
+        assert_eq!(config.argv(), ["sleep", "1"]);
         assert_eq!(
             created("{}", &Image::default()).expect_err("nothing to run").message,
             "No command specified"
@@ -204,7 +203,7 @@ mod tests {
             Ok(Retention {
                 file: 10_240,
                 files: 3,
-                asked: true
+                configured: true
             })
         );
         assert_eq!(
@@ -212,7 +211,7 @@ mod tests {
             Ok(Retention {
                 file: 1 << 20,
                 files: 1,
-                asked: true
+                configured: true
             })
         );
         assert_eq!(retention("{}"), Ok(Retention::default()));

@@ -1,4 +1,4 @@
-//! The host configuration of a container, as far as there is a host to configure: network, restarts, log options.
+//! The host configuration of a container: network, restart policy and log options.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(crate) struct HostOptions {
     pub(crate) restart: Restart,
     pub(crate) log_driver: String,
     pub(crate) log_options: BTreeMap<String, String>,
-    /// The client's own JSON, without what it repeats of the defaults.
+    /// The `HostConfig` that the client sent, as JSON.
     pub(crate) given: String,
 }
 
@@ -25,7 +25,7 @@ pub(crate) enum Restart {
     #[default]
     No,
     Always,
-    /// So many times at most; 0 is without end.
+    /// The largest number of restarts; 0 is unlimited.
     OnFailure(u32),
 }
 
@@ -94,12 +94,16 @@ impl HostOptions {
         let files = files
             .filter(|files| *files > 0)
             .ok_or_else(|| ApiError::bad("max-file cannot be less than 1"))?;
-        let asked = true;
-        Ok(Retention { file, files, asked })
+        let configured = true;
+        Ok(Retention {
+            file,
+            files,
+            configured,
+        })
     }
 }
 
-/// `10m`, `64k`, `1g`, `500`, `10mb` (docker/go-units, `RAMInBytes`: all powers of 1024).
+/// Parses `10m`, `64k`, `1g`, `500` or `10mb` (docker/go-units, `RAMInBytes`: all powers of 1024).
 fn size_in_bytes(text: &str) -> Option<u64> {
     let text = text.trim().to_ascii_lowercase();
     let text = text

@@ -9,7 +9,7 @@ use crate::network::Networks;
 impl Container {
     pub(crate) fn inspect(&self, networks: &Networks) -> Value {
         let state = self.state();
-        let words = self.config.words();
+        let words = self.config.argv();
         let was_started = state.started.is_some();
         let file = |name: &str| {
             if was_started {
@@ -83,12 +83,12 @@ impl Container {
         value
     }
 
-    /// Docker's defaults with the client's own values over them.
+    /// Returns Docker's defaults, overridden by the client's values.
     fn host_config(&self) -> Value {
         let mut host = default_host_config();
         let given: Map<String, Value> = serde_json::from_str(&self.config.host.given).unwrap_or_default();
         for (key, value) in given {
-            // An empty value means "the default"; the CLI sends many of them, and for this one -1.
+            // An empty value means the default. For `MemorySwappiness` the CLI sends -1 instead.
             let is_default = is_empty(&value) || (key == "MemorySwappiness" && value == -1);
             if host.contains_key(&key) && !is_default {
                 host.insert(key, value);
@@ -112,7 +112,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Docker 20.10's host configuration of a container that was created without one.
+/// Returns Docker 20.10's default host configuration.
 fn default_host_config() -> Map<String, Value> {
     let names = [
         (
@@ -180,7 +180,7 @@ impl State {
             "Restarting": self.status == Status::Restarting,
             "OOMKilled": false,
             "Dead": false,
-            // There is no process here; a number would be somebody else's.
+            // There is no process; any other number could be that of an unrelated process.
             "Pid": 0,
             "ExitCode": self.exit_code,
             "Error": "",

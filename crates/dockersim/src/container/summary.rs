@@ -48,12 +48,12 @@ impl Container {
             names: [format!("/{}", state.name)],
             image: self.config.image.clone(),
             image_id: self.config.image_id.clone(),
-            command: command_line(&self.config.words()),
+            command: command_line(&self.config.argv()),
             created: self.created / 1_000_000_000,
             ports: [],
             labels: self.config.labels.clone(),
             state: state.status.name(),
-            status: state.in_words(),
+            status: state.status_text(),
             host_config: SummaryHost {
                 network_mode: self.config.host.network.clone(),
             },
@@ -66,8 +66,8 @@ impl Container {
 }
 
 impl State {
-    /// The status column of `docker ps`.
-    fn in_words(&self) -> String {
+    /// Returns the status column of `docker ps`.
+    fn status_text(&self) -> String {
         let now = clock::now();
         let since = |at: Option<clock::Nanos>| human(now - at.unwrap_or(now));
         match self.status {
@@ -80,7 +80,7 @@ impl State {
     }
 }
 
-/// Words with blanks are quoted (moby, `daemon/list.go`).
+/// Joins words and quotes those with blanks (moby, `daemon/list.go`).
 fn command_line(words: &[String]) -> String {
     let quoted = words.iter().map(|word| {
         if word.contains(' ') {

@@ -10,7 +10,7 @@ use super::framing::Framing;
 const LONGEST_CHUNK_LINE: usize = 1 << 10;
 
 impl Connection {
-    /// Reads a whole body and keeps at most `limit` bytes of it; returns how long it was.
+    /// Reads a whole body, keeps its first `limit` bytes, and returns its length.
     pub(crate) async fn read_body(
         &mut self,
         framing: Framing,
@@ -47,12 +47,12 @@ impl Connection {
 
     async fn line(&mut self) -> Result<String, ConnectionError> {
         loop {
-            if let Some(end) = self.ahead.windows(2).position(|pair| pair == b"\r\n") {
-                let line = String::from_utf8_lossy(&self.ahead[..end]).into_owned();
-                self.ahead.drain(..end + 2);
+            if let Some(end) = self.unparsed.windows(2).position(|pair| pair == b"\r\n") {
+                let line = String::from_utf8_lossy(&self.unparsed[..end]).into_owned();
+                self.unparsed.drain(..end + 2);
                 return Ok(line);
             }
-            if self.ahead.len() > LONGEST_CHUNK_LINE.max(READ_SIZE) {
+            if self.unparsed.len() > LONGEST_CHUNK_LINE.max(READ_SIZE) {
                 return Err(ConnectionError::Malformed("a chunk's size is too long"));
             }
             self.more().await?;
@@ -62,13 +62,13 @@ impl Connection {
     async fn take(&mut self, length: u64, kept: &mut Vec<u8>, limit: usize) -> Result<(), ConnectionError> {
         let mut left = length;
         while left > 0 {
-            if self.ahead.is_empty() {
+            if self.unparsed.is_empty() {
                 self.more().await?;
             }
-            let piece = usize::try_from(left).unwrap_or(usize::MAX).min(self.ahead.len());
+            let piece = usize::try_from(left).unwrap_or(usize::MAX).min(self.unparsed.len());
             let wanted = piece.min(limit.saturating_sub(kept.len()));
-            kept.extend_from_slice(&self.ahead[..wanted]);
-            self.ahead.drain(..piece);
+            kept.extend_from_slice(&self.unparsed[..wanted]);
+            self.unparsed.drain(..piece);
             left -= piece as u64;
         }
         Ok(())
@@ -76,7 +76,7 @@ impl Connection {
 
     async fn more(&mut self) -> Result<(), ConnectionError> {
         match timeout(REQUEST_DEADLINE, self.read_some()).await {
-            Ok(Ok(0)) => Err(ConnectionError::Malformed("it ends within its body")),
+            Ok(Ok(0)) => Err(ConnectionError::Malformed("the connection ended within the body")),
             Ok(result) => Ok(result.map(|_| ())?),
             Err(_) => Err(ConnectionError::Deadline),
         }

@@ -1,6 +1,6 @@
 //! A client's connection: requests in, responses out, keep-alive between them.
 //!
-//! It holds no buffer while it waits: bytes are kept only until they are parsed.
+//! An idle connection holds no buffer: bytes are kept only until they are parsed.
 
 use std::io;
 use std::time::Duration;
@@ -13,52 +13,52 @@ use super::error::ConnectionError;
 use super::head::Head;
 use super::reply::push_chunk;
 
-/// Longest time between the first and the last byte of a request. Docker has no limit, but half a request must not keep a
-/// task for ever.
+/// Longest time between the first and the last byte of a request. Docker has no limit; this one
+/// bounds the lifetime of an incomplete request.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Bytes per read, on the stack.
 pub(super) const READ_SIZE: usize = 8 << 10;
 
-/// Bytes that a client may send ahead while a response is written.
-const READ_AHEAD: usize = 64 << 10;
+/// Bytes of pipelined requests that are buffered while a response is written.
+const MAX_UNPARSED: usize = 64 << 10;
 
 /// A client's connection.
 pub(crate) struct Connection {
     stream: UnixStream,
-    /// Bytes that were read and not used yet.
-    pub(super) ahead: Vec<u8>,
+    /// Bytes that were read and not yet parsed.
+    pub(super) unparsed: Vec<u8>,
     /// True for HTTP/1.0, which has no chunks.
-    is_old: bool,
+    is_http10: bool,
 }
 
 impl Connection {
     pub(crate) fn new(stream: UnixStream) -> Self {
         Self {
             stream,
-            ahead: Vec::new(),
-            is_old: false,
+            unparsed: Vec::new(),
+            is_http10: false,
         }
     }
 
     /// Reads the head of the next request; `None` if the client has closed.
     pub(crate) async fn next_head(&mut self) -> Result<Option<Head>, ConnectionError> {
-        if self.ahead.is_empty() {
-            // Between requests there is no deadline: an idle connection is the client's to close.
-            self.ahead = Vec::new();
+        if self.unparsed.is_empty() {
+            // Between requests there is no deadline: the client closes an idle connection.
+            self.unparsed = Vec::new();
             if self.read_some().await? == 0 {
                 return Ok(None);
             }
         }
         timeout(REQUEST_DEADLINE, async {
             loop {
-                if let Some((head, length)) = Head::parse(&self.ahead)? {
-                    self.ahead.drain(..length);
-                    self.is_old = head.is_old;
+                if let Some((head, length)) = Head::parse(&self.unparsed)? {
+                    self.unparsed.drain(..length);
+                    self.is_http10 = head.is_http10;
                     return Ok(Some(head));
                 }
                 if self.read_some().await? == 0 {
-                    return Err(ConnectionError::Malformed("it ends within its head"));
+                    return Err(ConnectionError::Malformed("the connection ended within the head"));
                 }
             }
         })
@@ -81,19 +81,19 @@ impl Connection {
     fn try_read(&mut self) -> io::Result<usize> {
         let mut buffer = [0; READ_SIZE];
         let count = self.stream.try_read(&mut buffer)?;
-        self.ahead.extend_from_slice(&buffer[..count]);
+        self.unparsed.extend_from_slice(&buffer[..count]);
         Ok(count)
     }
 
-    /// Waits until the client has closed. Bytes that it sends meanwhile are kept for the next request.
+    /// Waits until the client closes its side. Bytes that arrive meanwhile are kept for the next request.
     pub(crate) async fn closed(&mut self) {
-        while self.ahead.len() < READ_AHEAD {
+        while self.unparsed.len() < MAX_UNPARSED {
             match self.read_some().await {
                 Ok(0) | Err(_) => return,
                 Ok(_) => {}
             }
         }
-        // The client sent so much ahead that its end cannot be seen; the next write fails instead.
+        // The buffer is full, so the end cannot be read; the next write to a closed client fails.
         std::future::pending().await
     }
 
@@ -118,7 +118,7 @@ impl Connection {
 
     /// Writes one chunk of a chunked body.
     pub(crate) async fn write_chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.is_old {
+        if self.is_http10 {
             return self.write(bytes).await;
         }
         let mut chunk = Vec::with_capacity(bytes.len() + 16);
@@ -128,7 +128,7 @@ impl Connection {
 
     /// Ends a chunked body.
     pub(crate) async fn write_last_chunk(&mut self) -> io::Result<()> {
-        if self.is_old {
+        if self.is_http10 {
             return Ok(());
         }
         self.write(b"0\r\n\r\n").await

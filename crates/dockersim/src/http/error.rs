@@ -6,13 +6,13 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
     /// The socket failed or the client went away.
-    #[error("failed to talk to the client")]
+    #[error("the connection to the client failed")]
     Io(#[from] io::Error),
-    /// The client does not speak HTTP/1.
-    #[error("no HTTP request: {0}")]
+    /// The client sent no valid HTTP/1 request.
+    #[error("malformed HTTP request: {0}")]
     Malformed(&'static str),
     /// The hijacked connection of `attach` has ended.
-    #[error("an attached client is done")]
+    #[error("the attached stream has ended")]
     Detached,
     /// The client did not finish a request in time.
     #[error("the request was not finished in time")]

@@ -16,10 +16,10 @@ impl Framing {
             ("", length) => length
                 .parse()
                 .map(Self::Length)
-                .map_err(|_| ConnectionError::Malformed("its length is no number")),
+                .map_err(|_| ConnectionError::Malformed("the content length is no number")),
             (encoding, _) if encoding.eq_ignore_ascii_case("chunked") => Ok(Self::Chunked),
             (encoding, _) if encoding.eq_ignore_ascii_case("identity") => Self::of("", content_length),
-            _ => Err(ConnectionError::Malformed("its transfer encoding is unknown")),
+            _ => Err(ConnectionError::Malformed("the transfer encoding is unknown")),
         }
     }
 }

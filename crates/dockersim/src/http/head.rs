@@ -8,7 +8,7 @@ use crate::query::{Query, percent_decode};
 const LONGEST: usize = 64 << 10;
 const MOST_HEADERS: usize = 64;
 
-/// The head of a request: what is asked, and how its body is framed.
+/// The head of a request: method, path, query and framing of the body.
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) method: String,
@@ -26,19 +26,19 @@ pub(crate) struct Head {
     /// True if the connection serves another request after this one.
     pub(crate) keep_alive: bool,
     /// True for HTTP/1.0, which has no chunks: a stream ends with the connection.
-    pub(crate) is_old: bool,
+    pub(crate) is_http10: bool,
 }
 
 impl Head {
-    /// The head at the beginning of `bytes` with its length; `None` if it is not all there yet.
+    /// Parses the head at the beginning of `bytes` and returns it with its length; `None` if it is incomplete.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ConnectionError> {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         let length = match request.parse(bytes) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) if bytes.len() < LONGEST => return Ok(None),
-            Ok(httparse::Status::Partial) => return Err(ConnectionError::Malformed("its head is too long")),
-            Err(_) => return Err(ConnectionError::Malformed("its head cannot be parsed")),
+            Ok(httparse::Status::Partial) => return Err(ConnectionError::Malformed("the head is too long")),
+            Err(_) => return Err(ConnectionError::Malformed("the head cannot be parsed")),
         };
         let header = |name: &str| {
             let found = request.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
@@ -53,7 +53,7 @@ impl Head {
             rest.find('/').map_or("/", |slash| &rest[slash..])
         });
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let is_old = request.version == Some(0);
+        let is_http10 = request.version == Some(0);
         let (version, path) = split_version(path);
         let connection = header("connection").to_ascii_lowercase();
         let head = Self {
@@ -65,20 +65,20 @@ impl Head {
             framing: Framing::of(header("transfer-encoding"), header("content-length"))?,
             upgrades: !header("upgrade").is_empty(),
             expects_continue: header("expect").eq_ignore_ascii_case("100-continue"),
-            keep_alive: connection != "close" && !is_old,
-            is_old,
+            keep_alive: connection != "close" && !is_http10,
+            is_http10,
         };
         Ok(Some((head, length)))
     }
 
-    /// The numbers of the API's version in the path.
+    /// Returns the numbers of the API version in the path.
     pub(crate) fn version_numbers(&self) -> Option<Vec<u32>> {
         let version = self.version.as_ref()?;
         Some(version.split('.').map(|part| part.parse().unwrap_or(0)).collect())
     }
 }
 
-/// `/v1.41/containers/json` → `1.41` and `/containers/json`; as in moby, whatever has digits and dots is a version.
+/// Splits `/v1.41/containers/json` into `1.41` and `/containers/json`. As in moby, any digits and dots are a version.
 fn split_version(path: &str) -> (Option<&str>, &str) {
     let Some(rest) = path.strip_prefix("/v") else {
         return (None, path);

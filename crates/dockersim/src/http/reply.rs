@@ -1,4 +1,4 @@
-//! Answers: their heads as Docker writes them, and the chunks of streamed bodies.
+//! Responses: heads in Docker's format, and the chunks of streamed bodies.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -15,7 +15,7 @@ pub(crate) enum Content {
     Json(Vec<u8>),
 }
 
-/// A whole answer.
+/// A complete response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -33,7 +33,7 @@ impl Reply {
         }
     }
 
-    /// JSON with the newline that Go's encoder ends it with.
+    /// Makes a JSON response. It ends with a newline, as Go's encoder writes it.
     pub(crate) fn json(status: u16, value: &impl serde::Serialize) -> Self {
         let mut body = serde_json::to_vec(value).unwrap_or_default();
         body.push(b'\n');
@@ -60,7 +60,7 @@ impl Reply {
         }
     }
 
-    /// As the answer to something that was no request, after which the connection is closed.
+    /// Encodes the response to a malformed request, after which the connection is closed.
     pub(crate) fn closing_bytes(&self) -> Vec<u8> {
         self.encode("GET", false, HTTP_11)
     }
@@ -88,7 +88,7 @@ impl Reply {
         out
     }
 
-    /// The head after which the connection is HTTP no more.
+    /// Returns the head after which the connection carries raw bytes instead of HTTP.
     pub(crate) fn attached(head: &Head) -> &'static [u8] {
         if head.upgrades {
             b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\n\
@@ -98,11 +98,11 @@ impl Reply {
         }
     }
 
-    /// The head of an answer whose body comes in chunks, or in HTTP/1.0 until the connection ends.
+    /// Returns the head of a streamed response: chunked, or in HTTP/1.0 ended by the connection.
     pub(crate) fn streaming(head: &Head, content_type: &'static str) -> Vec<u8> {
         let mut out = Vec::with_capacity(320);
         push_head(&mut out, protocol(head), 200, content_type, "");
-        if !head.is_old {
+        if !head.is_http10 {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
         push_end(&mut out, head.keep_alive);
@@ -113,7 +113,7 @@ impl Reply {
 /// The last version of the API whose errors are plain text.
 const LAST_WITH_TEXT_ERRORS: [u32; 2] = [1, 23];
 
-/// The content type of everything that is not plain text.
+/// The content type header of JSON responses.
 pub(crate) const JSON: &str = "Content-Type: application/json\r\n";
 
 impl From<ApiError> for Reply {
@@ -125,7 +125,7 @@ impl From<ApiError> for Reply {
 const HTTP_11: &str = "HTTP/1.1";
 
 fn protocol(head: &Head) -> &'static str {
-    if head.is_old { "HTTP/1.0" } else { HTTP_11 }
+    if head.is_http10 { "HTTP/1.0" } else { HTTP_11 }
 }
 
 fn push_head(out: &mut Vec<u8>, protocol: &str, status: u16, kind: &str, more: &str) {

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Done;
+use super::Effect;
 use crate::container::{Container, State, Status};
 use crate::engine::Engine;
 use crate::error::ApiError;
 use crate::signal::{SIGKILL, SIGTERM, signal_number};
 
-/// Docker's own default before a stopped container is killed.
-const STOP_AFTER: Duration = Duration::from_secs(10);
+/// Docker's default time between the stop signal and SIGKILL.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Sends a signal.
     pub(crate) fn kill(&self, container: &Arc<Container>, key: &str, signal: u8) -> Result<(), ApiError> {
         let stop_signal = container.config.stop_signal.as_deref().and_then(signal_number);
-        // With a signal of its own only that one, and SIGKILL, count as a wish that it end (moby, `daemon/kill.go`).
+        // A container with its own stop signal counts as stopped only by that signal and SIGKILL (moby, `daemon/kill.go`).
         let is_last = signal == SIGKILL || stop_signal.is_none_or(|own| own == signal);
         let (run, resumed, ended) = {
             let mut state = container.state();
@@ -28,7 +28,7 @@ impl Engine {
             }
             state.stopped |= is_last;
             if state.status == Status::Restarting {
-                // There is no process, and there will be none.
+                // There is no process to signal, and the restart is cancelled.
                 if is_last {
                     state.status = Status::Exited;
                     drop(state);
@@ -41,8 +41,8 @@ impl Engine {
             (state.run, resumed, state.deliver(container))
         };
         self.announce(container, "kill", &[("signal", signal.to_string())]);
-        if let Some(turn) = resumed {
-            self.schedule.at(Instant::now(), Arc::downgrade(container), turn);
+        if let Some(generation) = resumed {
+            self.schedule.at(Instant::now(), Arc::downgrade(container), generation);
             self.announce(container, "unpause", &[]);
         }
         if let Some(code) = ended {
@@ -51,16 +51,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Asks a container to end, and after `patience` seconds makes it; below 0 it is waited for until the client has `gone`.
+    /// Sends the stop signal, and SIGKILL after `timeout_s` seconds. A negative timeout waits until the client has `disconnected`.
     ///
     /// # Errors
     /// If the client has disconnected.
     pub(crate) async fn stop(
         &self,
         container: &Arc<Container>,
-        patience: Option<i64>,
-        gone: impl Future<Output = ()>,
-    ) -> Result<Done, ApiError> {
+        timeout_s: Option<i64>,
+        disconnected: impl Future<Output = ()>,
+    ) -> Result<Effect, ApiError> {
         let run = {
             let mut state = container.state();
             state.stopped = true;
@@ -70,9 +70,9 @@ impl Engine {
                     state.status = Status::Exited;
                     drop(state);
                     container.changed.notify_waiters();
-                    return Ok(Done::Changed);
+                    return Ok(Effect::Changed);
                 }
-                Status::Created | Status::Exited => return Ok(Done::AlreadySo),
+                Status::Created | Status::Exited => return Ok(Effect::Unchanged),
             }
         };
         let signal = container
@@ -81,30 +81,30 @@ impl Engine {
             .as_deref()
             .and_then(signal_number)
             .unwrap_or(SIGTERM);
-        let patience = match patience.or(container.config.stop_timeout) {
-            None => Some(STOP_AFTER),
+        let timeout = match timeout_s.or(container.config.stop_timeout) {
+            None => Some(STOP_TIMEOUT),
             Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
         };
         let too_late = async {
-            match patience {
-                Some(patience) => tokio::time::sleep(patience).await,
-                None => gone.await,
+            match timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => disconnected.await,
             }
         };
-        // It may end by itself at any of these points, which is as good.
+        // The container may end by itself at any of these points; that is no error.
         if self.kill(container, container.short_id(), signal).is_ok() {
             tokio::select! {
                 () = container.ended(run) => {}
                 () = too_late => {
-                    if patience.is_none() {
-                        return Err(ApiError::internal("the client has gone"));
+                    if timeout.is_none() {
+                        return Err(ApiError::internal("the client disconnected"));
                     }
                     let _ = self.kill(container, container.short_id(), SIGKILL);
                 }
             }
         }
         self.announce(container, "stop", &[]);
-        Ok(Done::Changed)
+        Ok(Effect::Changed)
     }
 
     pub(crate) fn pause(&self, container: &Container) -> Result<(), ApiError> {
@@ -143,10 +143,10 @@ impl Engine {
                 container.id
             )));
         }
-        let turn = state.resume();
+        let generation = state.resume();
         let (run, ended) = (state.run, state.deliver(container));
         drop(state);
-        self.schedule.at(Instant::now(), Arc::downgrade(container), turn);
+        self.schedule.at(Instant::now(), Arc::downgrade(container), generation);
         self.announce(container, "unpause", &[]);
         if let Some(code) = ended {
             self.end(container, run, code);
@@ -156,15 +156,15 @@ impl Engine {
 }
 
 impl State {
-    /// Goes on; what was queued before is dropped, and the number of the new turn is returned.
+    /// Resumes the container and returns its new generation, which invalidates earlier wakeups.
     fn resume(&mut self) -> u32 {
         self.status = Status::Running;
-        self.turn += 1;
-        self.turn
+        self.generation += 1;
+        self.generation
     }
 
-    /// Hands the process the signals that it was sent, unless it is paused: then they wait until it goes on. Returns the
-    /// exit code if one of them ends it; nothing can come before SIGKILL.
+    /// Delivers pending signals, SIGKILL first, and returns the exit code if one ends the process. A paused container keeps
+    /// them until it resumes.
     fn deliver(&mut self, container: &Container) -> Option<i32> {
         if self.status == Status::Paused {
             self.signals.sort_unstable();
@@ -181,12 +181,12 @@ impl State {
 }
 
 impl Container {
-    /// Returns when that start of the container has ended.
+    /// Waits until start number `run` of the container has ended.
     pub(crate) async fn ended(&self, run: u32) {
         self.until(|state| state.run != run || !state.is_alive()).await;
     }
 
-    /// Returns when its state satisfies the condition.
+    /// Waits until the state satisfies `condition`.
     pub(crate) async fn until(&self, mut condition: impl FnMut(&State) -> bool) {
         loop {
             let changed = self.changed.notified();

@@ -1,4 +1,4 @@
-//! The common memory budget of all logs. The longest logs are shortened first, so that a quiet container keeps its few lines.
+//! The shared memory budget of all logs. The longest logs are shortened first, so quiet containers keep their lines.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,23 +6,23 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::{Files, lock};
 
-/// Share of the budget that is released at a time (1/16), because finding the longest logs reads all lengths.
-const AT_A_TIME: u64 = 16;
+/// Part of the budget that is released at once (1/16), because finding the longest logs reads all lengths.
+const RELEASE_DIVISOR: u64 = 16;
 
 /// The logs of an engine by number.
 type Logs = BTreeMap<u64, Weak<Mutex<Files>>>;
 
-/// Bytes that all logs hold together, and how many they may.
+/// The bytes that all logs hold together, and their limit.
 #[derive(Debug)]
 pub(crate) struct Budget {
     held: AtomicU64,
     limit: u64,
-    /// Lines that were given up though the container's own `max-size` would have kept them.
+    /// Lines that were dropped although the container's own `max-size` would have kept them.
     dropped: AtomicU64,
-    /// Those of them that a follower had not read yet.
+    /// Dropped lines that a follower had not read.
     unread: AtomicU64,
     next: AtomicU64,
-    /// A log takes itself out when it is dropped.
+    /// Each log unregisters itself when it is dropped.
     logs: Mutex<Logs>,
 }
 
@@ -38,13 +38,13 @@ impl Budget {
         })
     }
 
-    /// Bytes held now.
+    /// Returns the bytes held now.
     pub(crate) fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Lines given up though their container's own bounds would have kept them, and those of them that a follower had not
-    /// read yet.
+    /// Returns the number of lines that were dropped although their container's bounds would have kept them, and how many of
+    /// these a follower had not read.
     pub(crate) fn dropped(&self) -> (u64, u64) {
         (
             self.dropped.load(Ordering::Relaxed),
@@ -52,18 +52,18 @@ impl Budget {
         )
     }
 
-    /// Returns the bytes by which one log may be ahead of its readers: an eighth, because others write too.
-    pub(super) fn share(&self) -> u64 {
+    /// Returns the largest backlog of one log: an eighth of the limit, because other logs grow too.
+    pub(super) fn max_backlog(&self) -> u64 {
         self.limit / 8
     }
 
-    pub(super) fn enter(&self, files: &Arc<Mutex<Files>>) -> u64 {
+    pub(super) fn register(&self, files: &Arc<Mutex<Files>>) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.logs().insert(number, Arc::downgrade(files));
         number
     }
 
-    pub(super) fn leave(&self, number: u64) {
+    pub(super) fn unregister(&self, number: u64) {
         self.logs().remove(&number);
     }
 
@@ -72,37 +72,37 @@ impl Budget {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn grew(&self, bytes: u64) {
+    pub(super) fn add(&self, bytes: u64) {
         self.held.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn shrank(&self, bytes: u64) {
+    pub(super) fn release(&self, bytes: u64) {
         self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Gives up the oldest file of a log.
-    pub(super) fn drop_first(&self, files: &mut Files) {
-        let Some(gone) = files.row.pop_front() else { return };
+    /// Drops the oldest segment of a log and counts its lines.
+    pub(super) fn drop_oldest_segment(&self, files: &mut Files) {
+        let Some(gone) = files.segments.pop_front() else { return };
         files.held -= gone.len();
-        self.shrank(gone.len());
+        self.release(gone.len());
         let slowest = files.followers.iter().map(|(_, position)| *position).min();
         let unread = slowest.map_or(0, |position| gone.entries_from(position));
         let before = self.dropped.fetch_add(gone.entries as u64, Ordering::Relaxed);
         let missed = self.unread.fetch_add(unread, Ordering::Relaxed);
         if before == 0 {
-            tracing::warn!("a log is longer than the simulated engine keeps: its oldest lines are given up");
+            tracing::warn!("logs exceed the bounds of the simulated engine: the oldest lines are dropped");
         }
         if missed == 0 && unread > 0 {
-            tracing::warn!("lines were given up before a client that follows them had read them");
+            tracing::warn!("lines were dropped before a client that follows the log had read them");
         }
     }
 
-    /// Gives up the oldest of the longest logs until the budget is kept. No log may be locked by the caller.
-    pub(super) fn keep(&self) {
+    /// Drops the oldest segments of the longest logs until the budget is met. The caller must hold no log's lock.
+    pub(super) fn enforce(&self) {
         if self.held() <= self.limit {
             return;
         }
-        let wanted = self.limit - self.limit / AT_A_TIME;
+        let wanted = self.limit - self.limit / RELEASE_DIVISOR;
         let logs: Vec<Arc<Mutex<Files>>> = self.logs().values().filter_map(Weak::upgrade).collect();
         let with_length = |files: Arc<Mutex<Files>>| {
             let held = lock(&files).held;
@@ -111,18 +111,18 @@ impl Budget {
         let mut by_length: Vec<(u64, Arc<Mutex<Files>>)> = logs.into_iter().map(with_length).collect();
         by_length.sort_by_key(|(held, _)| std::cmp::Reverse(*held));
         let lengths: Vec<u64> = by_length.iter().map(|(held, _)| *held).collect();
-        let (longest, level) = level(&lengths, self.held().saturating_sub(wanted));
+        let (longest, length) = shortening(&lengths, self.held().saturating_sub(wanted));
         for (_, files) in &by_length[..longest] {
             let mut files = lock(files);
-            while files.held > level && self.held() > wanted {
-                self.drop_first(&mut files);
+            while files.held > length && self.held() > wanted {
+                self.drop_oldest_segment(&mut files);
             }
         }
     }
 }
 
-/// Returns how many of the longest logs are shortened, and to which length, to release `excess`. `lengths` descend.
-fn level(lengths: &[u64], excess: u64) -> (usize, u64) {
+/// Returns the number of longest logs to shorten, and their new length, to release `excess` bytes. `lengths` descend.
+fn shortening(lengths: &[u64], excess: u64) -> (usize, u64) {
     let mut together = 0;
     for (at, length) in lengths.iter().enumerate() {
         together += length;
@@ -139,14 +139,14 @@ fn level(lengths: &[u64], excess: u64) -> (usize, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::level;
+    use super::shortening;
 
     #[test]
-    fn the_longest_give_until_they_are_as_long_as_the_others() {
-        assert_eq!(level(&[100, 10, 10], 50), (1, 50));
-        assert_eq!(level(&[100, 60, 10], 60), (2, 50));
-        assert_eq!(level(&[30, 30, 30], 45), (3, 15));
-        assert_eq!(level(&[30, 30, 30], 900), (3, 0));
-        assert_eq!(level(&[], 1), (0, 0));
+    fn the_longest_logs_are_shortened_to_the_same_length() {
+        assert_eq!(shortening(&[100, 10, 10], 50), (1, 50));
+        assert_eq!(shortening(&[100, 60, 10], 60), (2, 50));
+        assert_eq!(shortening(&[30, 30, 30], 45), (3, 15));
+        assert_eq!(shortening(&[30, 30, 30], 900), (3, 0));
+        assert_eq!(shortening(&[], 1), (0, 0));
     }
 }

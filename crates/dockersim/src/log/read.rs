@@ -1,4 +1,4 @@
-//! Reading a log as `/containers/{id}/logs` shows it: selected, framed, stamped.
+//! Reading a log for `/containers/{id}/logs`: selection, frames and timestamps.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::clock::{Nanos, Stamper};
 use crate::container::Container;
 use crate::http::push_chunk;
 
-/// The requested part of a log, and its form.
+/// The requested part and format of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Select {
     pub(crate) stdout: bool,
@@ -20,26 +20,26 @@ pub(crate) struct Select {
     pub(crate) timestamps: bool,
     /// The prefix of each line for `details`: labels and variables that the log options name.
     pub(crate) details: Option<String>,
-    /// Only the last so many entries, counted before anything else is left out (as Docker counts).
+    /// Number of last entries to return. As in Docker, they are counted before other selections.
     pub(crate) tail: Option<usize>,
-    /// A terminal's stream has no frames.
+    /// True for a terminal, whose stream has no frames.
     pub(crate) raw: bool,
-    /// An attached client gets no HTTP any more, and one of HTTP/1.0 no chunks.
-    pub(crate) bare: bool,
+    /// True for attached and HTTP/1.0 clients, which get no chunks.
+    pub(crate) unchunked: bool,
 }
 
 /// The progress of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// There is more.
+    /// There are more entries.
     More,
-    /// Everything that there is was read.
+    /// All entries were read.
     CaughtUp,
     /// The requested part ends here.
     Ended,
 }
 
-/// A place in a container's log; the log knows it until it is dropped.
+/// A position in a container's log. It is registered as a follower until it is dropped.
 pub(crate) struct Reader {
     container: Arc<Container>,
     number: u64,
@@ -48,7 +48,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// A reader at the first entry that `select` wants.
+    /// Makes a reader at the first entry that `select` requests.
     pub(crate) fn new(container: Arc<Container>, select: &Select) -> Self {
         let mut files = container.log.files();
         let position = files.start(select);
@@ -64,7 +64,7 @@ impl Reader {
         }
     }
 
-    /// Goes on with what comes from now on.
+    /// Skips all entries so far.
     pub(crate) fn skip_to_end(&mut self) {
         self.position = self.container.log.files().end;
     }
@@ -74,21 +74,21 @@ impl Reader {
         let container = Arc::clone(&self.container);
         let mut files = container.log.files();
         let progress = self.copy(&files, select, out, enough);
-        if let Some(place) = files.followers.iter_mut().find(|(number, _)| *number == self.number) {
-            place.1 = self.position;
+        if let Some(follower) = files.followers.iter_mut().find(|(number, _)| *number == self.number) {
+            follower.1 = self.position;
         }
         progress
     }
 
     fn copy(&mut self, files: &Files, select: &Select, out: &mut Vec<u8>, enough: usize) -> Progress {
-        let Some(first) = files.row.front() else {
+        let Some(first) = files.segments.front() else {
             self.position = files.end;
             return Progress::CaughtUp;
         };
-        // What was dropped before it was read is lost, as it is when json-file removes its oldest file.
+        // Entries that were dropped before they were read are lost, as with json-file.
         self.position = self.position.max(first.base);
-        let from = files.row.partition_point(|segment| segment.end() <= self.position);
-        for segment in files.row.iter().skip(from) {
+        let from = files.segments.partition_point(|segment| segment.end() <= self.position);
+        for segment in files.segments.iter().skip(from) {
             if select.since.is_some_and(|since| segment.last < since) {
                 self.position = segment.end();
                 continue;
@@ -98,7 +98,7 @@ impl Reader {
                     return Progress::Ended;
                 }
                 self.position = next;
-                if select.wants(&entry) {
+                if select.matches(&entry) {
                     self.push(&entry, select, out);
                 }
                 if out.len() >= enough {
@@ -109,7 +109,7 @@ impl Reader {
         Progress::CaughtUp
     }
 
-    /// One chunk for each entry, as Docker flushes after each.
+    /// Appends an entry as one chunk, because Docker flushes after each entry.
     fn push(&mut self, entry: &Entry<'_>, select: &Select, out: &mut Vec<u8>) {
         let stamp = if select.timestamps {
             "2026-11-22T20:44:57.805680171Z ".len()
@@ -138,7 +138,7 @@ impl Reader {
                 out.push(b'\n');
             }
         };
-        if select.bare {
+        if select.unchunked {
             fill(out);
         } else {
             push_chunk(out, frame + payload, fill);
@@ -157,7 +157,7 @@ impl Drop for Reader {
 }
 
 impl Select {
-    fn wants(&self, entry: &Entry<'_>) -> bool {
+    fn matches(&self, entry: &Entry<'_>) -> bool {
         let stream = match entry.stream {
             Stream::Stdout => self.stdout,
             Stream::Stderr => self.stderr,
@@ -171,7 +171,7 @@ impl Files {
     fn start(&self, select: &Select) -> u64 {
         let Some(mut left) = select.tail else { return 0 };
         let mut from = self.end;
-        for segment in self.row.iter().rev() {
+        for segment in self.segments.iter().rev() {
             if segment.entries > left {
                 return after(segment, segment.entries - left);
             }
@@ -182,7 +182,7 @@ impl Files {
     }
 }
 
-/// The position after the first `count` entries of a segment.
+/// Returns the position after the first `count` entries of a segment.
 fn after(segment: &Segment, count: usize) -> u64 {
     (0..count).fold(segment.base, |position, _| {
         segment.entry(position).map_or(position, |(_, next)| next)

@@ -4,24 +4,24 @@ use leakcheck_model::stamp::Stream;
 
 use crate::clock::Nanos;
 
-/// Size of a segment, the unit in which memory is released: four of the longest entries.
-pub(super) const SEGMENT: usize = 64 << 10;
+/// Size of a segment, the unit in which memory is released: four entries of maximum length.
+pub(super) const SEGMENT_SIZE: usize = 64 << 10;
 
-/// Time (8), length (4), stream and newline (1).
-pub(super) const ENTRY_HEAD: usize = 13;
+/// Bytes before the text of an entry: time (8), length (4), stream and newline (1).
+pub(super) const ENTRY_HEADER: usize = 13;
 
 const STDERR: u8 = 1;
 const NEWLINE: u8 = 2;
 
 /// Bytes that json-file adds to a line: `{"log":"…\n","stream":"stdout","time":"2026-…Z"}` and a newline.
-const JSON_AROUND: u64 = 77;
+const JSON_OVERHEAD: u64 = 77;
 
 /// A piece of one file of a log.
 #[derive(Debug)]
 pub(super) struct Segment {
     /// Position of its first byte among all bytes ever written.
     pub(super) base: u64,
-    /// The file that it is a piece of.
+    /// Number of the file that contains it.
     pub(super) file: u64,
     bytes: Vec<u8>,
     pub(super) entries: usize,
@@ -29,12 +29,12 @@ pub(super) struct Segment {
     pub(super) last: Nanos,
 }
 
-/// By how much an entry made a log longer.
+/// The bytes that an entry added to a log.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Grown {
+pub(super) struct AddedBytes {
     /// In memory.
     pub(super) bytes: u64,
-    /// As json-file writes it.
+    /// In json-file's format.
     pub(super) json_bytes: u64,
 }
 
@@ -62,7 +62,7 @@ impl Segment {
         self.bytes.len() as u64
     }
 
-    /// Nothing more will be appended.
+    /// Frees spare capacity; nothing more will be appended.
     pub(super) fn seal(&mut self) {
         self.bytes.shrink_to_fit();
     }
@@ -80,12 +80,12 @@ impl Segment {
     }
 
     /// Appends an entry.
-    pub(super) fn push(&mut self, stream: Stream, at: Nanos, text: &[u8], newline: bool) -> Grown {
+    pub(super) fn push(&mut self, stream: Stream, at: Nanos, text: &[u8], newline: bool) -> AddedBytes {
         let flags = if stream == Stream::Stderr { STDERR } else { 0 } | if newline { NEWLINE } else { 0 };
-        let (len, more) = (self.bytes.len(), ENTRY_HEAD + text.len());
-        // Capacity doubles as needed, except for the last time, which would be released when the segment is full.
-        if len >= SEGMENT / 2 && self.bytes.capacity() - len < more {
-            self.bytes.reserve_exact(SEGMENT.saturating_sub(len) + more);
+        let (len, more) = (self.bytes.len(), ENTRY_HEADER + text.len());
+        // Capacity doubles as needed; the last growth is exact, so that a full segment has no spare capacity.
+        if len >= SEGMENT_SIZE / 2 && self.bytes.capacity() - len < more {
+            self.bytes.reserve_exact(SEGMENT_SIZE.saturating_sub(len) + more);
         }
         self.bytes.extend_from_slice(&at.to_le_bytes());
         self.bytes
@@ -94,19 +94,19 @@ impl Segment {
         self.bytes.extend_from_slice(text);
         self.entries += 1;
         self.last = at;
-        Grown {
+        AddedBytes {
             bytes: more as u64,
-            json_bytes: JSON_AROUND + text.len() as u64,
+            json_bytes: JSON_OVERHEAD + text.len() as u64,
         }
     }
 
-    /// The entry at `position`, and the position after it.
+    /// Returns the entry at `position`, and the position after it.
     pub(super) fn entry(&self, position: u64) -> Option<(Entry<'_>, u64)> {
         let offset = usize::try_from(position.checked_sub(self.base)?).ok()?;
-        let head: &[u8; ENTRY_HEAD] = self.bytes.get(offset..offset + ENTRY_HEAD)?.try_into().ok()?;
+        let head: &[u8; ENTRY_HEADER] = self.bytes.get(offset..offset + ENTRY_HEADER)?.try_into().ok()?;
         let [t0, t1, t2, t3, t4, t5, t6, t7, l0, l1, l2, l3, flags] = *head;
         let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        let start = offset + ENTRY_HEAD;
+        let start = offset + ENTRY_HEADER;
         let entry = Entry {
             at: Nanos::from_le_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
             stream: if flags & STDERR == 0 {
@@ -117,7 +117,7 @@ impl Segment {
             text: self.bytes.get(start..start + length)?,
             newline: flags & NEWLINE != 0,
         };
-        Some((entry, position + (ENTRY_HEAD + length) as u64))
+        Some((entry, position + (ENTRY_HEADER + length) as u64))
     }
 
     pub(super) fn end(&self) -> u64 {

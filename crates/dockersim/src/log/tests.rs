@@ -1,4 +1,4 @@
-//! The ring of a log, and what is read from it.
+//! Tests of the bounds and the readers of a log.
 
 use super::*;
 use crate::container::Container;
@@ -12,19 +12,19 @@ const BOTH: Select = Select {
     details: None,
     tail: None,
     raw: true,
-    bare: false,
+    unchunked: false,
 };
 
 fn container(retention: Retention, budget: &Arc<Budget>) -> Arc<Container> {
     Arc::new(Container::for_tests(Log::new(retention, budget)))
 }
 
-/// Bounds that a container was created with.
-fn asked(file: u64, files: usize) -> Retention {
+/// Returns bounds that a container was created with.
+fn configured(file: u64, files: usize) -> Retention {
     Retention {
         file,
         files,
-        asked: true,
+        configured: true,
     }
 }
 
@@ -32,10 +32,10 @@ fn asked(file: u64, files: usize) -> Retention {
 const EVERYTHING: Retention = Retention {
     file: 1000 << 30,
     files: 1,
-    asked: true,
+    configured: true,
 };
 
-/// Everything that is selected, without the chunks around it.
+/// Returns the selected text without its chunks.
 fn text(container: &Arc<Container>, select: &Select) -> String {
     let mut reader = Reader::new(Arc::clone(container), select);
     drain(&mut reader, select)
@@ -111,13 +111,13 @@ fn a_newline_after_a_full_piece_is_an_entry_of_its_own() {
     let container = container(Retention::default(), &Budget::new(1 << 20));
     container
         .log
-        .append(Stream::Stdout, &[vec![b'x'; PIECE], b"\n".to_vec()].concat(), 5);
+        .append(Stream::Stdout, &[vec![b'x'; MAX_ENTRY], b"\n".to_vec()].concat(), 5);
     assert_eq!(text(&container, &Select { tail: Some(1), ..BOTH }), "\n");
 }
 
 #[test]
 fn the_oldest_file_goes_when_there_are_too_many() {
-    let container = container(asked(300, 2), &Budget::new(1 << 20));
+    let container = container(configured(300, 2), &Budget::new(1 << 20));
     for n in 0..10 {
         container
             .log
@@ -130,8 +130,8 @@ fn the_oldest_file_goes_when_there_are_too_many() {
 }
 
 #[test]
-fn a_reader_that_was_overtaken_goes_on_with_the_oldest_entry_that_is_left() {
-    let container = container(asked(100, 2), &Budget::new(1 << 20));
+fn a_reader_whose_entries_were_dropped_continues_with_the_oldest_left() {
+    let container = container(configured(100, 2), &Budget::new(1 << 20));
     let mut reader = Reader::new(Arc::clone(&container), &BOTH);
     for n in 0..9 {
         container
@@ -142,9 +142,9 @@ fn a_reader_that_was_overtaken_goes_on_with_the_oldest_entry_that_is_left() {
 }
 
 #[test]
-fn the_budget_of_all_logs_is_kept_and_given_back() {
+fn the_budget_of_all_logs_is_met_and_released() {
     let budget = Budget::new(10_000);
-    let one = container(asked(1000, 1000), &budget);
+    let one = container(configured(1000, 1000), &budget);
     for n in 0..1000 {
         one.log.append(Stream::Stdout, &[b'x'; 100], n);
     }
@@ -164,13 +164,13 @@ fn a_log_without_bounds_of_its_own_is_kept_within_the_budget_piece_by_piece() {
     }
     assert!(
         budget.held() > 3 << 20,
-        "no more is given up than must be: {}",
+        "no more is dropped than necessary: {}",
         budget.held()
     );
     let kept = text(&one, &BOTH).lines().count() as u64;
-    assert_eq!(budget.dropped(), (100_000 - kept, 0), "nobody followed");
-    let longest = one.log.files().row.iter().map(Segment::len).max();
-    assert!(longest <= Some(SEGMENT as u64 + 200), "{longest:?}");
+    assert_eq!(budget.dropped(), (100_000 - kept, 0), "without followers");
+    let longest = one.log.files().segments.iter().map(Segment::len).max();
+    assert!(longest <= Some(SEGMENT_SIZE as u64 + 200), "{longest:?}");
 }
 
 #[test]
@@ -192,9 +192,9 @@ fn a_quiet_log_keeps_its_lines_next_to_noisy_ones() {
 }
 
 #[test]
-fn what_a_follower_had_not_read_is_counted_and_it_goes_on_with_what_is_left() {
+fn dropped_unread_lines_are_counted_and_a_follower_continues_with_the_rest() {
     let budget = Budget::new(10_000);
-    let one = container(asked(1000, 1000), &budget);
+    let one = container(configured(1000, 1000), &budget);
     let mut reader = Reader::new(Arc::clone(&one), &BOTH);
     one.log.append(Stream::Stdout, b"read\n", 1);
     drain(&mut reader, &BOTH);
@@ -204,21 +204,21 @@ fn what_a_follower_had_not_read_is_counted_and_it_goes_on_with_what_is_left() {
     }
     let kept = drain(&mut reader, &BOTH).lines().count() as u64;
     assert_eq!(budget.dropped(), (201 - kept, 200 - kept));
-    // What the container's own bounds drop is as json-file does it, and no news.
-    let bounded = container(asked(300, 2), &Budget::new(1 << 20));
+    // Lines that the container's own bounds drop are not counted, as with json-file.
+    let bounded = container(configured(300, 2), &Budget::new(1 << 20));
     (0..10).for_each(|n| bounded.log.append(Stream::Stdout, &[b'x'; 100], n));
     assert_eq!(bounded.log.budget.dropped(), (0, 0));
 }
 
 #[test]
-fn the_slowest_reader_is_known_until_it_is_gone() {
+fn the_backlog_is_that_of_the_slowest_reader_until_it_is_dropped() {
     let container = container(Retention::default(), &Budget::new(1 << 20));
-    assert_eq!(container.log.behind(), None);
+    assert_eq!(container.log.backlog(), None);
     let mut reader = Reader::new(Arc::clone(&container), &BOTH);
     container.log.append(Stream::Stdout, b"abc\n", 1);
-    assert_eq!(container.log.behind(), Some(16));
+    assert_eq!(container.log.backlog(), Some(16));
     drain(&mut reader, &BOTH);
-    assert_eq!(container.log.behind(), Some(0));
+    assert_eq!(container.log.backlog(), Some(0));
     drop(reader);
-    assert_eq!(container.log.behind(), None);
+    assert_eq!(container.log.backlog(), None);
 }
