@@ -104,3 +104,25 @@ fn every_whole_scenario_in_the_documentation_is_valid() {
     }
     assert!(seen >= 2, "{seen}");
 }
+
+#[test]
+fn the_scenario_reference_has_every_key_of_the_schema() {
+    let schema = std::fs::read_to_string(root().join("schema/scenario.schema.json")).expect("the schema");
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("JSON");
+    let page = std::fs::read_to_string(root().join("docs/scenario-reference.md")).expect("the page");
+    let definitions = schema["$defs"].as_object().expect("definitions");
+    let tables = definitions.values().chain([&schema]);
+    let keys: Vec<&String> = tables
+        .filter_map(|table| table["properties"].as_object())
+        .flat_map(|properties| properties.keys())
+        .collect();
+    assert!(keys.len() > 50, "{keys:?}");
+    let missing: Vec<_> = keys.iter().filter(|key| !page.contains(&format!("`{key}`"))).collect();
+    assert!(missing.is_empty(), "docs/scenario-reference.md lacks {missing:?}");
+}
+
+#[test]
+fn the_readme_fits_on_two_screens() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    assert!(readme.lines().count() <= 130, "{} lines", readme.lines().count());
+}
