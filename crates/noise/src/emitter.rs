@@ -1,11 +1,11 @@
-//! The lines of one container: content, stream and length. Pure, without time.
+//! The lines of one container: content, stream and length. Pure: no I/O and no clock.
 
 use leakcheck_model::stamp::{Sent, Stream, Writer};
 
 use crate::settings::Settings;
 
-/// Source of the payloads, without bytes that a format would escape. It has the same 64 bytes twice, so 64 bytes can be
-/// taken from each position.
+/// Source of the payloads, without characters that JSON escapes. The same 64 bytes are repeated, so that each of the first
+/// 64 positions has 64 bytes.
 const FILLER: &[u8; 128] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_\
 abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 
@@ -14,7 +14,8 @@ abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
 pub struct Emitter {
     stdout: Writer,
     stderr: Writer,
-    shortest: usize,
+    min_length: usize,
+    /// Number of possible lengths.
     lengths: u64,
     /// Share of the lines on standard error, in units of 2^-32.
     stderr_share: u64,
@@ -36,7 +37,7 @@ impl Emitter {
         Self {
             stdout: writer(Stream::Stdout),
             stderr: writer(Stream::Stderr),
-            shortest: bytes.min as usize,
+            min_length: bytes.min as usize,
             lengths: u64::from(bytes.max.saturating_sub(bytes.min)) + 1,
             stderr_share: (settings.stderr_share.clamp(0.0, 1.0) * 4_294_967_296.0) as u64,
             sent: Sent::default(),
@@ -59,25 +60,25 @@ impl Emitter {
             Stream::Stderr => (&self.stderr, &mut self.sent.stderr),
         };
         *count += 1;
-        let length = self.shortest + usize::try_from(length % self.lengths).unwrap_or(0);
+        let length = self.min_length + usize::try_from(length % self.lengths).unwrap_or(0);
         let offset = usize::try_from(*count % 64).unwrap_or(0);
         writer.line(out, *count, length, &FILLER[offset..offset + 64]);
         stream
     }
 
-    /// Appends the last line, for standard output. It contains the numbers of lines, including itself.
+    /// Appends the last line, for standard output. It contains the number of lines per stream, including itself.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         self.sent.stdout += 1;
         self.stdout.end(out, self.sent);
     }
 
-    /// Returns the numbers of lines written so far.
+    /// Returns the number of lines per stream so far.
     #[must_use]
     pub fn sent(&self) -> Sent {
         self.sent
     }
 
-    /// Returns the next number of splitmix64 (Steele, Lea & Flood 2014), by which a seed gives the same lines everywhere.
+    /// Returns the next number of splitmix64 (Steele, Lea & Flood 2014). A seed gives the same lines on every machine.
     fn next_random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

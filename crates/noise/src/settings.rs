@@ -13,7 +13,7 @@ pub struct Settings {
     /// Name of the container within the run, part of every stamp.
     #[arg(long, default_value = "noise")]
     pub emitter: String,
-    /// Lines per second; 0 is idle, `max` is as fast as they are accepted.
+    /// Lines per second; 0 is idle, `max` is as fast as the reader accepts them.
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(Rate))]
     pub lines_per_second: Rate,
     /// Length of a line without its newline: `120` or `80..400`.
@@ -22,7 +22,7 @@ pub struct Settings {
     /// Share of the lines written to standard error, 0 to 1.
     #[arg(long, default_value_t = 0.0)]
     pub stderr_share: f64,
-    /// Number of lines after which it stops, without the last line, which counts them.
+    /// Number of lines to write before the final line, which states their number; unlimited by default.
     #[arg(long)]
     pub lines: Option<u64>,
     /// Seed of lengths and streams; without it they depend on the name of the emitter.

@@ -18,10 +18,10 @@ use crate::settings::Settings;
 /// Largest write: whole pages, less than the 64 KiB of a pipe, and small enough for a processor's cache.
 const BATCH: usize = 16 << 10;
 
-/// Largest delay that is caught up. After a longer one, of a stalled engine, lines are skipped to avoid a burst.
+/// Largest delay that is caught up. After a longer one, for example of a stalled engine, lines are skipped to avoid a burst.
 const MAX_BACKLOG: Duration = Duration::from_secs(1);
 
-/// Longest wait for the last writes, which a stalled engine may not accept.
+/// Longest wait for the last writes, which a stalled engine may block.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Writes lines until SIGTERM, SIGINT, the requested number of lines, or a closed pipe; then writes the last line.

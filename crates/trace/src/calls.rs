@@ -1,13 +1,13 @@
-//! The system calls that create descriptors and watches: number, place of the result, and the links that may result.
+//! The system calls that create descriptors and inotify watches.
 
 /// The place where a call reports the created descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reports {
     /// The result is the descriptor.
     Result,
-    /// Two descriptors stand at the address in this argument.
+    /// Two descriptors are stored at the address in this argument.
     Pair(usize),
-    /// Descriptors arrive in the control data of the message header at the address in this argument.
+    /// Descriptors are in the control data of the message header at the address in this argument.
     Message(usize),
     /// The result is a watch descriptor of the inotify instance in argument 0.
     Watch,
@@ -20,7 +20,7 @@ pub(crate) struct Creator {
     pub number: i64,
     /// The place of the created descriptors.
     pub reports: Reports,
-    /// Prefixes of `/proc/PID/fd/N` that a descriptor of this call may have; empty: any.
+    /// Prefixes of the link `/proc/PID/fd/N` that are possible for this call. Empty: any link.
     pub links: &'static [&'static str],
 }
 
@@ -92,7 +92,7 @@ impl Creator {
     }
 
     /// Returns true if a descriptor of this call can have the link `link`.
-    pub(crate) fn may_be(&self, link: &str) -> bool {
+    pub(crate) fn can_have_link(&self, link: &str) -> bool {
         self.links.is_empty() || self.links.iter().any(|prefix| link.starts_with(prefix))
     }
 }

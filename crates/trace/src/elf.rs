@@ -26,7 +26,7 @@ impl Deref for Bytes {
     }
 }
 
-/// An ELF file, as far as unwinding and naming need it.
+/// The parts of an ELF file that unwinding and naming need.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     sections: Vec<(&'static str, Range<u64>, Option<Bytes>)>,
@@ -44,7 +44,7 @@ const UNWIND_SECTIONS: [(&str, bool); 6] = [
 ];
 
 impl Image {
-    /// Reads the file at `path`; `None` if it is no ELF file that can be read.
+    /// Reads the file at `path`; `None` if it is no readable ELF file.
     pub(crate) fn read(path: &Path) -> Option<Self> {
         let cache = ReadCache::new(File::open(path).ok()?);
         let file = object::File::parse(&cache).ok()?;
@@ -68,7 +68,7 @@ impl Image {
         Some(Self { sections, segments })
     }
 
-    /// The address in the file's own numbering of the byte at `offset`.
+    /// Returns the virtual address in the file, before relocation, of the byte at `offset`.
     pub(crate) fn address_of(&self, offset: u64) -> Option<u64> {
         self.segments
             .iter()
@@ -77,7 +77,7 @@ impl Image {
             .map(|(start, _, address)| address.wrapping_add(offset.wrapping_sub(*start)))
     }
 
-    /// The sections in the form that framehop takes.
+    /// Returns the sections in framehop's format.
     pub(crate) fn unwind_info(&self) -> ExplicitModuleSectionInfo<Bytes> {
         let range = |name| self.section(name).map(|(range, _)| range);
         let data = |name| self.section(name).and_then(|(_, data)| data);

@@ -9,11 +9,11 @@ use seccompiler::{
 
 use crate::calls::CREATORS;
 
-/// Builds the filter. `mmap` of executable memory is traced as well: it loads a module, so the module list must be read again.
+/// Builds the filter. It also stops at `mmap` of executable memory, after which the module list is read again.
 ///
 /// # Errors
 ///
-/// If the architecture has no seccomp filter in `seccompiler`.
+/// If `seccompiler` does not support the architecture.
 pub(crate) fn program() -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CREATORS.iter().map(|c| (c.number, Vec::new())).collect();
     let duplicates = [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC]

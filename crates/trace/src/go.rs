@@ -1,17 +1,17 @@
-//! Function names and lines of Go executables without symbols, from the `pclntab` that the Go runtime itself needs.
+//! Function names and lines of Go executables without symbols, from the `pclntab` of the Go runtime.
 
 use std::fs::File;
 use std::path::Path;
 
 use object::{Object, ObjectSection, ObjectSymbol, ReadCache};
 
-use crate::memory::{half_at, word_at};
+use crate::memory::{u32_at, u64_at};
 use leakcheck_model::origins::Frame;
 
 /// Magic numbers of Go 1.18 and of Go 1.20 and later.
 const MAGIC: [u32; 2] = [0xffff_fff0, 0xffff_fff1];
 
-/// The table of one executable.
+/// The `pclntab` of one executable.
 #[derive(Debug)]
 pub(crate) struct PcLineTable {
     data: Vec<u8>,
@@ -41,11 +41,11 @@ impl PcLineTable {
             .into_iter()
             .find_map(|name| file.section_by_name(name))?;
         let data = section.uncompressed_data().ok()?.into_owned();
-        if !MAGIC.contains(&half_at(&data, 0)?) || *data.get(header::POINTER_SIZE)? != 8 {
+        if !MAGIC.contains(&u32_at(&data, 0)?) || *data.get(header::POINTER_SIZE)? != 8 {
             return None;
         }
         // Position-independent executables and Go 1.26 leave the field empty.
-        let text = match word_at(&data, header::TEXT)? {
+        let text = match u64_at(&data, header::TEXT)? {
             0 => file
                 .symbols()
                 .find(|s| s.name() == Ok("runtime.text"))
@@ -60,12 +60,12 @@ impl PcLineTable {
         })
     }
 
-    /// The function, file and line at `address` of the file's own numbering.
+    /// Returns the function, file and line at a virtual address in the file.
     pub(crate) fn name(&self, address: u64) -> Option<Frame> {
         let offset = u32::try_from(address.checked_sub(self.text)?).ok()?;
         let table = self.field(header::FUNCTION_TABLE)?;
         let count = self.field(header::FUNCTIONS)?;
-        let entry = |index: usize| half_at(&self.data, table + index * 8);
+        let entry = |index: usize| u32_at(&self.data, table + index * 8);
         let (mut low, mut high) = (0, count);
         while low + 1 < high {
             let middle = usize::midpoint(low, high);
@@ -79,14 +79,14 @@ impl PcLineTable {
         if start > offset || entry(low + 1)? <= offset {
             return None;
         }
-        let function = table + half_at(&self.data, table + low * 8 + 4)? as usize;
-        let field = |index: usize| half_at(&self.data, function + index * 4);
+        let function = table + u32_at(&self.data, table + low * 8 + 4)? as usize;
+        let field = |index: usize| u32_at(&self.data, function + index * 4);
         let name = self.string(self.field(header::NAMES)? + field(1)? as usize)?;
         let within = u64::from(offset - start);
         let line = self.value(field(6)?, within);
         let file = self.value(field(5)?, within).and_then(|number| {
             let unit = self.field(header::UNITS)? + (field(8)? as usize + usize::try_from(number).ok()?) * 4;
-            self.string(self.field(header::FILES)? + half_at(&self.data, unit)? as usize)
+            self.string(self.field(header::FILES)? + u32_at(&self.data, unit)? as usize)
         });
         Some(Frame {
             function: name,
@@ -96,13 +96,13 @@ impl PcLineTable {
         })
     }
 
-    /// The value of a table of (value, program counter) steps at `offset` bytes behind the function's entry.
+    /// Returns the value of a PC-value table at `offset` bytes after the function's entry.
     fn value(&self, table: u32, offset: u64) -> Option<i64> {
         let start = self.field(header::PC_TABLES)? + table as usize;
         let mut bytes = self.data.get(start..)?.iter().copied();
         let (mut value, mut at) = (-1, 0);
         for step in 0.. {
-            let delta = variable(&mut bytes)?;
+            let delta = varint(&mut bytes)?;
             if delta == 0 && step > 0 {
                 return None;
             }
@@ -111,7 +111,7 @@ impl PcLineTable {
             } else {
                 delta as i64 >> 1
             };
-            at += variable(&mut bytes)? * self.minimum;
+            at += varint(&mut bytes)? * self.minimum;
             if offset < at {
                 return Some(value);
             }
@@ -120,7 +120,7 @@ impl PcLineTable {
     }
 
     fn field(&self, offset: usize) -> Option<usize> {
-        usize::try_from(word_at(&self.data, offset)?).ok()
+        usize::try_from(u64_at(&self.data, offset)?).ok()
     }
 
     fn string(&self, offset: usize) -> Option<String> {
@@ -130,8 +130,8 @@ impl PcLineTable {
     }
 }
 
-/// An unsigned number of seven bits a byte, lowest first.
-fn variable(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
+/// Reads a varint: seven bits per byte, lowest first.
+fn varint(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
     let (mut value, mut shift) = (0, 0);
     loop {
         let byte = bytes.next()?;

@@ -1,4 +1,4 @@
-//! The traced side of the start: wait for the tracer, set the filter, become the command.
+//! The start of a traced command, in its own process: wait for the tracer, set the filter, execute the command.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,9 +10,9 @@ use nix::unistd::Pid;
 
 use crate::filter;
 
-/// Becomes `command` under the seccomp filter; returns only on failure.
+/// Executes `command` under the seccomp filter; returns only on failure.
 ///
-/// The process stops itself first, so that the tracer can attach. `no_new_privs` is set, as an unprivileged filter needs it: a
+/// The process stops itself first, so that the tracer can attach. An unprivileged filter needs `no_new_privs`, so a
 /// setuid program runs without its privilege.
 #[must_use]
 pub fn exec_traced(command: &[OsString]) -> io::Error {
@@ -22,7 +22,7 @@ pub fn exec_traced(command: &[OsString]) -> io::Error {
     if let Err(error) = raise(Signal::SIGSTOP) {
         return error.into();
     }
-    // The tracer waits for these signals with them blocked, and a started process inherits that.
+    // The tracer blocks the signals that it waits for, and this process inherited the mask.
     if let Err(error) = SigSet::empty().thread_set_mask() {
         return error.into();
     }
@@ -37,7 +37,7 @@ pub fn exec_traced(command: &[OsString]) -> io::Error {
     Command::new(program).args(arguments).exec()
 }
 
-/// Lets a stopped thread stay stopped, as job control wants it, until SIGCONT; returns whether that worked.
+/// Keeps a thread in its job-control stop until SIGCONT. Returns true on success.
 #[allow(unsafe_code, reason = "nix has no PTRACE_LISTEN; the request takes no pointer")]
 pub(crate) fn listen(thread: Pid) -> bool {
     // SAFETY: PTRACE_LISTEN ignores its address and data.

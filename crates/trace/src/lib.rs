@@ -1,15 +1,15 @@
-//! Origins of leaked resources: which line of code opened a descriptor, started a thread or a child, or added an inotify watch.
+//! Origins of leaked resources: the line of code that opened a descriptor, started a thread or child, or added an inotify watch.
 //!
 //! [`trace`] runs a command under ptrace. A seccomp filter stops the command only at system calls that create descriptors, so all
 //! other calls run at full speed and no privilege is needed. Each creation is recorded with its call stack. At the end the records
-//! are compared with what is still open (`/proc/PID/fd`), grouped by stack, and named.
+//! are compared with the resources that still exist (/proc), grouped by stack, and symbolized.
 
 mod calls;
 mod elf;
 mod filter;
-mod fold;
 mod go;
 mod launch;
+mod library;
 mod memory;
 mod naming;
 mod perf_map;

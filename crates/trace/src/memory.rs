@@ -14,7 +14,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// The memory of the process or thread `pid`.
+    /// Makes a reader of the memory of the process or thread `pid`.
     pub(crate) fn of(pid: Pid) -> Self {
         Self { pid }
     }
@@ -27,19 +27,19 @@ impl Memory {
         process_vm_readv(self.pid, &mut [IoSliceMut::new(buffer)], &remote).unwrap_or(0)
     }
 
-    /// `length` bytes at `address`, or `None` if fewer are mapped.
+    /// Returns `length` bytes at `address`; `None` if fewer are mapped.
     pub(crate) fn bytes(self, address: u64, length: usize) -> Option<Vec<u8>> {
         let mut buffer = vec![0; length];
         (self.read(address, &mut buffer) == length).then_some(buffer)
     }
 
-    /// The word at `address`.
+    /// Returns the 64-bit word at `address`.
     pub(crate) fn word(self, address: u64) -> Option<u64> {
         let mut word = [0; 8];
         (self.read(address, &mut word) == 8).then(|| u64::from_le_bytes(word))
     }
 
-    /// A copy of the stack from `pointer` upwards: at most `pages` pages, as many as are mapped.
+    /// Copies the stack from `pointer` upwards: at most `pages` pages, and no further than the mapping.
     pub(crate) fn stack(self, pointer: u64, pages: u64) -> StackCopy {
         let end = (pointer / PAGE + pages) * PAGE;
         let mut bytes = vec![0; usize::try_from(end - pointer).unwrap_or(0)];
@@ -53,7 +53,7 @@ impl Memory {
     }
 }
 
-/// A copied part of a stack; what lies outside is read from the process.
+/// A copied part of a stack. Other addresses are read from the process.
 #[derive(Debug)]
 pub(crate) struct StackCopy {
     pointer: u64,
@@ -62,7 +62,7 @@ pub(crate) struct StackCopy {
 }
 
 impl StackCopy {
-    /// The word at `address`.
+    /// Returns the 64-bit word at `address`.
     pub(crate) fn word(&self, address: u64) -> Option<u64> {
         let copied = address
             .checked_sub(self.pointer)
@@ -74,14 +74,14 @@ impl StackCopy {
     }
 }
 
-/// The little-endian word at `offset` of `bytes`.
-pub(crate) fn word_at(bytes: &[u8], offset: usize) -> Option<u64> {
+/// Returns the little-endian 64-bit number at `offset` of `bytes`.
+pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
     let word = bytes.get(offset..offset.checked_add(8)?)?;
     Some(u64::from_le_bytes(word.try_into().ok()?))
 }
 
-/// The little-endian half word (32 bits) at `offset` of `bytes`.
-pub(crate) fn half_at(bytes: &[u8], offset: usize) -> Option<u32> {
+/// Returns the little-endian 32-bit number at `offset` of `bytes`.
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     let half = bytes.get(offset..offset.checked_add(4)?)?;
     Some(u32::from_le_bytes(half.try_into().ok()?))
 }

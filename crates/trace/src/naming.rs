@@ -1,4 +1,4 @@
-//! Names for the addresses of the stacks that matter, at the end of a trace.
+//! Symbolization of the stacks in the result, at the end of a trace.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 
-use crate::fold::{is_library, is_python_library};
 use crate::go::PcLineTable;
+use crate::library::{is_library, is_python_library};
 use crate::perf_map::PerfMap;
 use crate::space::Space;
 use crate::state::StackKey;
 use leakcheck_model::origins::Frame;
 
-/// Symbols of all files that occur in a trace.
+/// A symbolizer for all files in a trace.
 pub(crate) struct Names<'s> {
     spaces: &'s [Space],
     perf_map: PerfMap,
@@ -23,7 +23,7 @@ pub(crate) struct Names<'s> {
 }
 
 impl<'s> Names<'s> {
-    /// Names for the stacks of `spaces`; `root` is the process whose perf map is read.
+    /// Makes a symbolizer for the stacks of `spaces`. `root` is the process whose perf map is read.
     pub(crate) fn new(spaces: &'s [Space], root: i32) -> Self {
         Self {
             spaces,
@@ -34,7 +34,7 @@ impl<'s> Names<'s> {
         }
     }
 
-    /// The frames of a stack, innermost first. Python's come before those of its interpreter, which are folded.
+    /// Returns the frames of a stack, innermost first. Python frames come first; the interpreter's own count as library code.
     pub(crate) fn stack(&mut self, key: StackKey) -> Vec<Frame> {
         let spaces = self.spaces;
         let space = &spaces[key.space];
@@ -53,7 +53,7 @@ impl<'s> Names<'s> {
             .iter()
             .flat_map(|a| self.address(key.space, *a))
             .collect();
-        // Where the script's own frames are known, those of its interpreter are library code.
+        // If the frames of the script are known, those of its interpreter are library code.
         let is_script = !frames.is_empty() || native.iter().any(|f| f.module.is_none() && f.file.is_some());
         frames.extend(native.into_iter().map(|frame| Frame {
             library: frame.library || (is_script && frame.module.is_some()),
@@ -62,9 +62,9 @@ impl<'s> Names<'s> {
         frames
     }
 
-    /// The frames at `address`, inlined ones first.
+    /// Returns the frames at `address`, inlined ones first.
     fn address(&mut self, space: usize, address: u64) -> Vec<Frame> {
-        // Every address is the one behind a call: the call itself lies before it.
+        // Every address is a return address; the call is before it.
         let address = address.saturating_sub(1);
         if let Some(known) = self.named.get(&(space, address)) {
             return known.clone();

@@ -32,14 +32,14 @@ impl PerfMap {
         Self(text.lines().filter_map(entry).collect())
     }
 
-    /// The function at `address`.
+    /// Returns the function at `address`.
     pub(crate) fn name(&self, address: u64) -> Option<Frame> {
         let (start, (size, text)) = self.0.range(..=address).next_back()?;
         (address < start + size).then(|| javascript(text))
     }
 }
 
-/// A frame of V8: `JS:*name /path/file.js:12:34`, with a mark of the compiler tier before the name.
+/// Parses a V8 frame: `JS:*name /path/file.js:12:34`. The mark before the name is the compiler tier.
 fn javascript(text: &str) -> Frame {
     let place = |text: &str| {
         let (rest, _column) = text.rsplit_once(':')?;

@@ -1,4 +1,4 @@
-//! The few facts of /proc that the tracer needs: maps, descriptors, watches, and which process a thread belongs to.
+//! The parts of /proc that the tracer needs: mappings, descriptors, watches, threads and parents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Mapping {
     /// First address.
     pub start: u64,
-    /// Address behind the last.
+    /// Address after the last.
     pub end: u64,
     /// Offset in the file.
     pub offset: u64,
@@ -16,7 +16,7 @@ pub(crate) struct Mapping {
     pub path: Option<PathBuf>,
 }
 
-/// The executable mappings of a process.
+/// Returns the executable mappings of a process.
 pub(crate) fn executable_mappings(pid: i32) -> Vec<Mapping> {
     let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
     String::from_utf8_lossy(&maps).lines().filter_map(mapping).collect()
@@ -39,7 +39,7 @@ fn mapping(line: &str) -> Option<Mapping> {
     })
 }
 
-/// The open descriptors of a process with their links; empty if it is gone or not readable.
+/// Returns the open descriptors of a process with their links; empty if it has ended or is not readable.
 pub(crate) fn descriptors(pid: i32) -> Vec<(i32, String)> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
         return Vec::new();
@@ -54,7 +54,7 @@ pub(crate) fn descriptors(pid: i32) -> Vec<(i32, String)> {
         .collect()
 }
 
-/// The watch descriptors of an inotify instance.
+/// Returns the watch descriptors of an inotify instance.
 pub(crate) fn watches(pid: i32, descriptor: i32) -> Vec<i32> {
     let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{descriptor}")).unwrap_or_default();
     info.lines()
@@ -62,7 +62,7 @@ pub(crate) fn watches(pid: i32, descriptor: i32) -> Vec<i32> {
         .collect()
 }
 
-/// The number after `key` in `/proc/TID/status`.
+/// Returns the number after `key` in `/proc/TID/status`.
 fn status_number(tid: i32, key: &str) -> Option<i32> {
     let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
     status
@@ -70,23 +70,23 @@ fn status_number(tid: i32, key: &str) -> Option<i32> {
         .find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
 }
 
-/// The process to which the thread `tid` belongs.
+/// Returns the process of the thread `tid`.
 pub(crate) fn process_of(tid: i32) -> Option<i32> {
     status_number(tid, "Tgid:")
 }
 
-/// The parent of a process; `None` once it has been waited for.
+/// Returns the parent of a process; `None` after it was reaped.
 pub(crate) fn parent_of(pid: i32) -> Option<i32> {
     status_number(pid, "PPid:")
 }
 
-/// The name of a thread.
+/// Returns the name of a thread.
 pub(crate) fn thread_name(pid: i32, tid: i32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
     Some(String::from_utf8_lossy(&name).trim_end().to_owned())
 }
 
-/// The file to read for a mapped `path`: the running executable if its file was deleted.
+/// Returns the file to read for a mapped `path`: the running executable if its file was deleted.
 pub(crate) fn readable(pid: i32, path: &Path) -> PathBuf {
     if path.exists() {
         return path.to_owned();
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_executable_mappings_count_and_paths_may_hold_blanks() {
+    fn only_executable_mappings_are_parsed_and_paths_may_contain_blanks() {
         let line = "7f00-7fff r-xp 00001000 08:01 42                         /opt/a b/lib.so (deleted)";
         let expected = Mapping {
             start: 0x7f00,

@@ -1,4 +1,4 @@
-//! Frames of the CPython interpreter, read from its memory, so that an origin is a line of Python.
+//! Python frames, read from the memory of the CPython interpreter.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use object::{Object, ObjectSymbol, ReadCache};
 
-use crate::memory::{Memory, half_at, word_at};
+use crate::memory::{Memory, u32_at, u64_at};
 use leakcheck_model::origins::Frame;
 
 const MAX_FRAMES: usize = 64;
@@ -60,10 +60,10 @@ struct Function {
 pub(crate) struct Interpreter {
     /// `major.minor` from the file's name.
     pub version: String,
-    /// Address of `_PyRuntime`; `None` for a version whose structures are not known here.
+    /// Address of `_PyRuntime`; `None` for an unsupported version.
     runtime: Option<u64>,
     functions: Vec<Function>,
-    /// Code object → its pointers (they tell whether the object was reused) and its function.
+    /// Functions by address of the code object, with its pointers: other pointers mean that the address was reused.
     codes: HashMap<u64, ([u64; 4], u32)>,
 }
 
@@ -83,7 +83,7 @@ impl Interpreter {
             return None;
         }
         let runtime = if version == "3.11" {
-            // A library may hold the runtime instead of the executable.
+            // The runtime may be in the library instead of the executable.
             Some(loaded_address(symbol(file, "_PyRuntime")?)?)
         } else {
             None
@@ -101,7 +101,7 @@ impl Interpreter {
         self.runtime.is_some()
     }
 
-    /// The Python frames of the thread `tid`, innermost first; empty if there are none or the memory makes no sense.
+    /// Returns the Python frames of the thread `tid`, innermost first; empty if there are none or the memory is inconsistent.
     pub(crate) fn frames(&mut self, memory: Memory, tid: i32) -> Vec<PythonFrame> {
         let mut frames = Vec::new();
         let Some(mut next) = self.runtime.and_then(|runtime| current_frame(memory, runtime, tid)) else {
@@ -111,7 +111,7 @@ impl Interpreter {
             let Some(bytes) = memory.bytes(next, offsets::FRAME_SIZE) else {
                 break;
             };
-            let word = |offset| word_at(&bytes, offset).unwrap_or(0);
+            let word = |offset| u64_at(&bytes, offset).unwrap_or(0);
             let code = word(offsets::FRAME_CODE);
             let offset = word(offsets::FRAME_INSTRUCTION).wrapping_sub(code + offsets::CODE_INSTRUCTIONS);
             let (Some(function), Ok(instruction)) = (self.function(memory, code), u32::try_from(offset / 2)) else {
@@ -137,10 +137,10 @@ impl Interpreter {
     fn function(&mut self, memory: Memory, code: u64) -> Option<u32> {
         let head = memory.bytes(code, offsets::CODE_LINE_TABLE + 8)?;
         let pointers = [
-            word_at(&head, offsets::CODE_FILE)?,
-            word_at(&head, offsets::CODE_QUALIFIED_NAME)?,
-            word_at(&head, offsets::CODE_LINE_TABLE)?,
-            u64::from(half_at(&head, offsets::CODE_FIRST_LINE)?),
+            u64_at(&head, offsets::CODE_FILE)?,
+            u64_at(&head, offsets::CODE_QUALIFIED_NAME)?,
+            u64_at(&head, offsets::CODE_LINE_TABLE)?,
+            u64::from(u32_at(&head, offsets::CODE_FIRST_LINE)?),
         ];
         if let Some((known, function)) = self.codes.get(&code)
             && *known == pointers
@@ -161,7 +161,7 @@ impl Interpreter {
     }
 }
 
-/// The innermost frame of the thread `tid`.
+/// Returns the address of the innermost frame of the thread `tid`.
 fn current_frame(memory: Memory, runtime: u64, tid: i32) -> Option<u64> {
     let interpreter = memory.word(runtime + offsets::RUNTIME_INTERPRETERS_HEAD)?;
     let mut thread = memory.word(interpreter + offsets::INTERPRETER_THREADS_HEAD)?;
@@ -171,22 +171,22 @@ fn current_frame(memory: Memory, runtime: u64, tid: i32) -> Option<u64> {
             break;
         }
         let state = memory.bytes(thread, offsets::THREAD_SIZE)?;
-        // A thread that is being created stands before its creator and still carries its id: the last match is the right one.
-        if word_at(&state, offsets::THREAD_NATIVE_ID)? == u64::try_from(tid).ok()? {
-            found = word_at(&state, offsets::THREAD_CFRAME);
+        // A thread under creation precedes its creator in the list and has the creator's id, so the last match counts.
+        if u64_at(&state, offsets::THREAD_NATIVE_ID)? == u64::try_from(tid).ok()? {
+            found = u64_at(&state, offsets::THREAD_CFRAME);
         }
-        thread = word_at(&state, offsets::THREAD_NEXT)?;
+        thread = u64_at(&state, offsets::THREAD_NEXT)?;
     }
     memory.word(found? + offsets::CFRAME_CURRENT)
 }
 
 fn string(memory: Memory, address: u64) -> Option<String> {
     let head = memory.bytes(address, offsets::STRING_HEAD)?;
-    let length = usize::try_from(word_at(&head, offsets::STRING_LENGTH)?).ok()?;
+    let length = usize::try_from(u64_at(&head, offsets::STRING_LENGTH)?).ok()?;
     if length > MAX_STRING {
         return None;
     }
-    let state = half_at(&head, offsets::STRING_STATE)?;
+    let state = u32_at(&head, offsets::STRING_STATE)?;
     let (kind, ascii) = (state >> 2 & 7, state >> 6 & 1 == 1);
     let data = address
         + if ascii {
@@ -219,7 +219,7 @@ fn byte_string(memory: Memory, address: u64) -> Option<Vec<u8>> {
     memory.bytes(address + offsets::BYTES_DATA, length)
 }
 
-/// The line of code unit `instruction`, from CPython's location table (`Objects/locations.md`).
+/// Returns the line of code unit `instruction`, from CPython's location table (`Objects/locations.md`).
 fn line_of(table: &[u8], first_line: u32, instruction: u32) -> Option<u32> {
     let mut bytes = table.iter().copied().peekable();
     let (mut line, mut unit) = (i64::from(first_line), 0);
@@ -237,7 +237,7 @@ fn line_of(table: &[u8], first_line: u32, instruction: u32) -> Option<u32> {
                 true
             }
             13 | 14 => {
-                let delta = variable(&mut bytes);
+                let delta = varint(&mut bytes);
                 line += if delta & 1 == 1 {
                     -(i64::from(delta >> 1))
                 } else {
@@ -245,7 +245,7 @@ fn line_of(table: &[u8], first_line: u32, instruction: u32) -> Option<u32> {
                 };
                 if code == 14 {
                     for _ in 0..3 {
-                        variable(&mut bytes);
+                        varint(&mut bytes);
                     }
                 }
                 true
@@ -260,8 +260,8 @@ fn line_of(table: &[u8], first_line: u32, instruction: u32) -> Option<u32> {
     None
 }
 
-/// An unsigned number of six bits a byte, lowest first.
-fn variable(bytes: &mut impl Iterator<Item = u8>) -> u32 {
+/// Reads a varint: six bits per byte, lowest first.
+fn varint(bytes: &mut impl Iterator<Item = u8>) -> u32 {
     let (mut value, mut shift) = (0, 0);
     for byte in bytes {
         value |= u32::from(byte & 63) << shift;
@@ -273,7 +273,7 @@ fn variable(bytes: &mut impl Iterator<Item = u8>) -> u32 {
     value
 }
 
-/// The address of a symbol in the file's own numbering.
+/// Returns the virtual address of a symbol in the file.
 fn symbol(path: &Path, name: &str) -> Option<u64> {
     let cache = ReadCache::new(File::open(path).ok()?);
     let file = object::File::parse(&cache).ok()?;
@@ -299,6 +299,6 @@ mod tests {
 
     #[test]
     fn a_number_of_several_bytes_is_read_lowest_first() {
-        assert_eq!(variable(&mut [0x41, 0x01].into_iter()), 65);
+        assert_eq!(varint(&mut [0x41, 0x01].into_iter()), 65);
     }
 }

@@ -1,4 +1,4 @@
-//! Registers at a stop, by architecture: call number, arguments, result, and where unwinding begins.
+//! Registers at a stop, by architecture: call number, arguments, result and the start of unwinding.
 
 use framehop::Unwinder;
 use nix::sys::ptrace;
@@ -24,7 +24,7 @@ pub(crate) type Cache = native::CacheX86_64;
 pub(crate) struct Registers(libc::user_regs_struct);
 
 impl Registers {
-    /// Reads the registers; `None` if the thread is gone.
+    /// Reads the registers; `None` if the thread has ended.
     pub(crate) fn of(thread: Pid) -> Option<Self> {
         ptrace::getregs(thread).ok().map(Self)
     }
@@ -32,27 +32,27 @@ impl Registers {
 
 #[cfg(target_arch = "x86_64")]
 impl Registers {
-    /// Number of the system call.
+    /// Returns the number of the system call.
     pub(crate) fn call(&self) -> i64 {
         self.0.orig_rax as i64
     }
 
-    /// Result of the system call, at its exit.
+    /// Returns the result of the system call, at its exit.
     pub(crate) fn result(&self) -> i64 {
         self.0.rax as i64
     }
 
-    /// Argument `index` of the system call. At its exit argument 0 is still there.
+    /// Returns argument `index` of the system call. At the exit, argument 0 is still valid.
     pub(crate) fn argument(&self, index: usize) -> u64 {
         [self.0.rdi, self.0.rsi, self.0.rdx, self.0.r10, self.0.r8, self.0.r9][index]
     }
 
-    /// The stack pointer.
+    /// Returns the stack pointer.
     pub(crate) fn stack_pointer(&self) -> u64 {
         self.0.rsp
     }
 
-    /// Addresses of the call stack, innermost first, at most `limit`.
+    /// Returns the addresses of the call stack, innermost first, at most `limit`.
     pub(crate) fn unwind<D: std::ops::Deref<Target = [u8]>>(
         &self,
         unwinder: &Unwind<D>,
@@ -68,27 +68,27 @@ impl Registers {
 
 #[cfg(target_arch = "aarch64")]
 impl Registers {
-    /// Number of the system call.
+    /// Returns the number of the system call.
     pub(crate) fn call(&self) -> i64 {
         self.0.regs[8] as i64
     }
 
-    /// Result of the system call, at its exit.
+    /// Returns the result of the system call, at its exit.
     pub(crate) fn result(&self) -> i64 {
         self.0.regs[0] as i64
     }
 
-    /// Argument `index` of the system call. At its exit argument 0 is overwritten by the result.
+    /// Returns argument `index` of the system call. At the exit, argument 0 is overwritten by the result.
     pub(crate) fn argument(&self, index: usize) -> u64 {
         self.0.regs[index]
     }
 
-    /// The stack pointer.
+    /// Returns the stack pointer.
     pub(crate) fn stack_pointer(&self) -> u64 {
         self.0.sp
     }
 
-    /// Addresses of the call stack, innermost first, at most `limit`.
+    /// Returns the addresses of the call stack, innermost first, at most `limit`.
     pub(crate) fn unwind<D: std::ops::Deref<Target = [u8]>>(
         &self,
         unwinder: &Unwind<D>,
@@ -108,7 +108,7 @@ where
     F: FnMut(u64) -> Result<u64, ()>,
 {
     let mut addresses = Vec::with_capacity(32);
-    // An error ends the stack as its root does: what was found so far is right.
+    // An unwinding error ends the stack; the frames so far are valid.
     while addresses.len() < limit
         && let Ok(Some(frame)) = frames.next()
     {

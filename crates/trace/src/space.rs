@@ -1,4 +1,4 @@
-//! An address space: its modules, its unwinder, and the call stacks that were seen in it.
+//! An address space: its modules, unwinder and captured call stacks.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,23 +15,23 @@ use crate::registers::{Cache, Registers, Unwind};
 
 /// Pages of the stack that are copied at once.
 const STACK_PAGES: u64 = 3;
-/// Frames kept of a stack.
+/// Largest number of frames per stack.
 const MAX_FRAMES: usize = 128;
-/// Different stacks kept of one address space; a program with more gets no further origins.
+/// Largest number of different stacks per address space. Creations with further stacks count as unknown.
 const MAX_STACKS: usize = 200_000;
 
 /// A call stack, innermost frame first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Stack {
-    /// Addresses: the next instruction in each frame.
+    /// Address of the next instruction in each frame.
     pub addresses: Box<[u64]>,
-    /// Frames of the Python interpreter, if it is one.
+    /// Python frames, if the program is a Python interpreter.
     pub python: Box<[PythonFrame]>,
 }
 
 /// A loaded file.
 #[derive(Clone, Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedModule {
     /// Its mapping.
     pub mapping: Mapping,
     /// The path from which it can be read.
@@ -39,8 +39,8 @@ pub(crate) struct Loaded {
     image: Option<Arc<Image>>,
 }
 
-impl Loaded {
-    /// The address in the file's own numbering of the mapped `address`.
+impl LoadedModule {
+    /// Returns the virtual address in the file of the mapped `address`.
     pub(crate) fn file_address(&self, address: u64) -> Option<u64> {
         let offset = address - self.mapping.start + self.mapping.offset;
         self.image.as_ref()?.address_of(offset)
@@ -50,10 +50,10 @@ impl Loaded {
 /// ELF files by path, shared by all address spaces.
 pub(crate) type Images = HashMap<PathBuf, Option<Arc<Image>>>;
 
-/// An address space: what one `execve` made, shared by threads and forked children.
+/// The address space of one `execve`, shared by threads and forked children.
 pub(crate) struct Space {
     /// Loaded executable mappings, by first address.
-    pub modules: Vec<Loaded>,
+    pub modules: Vec<LoadedModule>,
     /// All stacks by index.
     pub stacks: Vec<Stack>,
     index: HashMap<Stack, u32>,
@@ -64,7 +64,7 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    /// An empty space; modules are read when the first stack is taken.
+    /// Makes an empty space. Modules are read at the first capture.
     pub(crate) fn new() -> Self {
         Self {
             modules: Vec::new(),
@@ -82,7 +82,7 @@ impl Space {
         self.stale = true;
     }
 
-    /// Takes the call stack of a stopped thread and returns its index; `None` if there are too many different ones.
+    /// Captures the call stack of a stopped thread and returns its index; `None` if there are too many different stacks.
     pub(crate) fn capture(
         &mut self,
         process: i32,
@@ -118,14 +118,14 @@ impl Space {
         Some(id)
     }
 
-    /// The module that holds `address`.
-    pub(crate) fn module_at(&self, address: u64) -> Option<&Loaded> {
+    /// Returns the module that contains `address`.
+    pub(crate) fn module_at(&self, address: u64) -> Option<&LoadedModule> {
         self.modules
             .iter()
             .find(|m| (m.mapping.start..m.mapping.end).contains(&address))
     }
 
-    /// The interpreter whose frames are in the stacks.
+    /// Returns the Python interpreter of this space.
     pub(crate) fn interpreter(&self) -> Option<&Interpreter> {
         self.interpreter.as_ref()
     }
@@ -136,7 +136,7 @@ impl Space {
             if self.modules.iter().any(|m| m.mapping == mapping) {
                 continue;
             }
-            // Another module was loaded where an old one was removed.
+            // A new module may overlap unloaded ones.
             let replaced: Vec<u64> = self
                 .modules
                 .iter()
@@ -153,7 +153,7 @@ impl Space {
                 .entry(path.clone())
                 .or_insert_with(|| Image::read(&file).map(Arc::new))
                 .clone();
-            let loaded = Loaded { mapping, file, image };
+            let loaded = LoadedModule { mapping, file, image };
             if let Some(image) = &loaded.image
                 && let Some(address) = image.address_of(loaded.mapping.offset)
             {

@@ -1,4 +1,4 @@
-//! The table of a trace: which stack created what, through fork, exec and duplicated descriptors.
+//! The state of a trace: created resources with their stacks, kept up to date through fork, exec and exit.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ pub(crate) struct StackKey {
 /// The creation of a descriptor or watch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Creation {
-    /// Its stack; `None` if there were too many different ones.
+    /// Its stack; `None` if there were too many different stacks.
     pub stack: Option<StackKey>,
     /// The creating call; `None` for a descriptor made by `clone`.
     pub call: Option<&'static Creator>,
@@ -35,7 +35,7 @@ pub(crate) struct Process {
     pub space: usize,
     /// Creations by descriptor number. Closed ones stay until the number is used again.
     pub descriptors: HashMap<i32, Creation>,
-    /// Descriptors that were open when the target began.
+    /// Descriptors that were open when the target started.
     pub initial: HashSet<i32>,
     /// Creations of inotify watches by descriptor and watch.
     pub watches: HashMap<(i32, i32), Creation>,
@@ -73,7 +73,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The state before the target begins.
+    /// Makes the state before the target starts.
     pub(crate) fn new(root: i32) -> Self {
         let process = Process {
             initial: proc::descriptors(root).into_iter().map(|(n, _)| n).collect(),
@@ -97,7 +97,7 @@ impl State {
         }
     }
 
-    /// A creating call begins.
+    /// Records that a thread enters a creating call.
     pub(crate) fn enter(&mut self, thread: Pid, argument: u64) {
         self.clock += 1;
         let clock = self.clock;
@@ -106,12 +106,12 @@ impl State {
         entry.argument = argument;
     }
 
-    /// Argument 0 of the call that `thread` is in.
+    /// Returns argument 0 of the current call of `thread`.
     pub(crate) fn entered_argument(&self, thread: Pid) -> u64 {
         self.threads.get(&thread.as_raw()).map_or(0, |t| t.argument)
     }
 
-    /// Takes the stack of a stopped thread and counts a creation of `resource`.
+    /// Captures the stack of a stopped thread, and counts `count` creations of `resource`.
     pub(crate) fn capture(
         &mut self,
         thread: Pid,
@@ -138,7 +138,7 @@ impl State {
                 owner.initial.remove(descriptor);
                 owner.watches.retain(|(instance, _), _| instance != descriptor);
             }
-            // A child that was forked while the call was under way has the descriptor as well.
+            // A child that was forked during the call has the descriptor as well.
             for child in self.processes.values_mut() {
                 if child.parent == process && child.forked_at > entered_at {
                     child.descriptors.entry(*descriptor).or_insert(creation);
@@ -155,7 +155,7 @@ impl State {
         }
     }
 
-    /// A module was loaded into the space of `thread`.
+    /// Records that a module was loaded into the space of `thread`.
     pub(crate) fn module_loaded(&mut self, thread: Pid) {
         let process = self.thread(thread.as_raw()).process;
         if let Some(space) = self.processes.get(&process).map(|p| p.space) {
@@ -163,7 +163,7 @@ impl State {
         }
     }
 
-    /// `parent` started the thread or process `new`.
+    /// Records that the thread `parent` started the thread or process `new`.
     pub(crate) fn started(&mut self, parent: Pid, new: i32, registers: Option<&Registers>) {
         self.clock += 1;
         let owner = self.thread(parent.as_raw()).process;
@@ -185,7 +185,7 @@ impl State {
         };
         let clock = self.clock;
         let child = self.processes.entry(new).or_default();
-        // The child's first stop may come before its parent's: what it created meanwhile is newer than the copy.
+        // The child may have run before its parent's stop: its own creations are newer than the copy.
         for (descriptor, creation) in copy.descriptors {
             child.descriptors.entry(descriptor).or_insert(creation);
         }
@@ -198,7 +198,7 @@ impl State {
         child.forked_at = clock;
     }
 
-    /// `process` executed another program; `former` is the id of the thread that did.
+    /// Records that `process` executed another program. `former` is the previous id of the calling thread.
     pub(crate) fn executed(&mut self, process: i32, former: i32) {
         self.threads
             .retain(|tid, thread| thread.process != process || *tid == process);
@@ -216,8 +216,8 @@ impl State {
         known.space = space;
     }
 
-    /// A thread is gone; its process as well if it was the last one.
-    pub(crate) fn gone(&mut self, tid: i32) {
+    /// Records that a thread has exited, and its process with the last thread.
+    pub(crate) fn thread_exited(&mut self, tid: i32) {
         let Some(thread) = self.threads.remove(&tid) else {
             return;
         };

@@ -9,14 +9,14 @@ use leakcheck_model::origins::Resource;
 /// Survivors by kind and stack.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Survivors {
-    /// Counts with an example of the kind (`socket`, name of a thread, …).
+    /// Counts, with the kind of the first survivor (`socket`, name of a thread, …).
     pub known: HashMap<(Resource, StackKey), (u64, String)>,
-    /// Survivors without a creation that fits.
+    /// Survivors without a matching creation.
     pub unknown: BTreeMap<Resource, u64>,
 }
 
 impl Survivors {
-    /// Reads /proc of all traced processes and joins it with `state`.
+    /// Reads /proc of all traced processes, and matches it with the creations in `state`.
     pub(crate) fn of(state: &State) -> Self {
         let mut survivors = Self::default();
         for (pid, process) in &state.processes {
@@ -37,7 +37,7 @@ impl Survivors {
             }
         }
         for (tid, thread) in &state.threads {
-            // The first thread of a process came with the process.
+            // The first thread belongs to the creation of its process.
             if *tid == thread.process {
                 continue;
             }
@@ -63,7 +63,7 @@ impl Survivors {
 }
 
 fn fits(creation: &Creation, link: &str) -> bool {
-    creation.call.is_none_or(|call| call.may_be(link))
+    creation.call.is_none_or(|call| call.can_have_link(link))
 }
 
 fn kind_of(link: &str) -> String {
@@ -84,7 +84,7 @@ mod tests {
     use crate::calls::Creator;
 
     #[test]
-    fn a_reused_number_of_another_kind_is_not_blamed_on_the_old_creation() {
+    fn a_reused_number_of_another_kind_does_not_match_the_old_creation() {
         let creation = |number| Creation {
             stack: None,
             call: Creator::of(number),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_named_as_people_name_them() {
+    fn kinds_have_short_names() {
         let kinds = [
             "socket:[1]",
             "anon_inode:[eventfd]",

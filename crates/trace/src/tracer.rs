@@ -15,7 +15,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::calls::{Creator, Reports};
-use crate::memory::{Memory, half_at, word_at};
+use crate::memory::{Memory, u32_at, u64_at};
 use crate::naming::Names;
 use crate::registers::Registers;
 use crate::state::{Creation, State};
@@ -24,20 +24,20 @@ use leakcheck_model::origins::{Frame, Origin, Origins, Resource};
 
 /// Interval between checks for a stack that has grown enough.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
-/// Time for the target to end after SIGTERM, once its leak is explained.
+/// Time between SIGTERM and SIGKILL, after the growth was found.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// Origins that are reported.
+/// Largest number of reported origins.
 const MAX_ORIGINS: usize = 50;
 
-/// A trace that could not be done.
+/// An error that prevents a trace.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The launcher did not start.
     #[error("cannot start `{0}`")]
     Start(String, #[source] io::Error),
-    /// The system refused to trace it.
+    /// The kernel does not permit tracing.
     #[error(
-        "cannot trace the target; is ptrace allowed here (kernel.yama.ptrace_scope, a container's seccomp profile)?"
+        "cannot trace the target: check that ptrace is allowed (kernel.yama.ptrace_scope, seccomp profile of the container)"
     )]
     Attach(#[source] Errno),
     /// Waiting for the target failed.
@@ -45,33 +45,33 @@ pub enum Error {
     Wait(#[source] Errno),
 }
 
-/// A command to trace, and when to stop.
+/// A command to trace, and the condition to stop.
 #[derive(Clone, Debug)]
 pub struct Traced {
     /// Program and arguments of the launcher, which must call [`crate::exec_traced`] with the command.
     pub launcher: Vec<OsString>,
-    /// Time after the start when the target is considered started up: what exists then is the baseline.
+    /// Time after the start at which the existing resources become the baseline.
     pub baseline_after: Duration,
-    /// Ends the target once a single stack has grown by so many; `None`: it runs until it is told to end.
+    /// Growth of a single stack at which the target is ended. `None`: no such condition.
     pub until: Option<u64>,
 }
 
-/// Runs a command and returns the origins of what it created and did not give back.
+/// Runs a command, and returns the origins of the resources that it created and did not release.
 ///
-/// SIGTERM, SIGINT and SIGHUP are passed on to the target after what exists was compared. The trace ends with the target.
+/// SIGTERM, SIGINT and SIGHUP are forwarded to the target after a snapshot of the survivors. The trace ends with the target.
 ///
 /// # Errors
 ///
 /// If the launcher cannot be started or traced.
 pub fn trace(traced: &Traced) -> Result<Origins, Error> {
     let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
-    // The mask is inherited by the threads below; the launched program begins with an empty one.
+    // The threads below inherit the mask; the launcher resets it for the target.
     signals.thread_block().map_err(Error::Attach)?;
     let child = start(traced)?;
     let root = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
     let shared = Arc::new(Shared {
         state: Mutex::new(State::new(root.as_raw())),
-        seen: Mutex::new(Seen::default()),
+        snapshots: Mutex::new(Snapshots::default()),
     });
     {
         let shared = Arc::clone(&shared);
@@ -95,7 +95,7 @@ fn start(traced: &Traced) -> Result<Child, Error> {
         .spawn()
         .map_err(|e| Error::Start(program.to_string_lossy().into_owned(), e))?;
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-    // The launcher stops itself; then it can be seized before it becomes the target.
+    // The launcher stops itself, so that it can be seized before it executes the target.
     waitpid(pid, Some(WaitPidFlag::WUNTRACED)).map_err(Error::Wait)?;
     let options = Options::PTRACE_O_TRACESECCOMP
         | Options::PTRACE_O_TRACECLONE
@@ -110,14 +110,14 @@ fn start(traced: &Traced) -> Result<Child, Error> {
     Ok(child)
 }
 
-/// The state, shared by the tracer's thread and the two that look at it.
+/// The state, shared by the threads for tracing, signals and the growth check.
 struct Shared {
     state: Mutex<State>,
-    seen: Mutex<Seen>,
+    snapshots: Mutex<Snapshots>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Snapshots {
     baseline: Option<Survivors>,
     last: Option<Survivors>,
 }
@@ -127,25 +127,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// Compares what exists with the table, once, before the target ends.
+    /// Takes the last snapshot of the survivors, once, before the target ends.
     fn take_final_snapshot(&self) {
         let state = lock(&self.state);
-        let mut seen = lock(&self.seen);
-        if seen.last.is_none() {
-            seen.last = Some(Survivors::of(&state));
+        let mut snapshots = lock(&self.snapshots);
+        if snapshots.last.is_none() {
+            snapshots.last = Some(Survivors::of(&state));
         }
     }
 
     fn origins(&self) -> Origins {
         let state = lock(&self.state);
-        let seen = lock(&self.seen);
-        let last = seen.last.clone().unwrap_or_default();
+        let snapshots = lock(&self.snapshots);
+        let last = snapshots.last.clone().unwrap_or_default();
         let mut names = Names::new(&state.spaces, state.root);
-        // Stacks that differ in addresses only are one origin.
+        // Stacks that differ only in addresses are one origin.
         let mut merged: BTreeMap<(Resource, Vec<Frame>), Origin> = BTreeMap::new();
         for ((resource, key), (open, kind)) in &last.known {
             let stack = names.stack(*key);
-            let baseline = seen.baseline.as_ref().and_then(|b| b.known.get(&(*resource, *key)));
+            let baseline = snapshots
+                .baseline
+                .as_ref()
+                .and_then(|b| b.known.get(&(*resource, *key)));
             let opened = state.opened.get(&(*resource, *key)).copied().unwrap_or(*open);
             let origin = merged.entry((*resource, stack.clone())).or_insert_with(|| Origin {
                 resource: *resource,
@@ -170,7 +173,7 @@ impl Shared {
         let notes = unsupported.map(|i| {
             let version = &i.version;
             format!(
-                "frames of Python {version} cannot be read (only 3.11 is known): the stacks are the interpreter's own"
+                "frames of Python {version} cannot be read (only 3.11 is supported): the stacks show the interpreter's functions"
             )
         });
         Origins {
@@ -193,7 +196,7 @@ fn forward_signals(shared: &Shared, signals: &SigSet, root: Pid) {
 fn check_growth(shared: &Shared, traced: &Traced, root: Pid) {
     thread::sleep(traced.baseline_after);
     let baseline = Survivors::of(&lock(&shared.state));
-    lock(&shared.seen).baseline = Some(baseline.clone());
+    lock(&shared.snapshots).baseline = Some(baseline.clone());
     let Some(until) = traced.until else { return };
     loop {
         let began = Instant::now();
@@ -209,7 +212,7 @@ fn check_growth(shared: &Shared, traced: &Traced, root: Pid) {
             let _ = kill(root, Signal::SIGKILL);
             return;
         }
-        // A check of many descriptors takes longer; the target gets most of the time.
+        // A check of many descriptors is slow, so the pause grows with it.
         thread::sleep(CHECK_INTERVAL.max(began.elapsed() * 20));
     }
 }
@@ -236,7 +239,7 @@ impl Tracer<'_> {
         }
     }
 
-    /// Handles one stop; returns whether the target has ended. A thread that vanished meanwhile is no error: it was killed.
+    /// Handles one stop, and returns true if the target has ended. Errors of killed threads are ignored.
     fn handle(&self, status: WaitStatus) -> bool {
         match status {
             WaitStatus::PtraceEvent(thread, signal, event) => self.event(thread, signal, event),
@@ -248,7 +251,7 @@ impl Tracer<'_> {
                 let _ = ptrace::cont(thread, signal);
             }
             WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..) => {
-                lock(&self.shared.state).gone(thread.as_raw());
+                lock(&self.shared.state).thread_exited(thread.as_raw());
                 return thread == self.root;
             }
             WaitStatus::Continued(_) | WaitStatus::StillAlive => {}
@@ -297,7 +300,7 @@ impl Tracer<'_> {
         let _ = ptrace::cont(thread, None);
     }
 
-    /// Records what the call created from which `thread` returns.
+    /// Records the creations of the call from which `thread` returns.
     fn call_returned(&self, thread: Pid) {
         let Some(registers) = Registers::of(thread) else { return };
         if registers.result() < 0 {
@@ -321,7 +324,7 @@ impl Tracer<'_> {
         };
         let memory = Memory::of(thread);
         let descriptors = match call.reports {
-            Reports::Result => vec![result(&registers)],
+            Reports::Result => vec![result_descriptor(&registers)],
             Reports::Pair(index) => pair(memory, argument(index)),
             Reports::Message(index) => received(memory, argument(index)),
             Reports::Watch => {
@@ -331,7 +334,7 @@ impl Tracer<'_> {
                     stack,
                     call: Some(call),
                 };
-                state.watched(thread, instance, result(&registers), creation);
+                state.watched(thread, instance, result_descriptor(&registers), creation);
                 return;
             }
         };
@@ -350,23 +353,23 @@ impl Tracer<'_> {
     }
 }
 
-fn result(registers: &Registers) -> i32 {
+fn result_descriptor(registers: &Registers) -> i32 {
     i32::try_from(registers.result()).unwrap_or(-1)
 }
 
-/// Argument 0 of the call that is entered, where its exit no longer shows it.
+/// Returns argument 0 at the entry of a call, on architectures whose exit overwrites it; else 0.
 #[cfg(target_arch = "x86_64")]
 fn entry_argument(_: Pid) -> u64 {
     0
 }
 
-/// Argument 0 of the call that is entered, where its exit no longer shows it.
+/// Returns argument 0 at the entry of a call, on architectures whose exit overwrites it; else 0.
 #[cfg(not(target_arch = "x86_64"))]
 fn entry_argument(thread: Pid) -> u64 {
     Registers::of(thread).map_or(0, |r| r.argument(0))
 }
 
-/// The two descriptors at `address`.
+/// Reads the two descriptors at `address`.
 fn pair(memory: Memory, address: u64) -> Vec<i32> {
     memory
         .word(address)
@@ -374,26 +377,26 @@ fn pair(memory: Memory, address: u64) -> Vec<i32> {
         .unwrap_or_default()
 }
 
-/// The descriptors in the control data of the `msghdr` at `address` (SCM_RIGHTS).
+/// Reads the descriptors in the control data of the `msghdr` at `address` (SCM_RIGHTS).
 fn received(memory: Memory, address: u64) -> Vec<i32> {
     const CONTROL: usize = 32;
     const CONTROL_LENGTH: usize = 40;
     const MAX_CONTROL: usize = 4096;
     let find = || {
         let header = memory.bytes(address, CONTROL_LENGTH + 8)?;
-        let length = usize::try_from(word_at(&header, CONTROL_LENGTH)?).ok()?;
+        let length = usize::try_from(u64_at(&header, CONTROL_LENGTH)?).ok()?;
         if !(16..=MAX_CONTROL).contains(&length) {
             return None;
         }
-        memory.bytes(word_at(&header, CONTROL)?, length)
+        memory.bytes(u64_at(&header, CONTROL)?, length)
     };
     let control = find().unwrap_or_default();
     let mut descriptors = Vec::new();
     let mut at = 0;
     while let (Some(length), Some(level), Some(kind)) = (
-        word_at(&control, at),
-        half_at(&control, at + 8),
-        half_at(&control, at + 12),
+        u64_at(&control, at),
+        u32_at(&control, at + 8),
+        u32_at(&control, at + 12),
     ) {
         let Ok(length) = usize::try_from(length) else { break };
         if length < 16 || at + length > control.len() {

@@ -51,7 +51,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends the stop signal, and SIGKILL after `timeout_s` seconds. A negative timeout waits until the client has `disconnected`.
+    /// Sends the stop signal, and SIGKILL after `timeout_s` seconds. A negative timeout waits until the
+    /// client has `disconnected`.
     ///
     /// # Errors
     /// If the client has disconnected.

@@ -1,4 +1,4 @@
-//! Recognition of runtime and library frames, so that the first frame of the user's own code is found.
+//! Recognition of frames in runtimes and libraries. The first other frame is the user's code.
 
 use leakcheck_model::origins::Frame;
 
@@ -51,7 +51,7 @@ const GO_STANDARD: [&str; 45] = [
     "vendor",
 ];
 
-/// Returns true for library code. `is_go` is true for a frame of a Go executable.
+/// Returns true for a frame of library code. `is_go` is true for a frame of a Go executable.
 pub(crate) fn is_library(frame: &Frame, is_go: bool) -> bool {
     let module = frame.module.as_deref().unwrap_or_default();
     let file = frame.file.as_deref().unwrap_or_default();
