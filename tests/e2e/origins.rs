@@ -121,6 +121,11 @@ fn a_leak_in_node_is_put_down_to_its_function() {
     let source = source("leak.js");
     // The perf map has the line of the function, not of the call.
     assert_origin(&["node", &source.display().to_string()], &source, "handle", Some(5));
+    let here = std::fs::read_dir(".").expect("this folder").flatten();
+    let logs: Vec<_> = here
+        .filter(|e| e.file_name().to_string_lossy().ends_with("-v8.log"))
+        .collect();
+    assert!(logs.is_empty(), "left behind: {logs:?}");
 }
 
 #[test]

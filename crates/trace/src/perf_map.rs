@@ -1,6 +1,6 @@
 //! Function names of a just-in-time compiler from its perf map (`/tmp/perf-PID.map`), as Node.js writes with `--perf-basic-prof`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 
 use leakcheck_model::origins::Frame;
@@ -37,6 +37,26 @@ impl PerfMap {
         let (start, (size, text)) = self.0.range(..=address).next_back()?;
         (address < start + size).then(|| javascript(text))
     }
+}
+
+/// Removes what Node.js wrote for the traced `processes`: perf maps, and the V8 logs that it opens with them.
+pub(crate) fn remove(processes: &HashSet<i32>) {
+    for process in processes {
+        // There is none for a program that is not Node.js.
+        let _ = fs::remove_file(format!("/tmp/perf-{process}.map"));
+    }
+    for entry in fs::read_dir(".").into_iter().flatten().flatten() {
+        let process = entry.file_name().to_str().and_then(process_of_v8_log);
+        if process.is_some_and(|process| processes.contains(&process)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Returns the process of a V8 log: `isolate-0x2fae8be0-14131-v8.log`.
+fn process_of_v8_log(file_name: &str) -> Option<i32> {
+    let middle = file_name.strip_prefix("isolate-0x")?.strip_suffix("-v8.log")?;
+    middle.rsplit_once('-')?.1.parse().ok()
 }
 
 /// Parses a V8 frame: `JS:*name /path/file.js:12:34`. The mark before the name is the compiler tier.
@@ -76,6 +96,12 @@ fn javascript(text: &str) -> Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_v8_log_is_known_by_its_process() {
+        assert_eq!(process_of_v8_log("isolate-0x2fae8be0-14131-v8.log"), Some(14131));
+        assert_eq!(process_of_v8_log("isolate-mine.log"), None);
+    }
 
     #[test]
     fn a_javascript_function_has_its_file_and_line() {

@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 use crate::calls::{Creator, Reports};
 use crate::memory::{Memory, u32_at, u64_at};
 use crate::naming::Names;
+use crate::perf_map;
 use crate::registers::Registers;
 use crate::state::{Creation, State};
 use crate::survivors::Survivors;
@@ -82,7 +83,10 @@ pub fn trace(traced: &Traced) -> Result<Origins, Error> {
         thread::spawn(move || check_growth(&shared, &traced, root));
     }
     Tracer { root, shared: &shared }.run()?;
-    Ok(shared.origins())
+    let origins = shared.origins();
+    let state = lock(&shared.state);
+    perf_map::remove(&state.children.keys().copied().chain([state.root]).collect());
+    Ok(origins)
 }
 
 fn start(traced: &Traced) -> Result<Child, Error> {
