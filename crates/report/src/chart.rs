@@ -1,6 +1,6 @@
 //! Draws a figure as SVG and as PNG with the same code.
 //!
-//! plotters is used only by [`canvas`], for lines, boxes and text at twice the size of the chart. The PNG is averaged down to
+//! plotters is used only by `canvas`, for lines, boxes and text at twice the size of the chart. The PNG is averaged down to
 //! smooth edges, and the SVG has half pixels.
 
 pub mod axis;
