@@ -24,6 +24,8 @@ use crate::{run_folder, style, summary};
 
 /// Survivors of one stack that explain a leak.
 const ENOUGH: u64 = 20;
+/// Longest time to trace after the warm-up.
+const MEASURE: Duration = Duration::from_secs(45);
 /// Longest warm-up of a traced run. What exists after it is not counted as leaked.
 const MAX_WARM_UP: Duration = Duration::from_secs(5);
 /// Time from the target's start to the begin of its warm-up that is allowed for.
@@ -44,7 +46,7 @@ pub(crate) struct Arguments {
     /// The run folder
     folder: PathBuf,
     /// Longest time to trace after the warm-up
-    #[arg(long, value_name = "D", default_value = "45s")]
+    #[arg(long, value_name = "D", default_value_t = HumanDuration(MEASURE))]
     measure: HumanDuration,
     /// Address of the engine [default: DOCKER_HOST, then the default socket]
     #[arg(long, value_name = "URI")]
@@ -113,8 +115,7 @@ pub(crate) fn explain(
 ) -> Result<(RunResult, Record), Failure> {
     let mut folder = run_folder::open(folder)?;
     let (scenario, ..) = folder.read().map_err(anyhow::Error::from)?;
-    let measure = Duration::from_secs(45);
-    let origins = trace(runtime, scenario, measure, docker_host, stop)?;
+    let origins = trace(runtime, scenario, MEASURE, docker_host, stop)?;
     store(&mut folder, origins)
 }
 
@@ -127,21 +128,10 @@ fn trace(
 ) -> Result<Origins, Failure> {
     let scratch = Scratch::new(&format!("explain-{}", std::process::id()))
         .map_err(|error| Failure::no_verdict(error_chain(&error)))?;
-    traced_run(runtime, scenario, measure, docker_host, stop, scratch.path())
-}
-
-fn traced_run(
-    runtime: &Runtime,
-    scenario: Scenario,
-    measure: Duration,
-    docker_host: Option<String>,
-    stop: CancellationToken,
-    scratch: &Path,
-) -> Result<Origins, Failure> {
-    let out = scratch.join("origins.json");
+    let out = scratch.path().join("origins.json");
     let request = Request {
         scenario: traced(scenario, measure, &out)?,
-        reports: scratch.to_owned(),
+        reports: scratch.path().to_owned(),
         docker_host,
         command: "leakcheck explain".into(),
         observer: Box::new(NoopObserver),
